@@ -1,0 +1,70 @@
+"""The contract of a channel's provider: small, and honest about what it knows.
+
+A provider is asked to `send` one prepared delivery. It calls `committing()` exactly once, immediately before the last
+byte that can make it act; the ledger has that on disk when the call returns. An SMTP provider calls it before the final
+dot, an HTTP one before the last byte of the body, the file provider before the rename. After it, an exception or a lost
+process means *in doubt*; before it, *not sent*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from innkeeper.kernel.time import Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelConfig:
+    """One entry of `channels.yaml`: a channel's name, its provider and the provider's settings."""
+
+    name: str
+    provider: str
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A rendered delivery, ready for a provider."""
+
+    delivery_id: str
+    address: str
+    subject: str
+    text: str
+    html: str | None
+    headers: Mapping[str, str]
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What is known after a send.
+
+    `accepted`: the provider has it. `rejected`: it definitely has not and will not. `retry`: it definitely has not, and
+    may be asked again. `in_doubt`: it may have it.
+    """
+
+    outcome: Literal["accepted", "rejected", "retry", "in_doubt"]
+    reason: str = ""
+    provider_id: str = ""
+
+
+class Provider(Protocol):
+    """Sends through one channel."""
+
+    name: str
+    #: Whether `settle` can tell the fate of an in-doubt delivery from the provider's own record.
+    settles: bool
+
+    def open(self) -> None:
+        """Get ready; raises `OperationFailed` with a fix when it cannot."""
+
+    def send(self, outgoing: Outgoing, committing: Callable[[], None]) -> Result:
+        """Send one delivery; see the module for the duty to call *committing*."""
+
+    def settle(self, delivery_id: str) -> Result | None:
+        """The fate of an earlier send by the provider's own record; None when it cannot know."""
+
+    def close(self) -> None:
+        """Let go of everything."""

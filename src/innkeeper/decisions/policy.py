@@ -1,0 +1,64 @@
+"""What the gates read: purposes, caps, quiet hours. Parsed from `policies.yaml` by `strategy/`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import time
+from typing import Literal
+
+from innkeeper.kernel.time import Duration
+
+Kind = Literal["marketing", "service", "transactional"]
+Basis = Literal["consent", "legitimate_interest", "contract"]
+Calendar = Literal["day", "week", "month"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purpose:
+    """Why a message is sent; decides which gates apply.
+
+    `priority`: the higher wins between candidates of one instant. `basis`: `consent` needs a `Consent Given`; the
+    others hold until withdrawn.
+    """
+
+    name: str
+    kind: Kind = "marketing"
+    basis: Basis = "consent"
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cap:
+    """At most *at_most* messages per period, counted when reserved.
+
+    `rolling` counts in (t - per, t]; `calendar` in the local day, week (from Monday) or month of the profile's zone.
+    None for purpose, channel: all. A cap without a purpose counts and refuses marketing only.
+    """
+
+    at_most: int
+    per: Duration
+    calendar: Calendar | None = None
+    purpose: str | None = None
+    channel: str | None = None
+
+    @property
+    def mode(self) -> str:
+        """`rolling` or `calendar`."""
+        return "calendar" if self.calendar else "rolling"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuietHours:
+    """The local window [start, end) in which nothing but transactional messages goes out; may span midnight."""
+
+    start: time
+    end: time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """All policies of a workspace."""
+
+    purposes: dict[str, Purpose] = field(default_factory=dict)
+    caps: tuple[Cap, ...] = ()
+    quiet_hours: QuietHours | None = None

@@ -1,0 +1,192 @@
+"""What the fold says: one struct per output. Each becomes an event of source `innkeeper`; the store's projections
+(deliveries, decisions, tasks, consents, suppressions) are written from them in the tick's transaction.
+
+An output's fields are the properties of its event. Instants are microseconds here and ISO 8601 in the event.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from innkeeper.kernel.time import Instant
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all outputs; *identifier* is the one it was made under."""
+
+    event_name: ClassVar[str] = ""
+    identifier: str
+
+
+class AudienceEntered(Output):
+    """A profile became a member of an audience."""
+
+    event_name: ClassVar[str] = "Audience Entered"
+    audience: str
+
+
+class AudienceLeft(Output):
+    """A profile stopped being a member of an audience."""
+
+    event_name: ClassVar[str] = "Audience Left"
+    audience: str
+
+
+class StageChanged(Output):
+    """A profile moved from one stage to another; None: no stage."""
+
+    event_name: ClassVar[str] = "Stage Changed"
+    before: str | None
+    stage: str | None
+
+
+class JourneyEntered(Output):
+    """An enrollment began."""
+
+    event_name: ClassVar[str] = "Journey Entered"
+    journey: str
+    version: str
+    enrollment: str
+    key: str | None
+
+
+class StepReached(Output):
+    """An enrollment came to a step; `step` is its path, e.g. `2.else.0`."""
+
+    event_name: ClassVar[str] = "Step Reached"
+    journey: str
+    enrollment: str
+    key: str | None
+    step: str
+    kind: str
+
+
+class JourneyExited(Output):
+    """An enrollment ended: `outcome` is finished, exit, goal, stopped, or left (its identifier was taken away).
+
+    The store cancels its deliveries that are planned and unclaimed when the outcome is exit or goal.
+    """
+
+    event_name: ClassVar[str] = "Journey Exited"
+    journey: str
+    enrollment: str
+    key: str | None
+    outcome: str
+    reason: str
+
+
+class DecisionMade(Output):
+    """One answer of the gates about one candidate.
+
+    Attributes:
+        outcome: allow, defer or deny.
+        gate: The gate that decided; empty when all allow.
+        reason: Stable reason code, e.g. `no_consent`, `quiet_hours`, `cap`.
+        facts: What the gate saw, JSON.
+        until: For defer: when it is tried again.
+        refusing: Bitmask of all gates that would refuse, by their order.
+    """
+
+    event_name: ClassVar[str] = "Decision Made"
+    message: str
+    channel: str
+    purpose: str
+    journey: str
+    version: str
+    enrollment: str
+    key: str | None
+    step: str
+    outcome: str
+    gate: str
+    reason: str
+    facts: dict[str, Any]
+    until: Instant | None
+    refusing: int
+
+
+class DeliveryPlanned(Output):
+    """All gates allowed: one row of the ledger, unique by `delivery_id`.
+
+    Attributes:
+        delivery_id: Hash of enrollment, step and occurrence: the same candidate gives the same id.
+        address: Where it goes (an email address).
+        expires_at: Past it the row expires instead of being sent.
+        quiet: Local quiet window that the claim must respect: zone, from, to ("HH:MM"); None when it does not apply.
+        context: What the template may read, as of the decision: `profile`, `event`, `key`, `locale`.
+    """
+
+    event_name: ClassVar[str] = "Delivery Planned"
+    delivery_id: str
+    message: str
+    channel: str
+    purpose: str
+    kind: str
+    topic: str | None
+    journey: str
+    version: str
+    enrollment: str
+    key: str | None
+    step: str
+    address: str
+    expires_at: Instant
+    quiet: dict[str, str] | None
+    context: dict[str, Any]
+
+
+class TaskCreated(Output):
+    """Work for a person; texts are rendered."""
+
+    event_name: ClassVar[str] = "Task Created"
+    task_id: str
+    queue: str
+    title: str
+    body: str
+    journey: str
+    enrollment: str
+    key: str | None
+    context: dict[str, Any]
+
+
+class TraitsUpdated(Output):
+    """Traits that a journey set; bulk questions read them from this event's traits."""
+
+    event_name: ClassVar[str] = "Traits Updated"
+    journey: str
+    enrollment: str
+    traits: dict[str, Any]
+
+
+class ConsentRecorded(Output):
+    """The latest word on a (purpose, channel, topic); None means all. The claim reads it."""
+
+    event_name: ClassVar[str] = "Consent Recorded"
+    purpose: str | None
+    channel: str | None
+    topic: str | None
+    given: bool
+    at: Instant
+
+
+class SuppressionRecorded(Output):
+    """A suppression set or lifted for a channel; None means all. The claim reads it."""
+
+    event_name: ClassVar[str] = "Suppression Recorded"
+    channel: str | None
+    suppressed: bool
+    reason: str
+    at: Instant
+
+
+class ProfileParked(Output):
+    """The profile's reactions did not settle in 32 rounds; it takes no more inputs until its definitions change."""
+
+    event_name: ClassVar[str] = "Profile Parked"
+    error: str
+
+
+ALL_OUTPUTS: tuple[type[Output], ...] = (
+    AudienceEntered, AudienceLeft, StageChanged, JourneyEntered, StepReached, JourneyExited, DecisionMade,
+    DeliveryPlanned, TaskCreated, TraitsUpdated, ConsentRecorded, SuppressionRecorded, ProfileParked,
+)  # fmt: skip

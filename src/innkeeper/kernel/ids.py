@@ -1,0 +1,57 @@
+"""Names of things: identifiers, subjects, and ids that are made by hashing, never drawn at random."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import NewType
+
+#: `namespace:value`, e.g. `user_id:c123` or `anonymous_id:9f…`; what an event is stored under.
+Identifier = NewType("Identifier", str)
+#: The identifier that names a profile's state row: its `user_id:…`, or its `anonymous_id:…` while it has no user id.
+Subject = NewType("Subject", str)
+
+USER = "user_id:"
+ANONYMOUS = "anonymous_id:"
+NAMESPACES = ("user_id", "anonymous_id")
+
+
+def user(value: str) -> Identifier:
+    """The identifier of a user id."""
+    return Identifier(USER + value)
+
+
+def anonymous(value: str) -> Identifier:
+    """The identifier of an anonymous id."""
+    return Identifier(ANONYMOUS + value)
+
+
+def parse_id(text: str) -> Identifier:
+    """The identifier that a person typed: a user id, unless a declared namespace stands before the first colon.
+
+    >>> parse_id("c123"), parse_id("anonymous_id:x"), parse_id("crm:7")
+    ('user_id:c123', 'anonymous_id:x', 'user_id:crm:7')
+    """
+    namespace, colon, _ = text.partition(":")
+    return Identifier(text) if colon and namespace in NAMESPACES else user(text)
+
+
+def display_id(identifier: str) -> str:
+    """How an identifier is printed: a user id bare, anything else with its namespace.
+
+    >>> display_id("user_id:c123"), display_id("anonymous_id:x")
+    ('c123', 'anonymous_id:x')
+    """
+    if not identifier.startswith(USER):
+        return identifier
+    bare = identifier[len(USER) :]
+    return identifier if parse_id(bare) != identifier else bare
+
+
+def digest(*parts: object, size: int = 10) -> str:
+    """A stable hexadecimal name of a sequence of parts; *size* bytes of BLAKE2b over their length-prefixed texts."""
+    state = blake2b(digest_size=size)
+    for part in parts:
+        text = str(part).encode("utf-8", "surrogatepass")
+        state.update(len(text).to_bytes(8, "big"))
+        state.update(text)
+    return state.hexdigest()
