@@ -20,21 +20,21 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     identifier: str
 
 
-class AudienceEntered(Output):
+class AudienceEntered(Output, frozen=True, kw_only=True):
     """A profile became a member of an audience."""
 
     event_name: ClassVar[str] = "Audience Entered"
     audience: str
 
 
-class AudienceLeft(Output):
+class AudienceLeft(Output, frozen=True, kw_only=True):
     """A profile stopped being a member of an audience."""
 
     event_name: ClassVar[str] = "Audience Left"
     audience: str
 
 
-class StageChanged(Output):
+class StageChanged(Output, frozen=True, kw_only=True):
     """A profile moved from one stage to another; None: no stage."""
 
     event_name: ClassVar[str] = "Stage Changed"
@@ -42,7 +42,7 @@ class StageChanged(Output):
     stage: str | None
 
 
-class JourneyEntered(Output):
+class JourneyEntered(Output, frozen=True, kw_only=True):
     """An enrollment began."""
 
     event_name: ClassVar[str] = "Journey Entered"
@@ -52,7 +52,7 @@ class JourneyEntered(Output):
     key: str | None
 
 
-class StepReached(Output):
+class StepReached(Output, frozen=True, kw_only=True):
     """An enrollment came to a step; `step` is its path, e.g. `2.else.0`."""
 
     event_name: ClassVar[str] = "Step Reached"
@@ -63,7 +63,7 @@ class StepReached(Output):
     kind: str
 
 
-class JourneyExited(Output):
+class JourneyExited(Output, frozen=True, kw_only=True):
     """An enrollment ended: `outcome` is finished, exit, goal, stopped, or left (its identifier was taken away).
 
     The store cancels its deliveries that are planned and unclaimed when the outcome is exit or goal.
@@ -77,7 +77,7 @@ class JourneyExited(Output):
     reason: str
 
 
-class DecisionMade(Output):
+class DecisionMade(Output, frozen=True, kw_only=True):
     """One answer of the gates about one candidate.
 
     Attributes:
@@ -98,6 +98,7 @@ class DecisionMade(Output):
     enrollment: str
     key: str | None
     step: str
+    occurrence: int
     outcome: str
     gate: str
     reason: str
@@ -106,7 +107,7 @@ class DecisionMade(Output):
     refusing: int
 
 
-class DeliveryPlanned(Output):
+class DeliveryPlanned(Output, frozen=True, kw_only=True):
     """All gates allowed: one row of the ledger, unique by `delivery_id`.
 
     Attributes:
@@ -135,7 +136,7 @@ class DeliveryPlanned(Output):
     context: dict[str, Any]
 
 
-class TaskCreated(Output):
+class TaskCreated(Output, frozen=True, kw_only=True):
     """Work for a person; texts are rendered."""
 
     event_name: ClassVar[str] = "Task Created"
@@ -149,7 +150,7 @@ class TaskCreated(Output):
     context: dict[str, Any]
 
 
-class TraitsUpdated(Output):
+class TraitsUpdated(Output, frozen=True, kw_only=True):
     """Traits that a journey set; bulk questions read them from this event's traits."""
 
     event_name: ClassVar[str] = "Traits Updated"
@@ -158,7 +159,7 @@ class TraitsUpdated(Output):
     traits: dict[str, Any]
 
 
-class ConsentRecorded(Output):
+class ConsentRecorded(Output, frozen=True, kw_only=True):
     """The latest word on a (purpose, channel, topic); None means all. The claim reads it."""
 
     event_name: ClassVar[str] = "Consent Recorded"
@@ -169,7 +170,7 @@ class ConsentRecorded(Output):
     at: Instant
 
 
-class SuppressionRecorded(Output):
+class SuppressionRecorded(Output, frozen=True, kw_only=True):
     """A suppression set or lifted for a channel; None means all. The claim reads it."""
 
     event_name: ClassVar[str] = "Suppression Recorded"
@@ -179,7 +180,7 @@ class SuppressionRecorded(Output):
     at: Instant
 
 
-class ProfileParked(Output):
+class ProfileParked(Output, frozen=True, kw_only=True):
     """The profile's reactions did not settle in 32 rounds; it takes no more inputs until its definitions change."""
 
     event_name: ClassVar[str] = "Profile Parked"
