@@ -20,12 +20,16 @@ CREATE TABLE links (
   PRIMARY KEY (anonymous, user)
 ) WITHOUT ROWID;
 
--- The order in which the engine took its inputs. mode: 'live', 'late' (at the clock), 'history' (recorded unannounced).
+-- The order in which the engine took its inputs. mode: 'live', 'late' (at the clock), 'history' (recorded unannounced),
+-- 'receipt' (the fate of a delivery), 'definitions' (seq: number of the strategy from here on), 'history_end'.
 CREATE TABLE taken (
   position INTEGER PRIMARY KEY,
+  mode     TEXT NOT NULL,
   seq      INTEGER NOT NULL,
   taken_at INTEGER NOT NULL,
-  mode     TEXT NOT NULL
+  delivery TEXT,
+  outcome  TEXT,
+  reason   TEXT
 );
 
 -- Outputs and receipts on their way into the log, in the order of the log. Columns as in log.db's tail.
