@@ -37,11 +37,32 @@ class Located:
         value: A scalar, a list of `Located`, or a dict from key to `Located`.
         place: Where the value begins.
         keys: For a mapping, where each key stands.
+        runs: For a text that is not written as it reads (quotes, escapes, several lines): ascending triples of an
+            offset in the text and the line and column where the characters from there on stand.
     """
 
     value: Scalar | list[Located] | dict[str, Located]
     place: Place
     keys: Mapping[str, Place] = ()  # type: ignore[assignment]
+    runs: tuple[tuple[int, int, int], ...] = ()
+
+    def inside(self, line: int, column: int) -> Place:
+        """Where the character stands that a parser of this text calls *line* and *column* (1-based).
+
+        >>> Located("a b", Place("f", 7, 3), runs=((0, 7, 4), (2, 8, 1))).inside(1, 3)
+        Place(file='f', line=8, column=1)
+        """
+        if not self.runs:
+            first = line <= 1
+            return Place(
+                self.place.file,
+                self.place.line + max(line - 1, 0),
+                self.place.column + max(column - 1, 0) if first else column,
+            )
+        lines = str(self.value).split("\n")
+        offset = sum(len(text) + 1 for text in lines[: max(line - 1, 0)]) + max(column - 1, 0)
+        start, at_line, at_column = max((run for run in self.runs if run[0] <= offset), default=self.runs[0])
+        return Place(self.place.file, at_line, at_column + max(offset - start, 0))
 
     def plain(self) -> Any:
         """The value without places, as JSON."""
@@ -70,23 +91,18 @@ class Findings:
 
         A problem inside the value (an expression) keeps its own line and column, counted from the value's place.
         """
-        place = where.place if isinstance(where, Located) else where
+        node = where if isinstance(where, Located) else Located(None, where)
         if isinstance(error, Invalid):
             for problem in error.problems:
-                self.problems.append(_inside(problem, place))
+                place = node.inside(problem.line, problem.column) if problem.line else node.place
+                self.problems.append(problem.at(file=place.file, line=place.line, column=place.column))
         else:
-            self.add(place, error.code, error.message, error.fix)
+            self.add(node, error.code, error.message, error.fix)
 
     def raise_if_any(self) -> None:
         """Raise `Invalid` with all problems, in the order of file and line, if there is one."""
         if self.problems:
             raise Invalid(sorted(self.problems, key=lambda p: (p.file, p.line, p.column)))
-
-
-def _inside(problem: Problem, place: Place) -> Problem:
-    line = place.line + max(problem.line - 1, 0)
-    column = problem.column if problem.line > 1 else place.column + max(problem.column - 1, 0)
-    return problem.at(file=place.file, line=line, column=column)
 
 
 class Reader:
