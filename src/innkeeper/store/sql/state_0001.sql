@@ -7,6 +7,7 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE subjects (
   subject     TEXT PRIMARY KEY,
   next_due_at INTEGER NOT NULL,
+  stage       TEXT,
   body        BLOB NOT NULL
 );
 CREATE INDEX subjects_due ON subjects (next_due_at, subject);
@@ -124,6 +125,23 @@ CREATE TABLE tasks (
   created_at INTEGER NOT NULL,
   state      TEXT NOT NULL DEFAULT 'open'
 ) WITHOUT ROWID;
+
+-- Every enrollment: where it stands, or how it ended.
+CREATE TABLE enrollments (
+  id         TEXT PRIMARY KEY,
+  subject    TEXT NOT NULL,
+  identifier TEXT NOT NULL,
+  journey    TEXT NOT NULL,
+  version    TEXT NOT NULL,
+  key        TEXT,
+  step       TEXT,
+  entered_at INTEGER NOT NULL,
+  ended_at   INTEGER,
+  outcome    TEXT,
+  reason     TEXT
+) WITHOUT ROWID;
+CREATE INDEX enrollments_journey ON enrollments (journey, outcome);
+CREATE INDEX enrollments_subject ON enrollments (subject);
 
 -- What the claim reads; '' means all.
 CREATE TABLE consents (

@@ -1,0 +1,185 @@
+"""What outputs write besides the outbox: the ledger's planned rows, decisions, tasks, consents, suppressions.
+
+All of it goes into the tick's transaction. The rows can be made again from the log by `replay`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import msgspec
+
+from innkeeper.events import outputs as o
+from innkeeper.kernel.ids import ANONYMOUS, USER
+from innkeeper.kernel.json import dumps
+from innkeeper.kernel.time import Instant, format_instant
+from innkeeper.store.state import OutboxRow
+
+_INSTANTS = ("until", "expires_at", "at")
+# What stays in the ledger and is not repeated in the log: it may hold personal data and is read at the claim only.
+_LEDGER_ONLY = ("context", "quiet", "address")
+
+
+def to_outbox(taken_at: Instant, subject: str, number: int, index: int, output: o.Output) -> OutboxRow:
+    """The event of an output, in its place in the order of the log."""
+    fields: dict[str, Any] = msgspec.structs.asdict(output)
+    identifier: str = fields.pop("identifier")
+    traits = fields.pop("traits") if isinstance(output, o.TraitsUpdated) else {}
+    if isinstance(output, o.DeliveryPlanned):
+        for name in _LEDGER_ONLY:
+            del fields[name]
+    for name in _INSTANTS:
+        if isinstance(fields.get(name), int):
+            fields[name] = format_instant(fields[name])
+    return OutboxRow(
+        taken_at,
+        subject,
+        number,
+        index,
+        f"{subject}:{number}:{index}",
+        output.event_name,
+        *sender(identifier),
+        dumps(fields),
+        dumps(traits),
+    )
+
+
+def sender(identifier: str) -> tuple[str | None, str | None]:
+    """The user id and anonymous id columns of an identifier."""
+    if identifier.startswith(USER):
+        return identifier[len(USER) :], None
+    return None, identifier[len(ANONYMOUS) :]
+
+
+class Projections:
+    """Collects what the outputs of one commit write, then writes it."""
+
+    def __init__(self) -> None:
+        self._deliveries: list[tuple[object, ...]] = []
+        self._decisions: list[tuple[object, ...]] = []
+        self._tasks: list[tuple[object, ...]] = []
+        self._consents: list[tuple[object, ...]] = []
+        self._suppressions: list[tuple[object, ...]] = []
+        self._cancelled: list[tuple[object, ...]] = []
+        self._entered: list[tuple[object, ...]] = []
+        self._stepped: dict[str, str] = {}
+        self._exited: list[tuple[object, ...]] = []
+
+    def add(self, at: Instant, subject: str, output: o.Output, *, virtual: bool) -> None:
+        """Take in one output made at an instant; *virtual*: planned deliveries are never claimed."""
+        match output:
+            case o.DeliveryPlanned():
+                self._deliveries.append(_delivery(at, subject, output, virtual=virtual))
+            case o.DecisionMade():
+                self._decisions.append(_decision(at, subject, output))
+            case o.TaskCreated():
+                self._tasks.append(
+                    (output.task_id, subject, output.identifier, output.queue, output.title, output.body,
+                     output.journey, output.enrollment, output.key, dumps(output.context), at)
+                )  # fmt: skip
+            case o.ConsentRecorded():
+                self._consents.append(
+                    (subject, output.identifier, output.purpose or "", output.channel or "", output.topic or "",
+                     int(output.given), output.at)
+                )  # fmt: skip
+            case o.SuppressionRecorded():
+                self._suppressions.append(
+                    (subject, output.identifier, output.channel or "", int(output.suppressed), output.reason, output.at)
+                )
+            case o.JourneyEntered():
+                self._entered.append(
+                    (output.enrollment, subject, output.identifier, output.journey, output.version, output.key, at)
+                )
+            case o.StepReached():
+                self._stepped[output.enrollment] = output.step
+            case o.JourneyExited():
+                self._exited.append((at, output.outcome, output.reason, output.enrollment))
+                if output.outcome in ("exit", "goal"):
+                    self._cancelled.append((f"{output.outcome}: {output.reason}", at, output.enrollment))
+            case _:
+                pass
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Write everything collected, and forget it."""
+        steps: list[tuple[object, ...]] = [(step, enrollment) for enrollment, step in self._stepped.items()]
+        self._stepped.clear()
+        for sql, rows in (
+            (_INSERT_ENROLLMENT, self._entered),
+            (_MOVE_ENROLLMENT, steps),
+            (_END_ENROLLMENT, self._exited),
+            (_INSERT_DELIVERY, self._deliveries),
+            (_UPSERT_DECISION, self._decisions),
+            (_INSERT_TASK, self._tasks),
+            (_UPSERT_CONSENT, self._consents),
+            (_UPSERT_SUPPRESSION, self._suppressions),
+            (_CANCEL, self._cancelled),
+        ):
+            if rows:
+                connection.executemany(sql, rows)
+                rows.clear()
+
+
+def move_subject(connection: sqlite3.Connection, before: str, after: str, *, identifier: str | None = None) -> None:
+    """Rows of one profile belong to another from now on; with *identifier*, only those made under it."""
+    for table in ("enrollments", "deliveries", "decisions", "tasks", "consents", "suppressions"):
+        sql = "UPDATE " + table + " SET subject = ? WHERE subject = ?"
+        if identifier is None:
+            connection.execute(sql, (after, before))
+        else:
+            connection.execute(sql + " AND identifier = ?", (after, before, identifier))
+
+
+def _delivery(at: Instant, subject: str, output: o.DeliveryPlanned, *, virtual: bool) -> tuple[object, ...]:
+    return (
+        output.delivery_id, subject, output.identifier, output.message, output.channel, output.purpose, output.kind,
+        output.topic, output.journey, output.version, output.enrollment, output.key, output.step, output.address,
+        at, at, output.expires_at, None if output.quiet is None else dumps(output.quiet), dumps(output.context),
+        "virtual" if virtual else "", at,
+    )  # fmt: skip
+
+
+def _decision(at: Instant, subject: str, output: o.DecisionMade) -> tuple[object, ...]:
+    return (
+        output.enrollment, output.step, output.occurrence, output.gate, output.reason, output.outcome, subject,
+        output.identifier, output.message, output.channel, output.purpose, output.journey, output.version, output.key,
+        dumps(output.facts), output.until, output.refusing, at, at,
+    )  # fmt: skip
+
+
+_INSERT_ENROLLMENT = (
+    "INSERT INTO enrollments (id, subject, identifier, journey, version, key, entered_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (id) DO NOTHING"
+)
+_MOVE_ENROLLMENT = "UPDATE enrollments SET step = ? WHERE id = ?"
+_END_ENROLLMENT = "UPDATE enrollments SET ended_at = ?, outcome = ?, reason = ? WHERE id = ?"
+_INSERT_DELIVERY = (
+    "INSERT INTO deliveries (id, subject, identifier, message, channel, purpose, kind, topic, journey, version,"
+    " enrollment, key, step, address, planned_at, not_before, expires_at, quiet, context, state, reason, state_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'planned', ?, ?) ON CONFLICT (id) DO NOTHING"
+)
+_UPSERT_DECISION = (
+    "INSERT INTO decisions (enrollment, step, occurrence, gate, reason, outcome, subject, identifier, message, channel,"
+    " purpose, journey, version, key, facts, until, refusing, first_at, last_at, count)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
+    " ON CONFLICT (enrollment, step, occurrence, gate, reason) DO UPDATE SET"
+    " facts = excluded.facts, until = excluded.until, refusing = excluded.refusing, last_at = excluded.last_at,"
+    " count = count + 1"
+)
+_INSERT_TASK = (
+    "INSERT INTO tasks (id, subject, identifier, queue, title, body, journey, enrollment, key, context, created_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+)
+_UPSERT_CONSENT = (
+    "INSERT INTO consents (subject, identifier, purpose, channel, topic, given, at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (subject, identifier, purpose, channel, topic) DO UPDATE SET given = excluded.given, at = excluded.at"
+)
+_UPSERT_SUPPRESSION = (
+    "INSERT INTO suppressions (subject, identifier, channel, suppressed, reason, at) VALUES (?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (subject, identifier, channel) DO UPDATE SET"
+    " suppressed = excluded.suppressed, reason = excluded.reason, at = excluded.at"
+)
+_CANCEL = (
+    "UPDATE deliveries SET state = 'cancelled', reason = ?, state_at = ?, receipt = 'pending'"
+    " WHERE enrollment = ? AND state = 'planned' AND reason <> 'virtual'"
+)

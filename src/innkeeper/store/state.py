@@ -1,0 +1,297 @@
+"""The state of a workspace: `state.db`, written by the engine alone, read by anyone.
+
+Here: opening, the cursor, profiles' rows, links, the order of inputs, the outbox. What outputs write besides (ledger,
+decisions, tasks, consents) is `projections.py`; the ledger's life after planning is `ledger.py`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from innkeeper.kernel.errors import UsageError
+from innkeeper.kernel.time import Instant
+from innkeeper.store import sqlite
+
+_PAGE = 500
+
+
+class Cursor(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the engine has come.
+
+    Taken are: every event with `seq <= seq` whose (timestamp, source, message_id) is at or before the key here, and
+    those that `taken` lists after `position` (a tick that was cut off between two commits).
+
+    Attributes:
+        clock: The workspace's clock; never goes back.
+        seq: Last log sequence number that was looked at.
+        timestamp, source, message_id: Key of the last event in the order of the record.
+        position: Last position of `taken` that a whole tick has written.
+    """
+
+    clock: Instant
+    seq: int = 0
+    timestamp: Instant
+    source: str = ""
+    message_id: str = ""
+    position: int = 0
+
+
+class OutboxRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One output or receipt on its way into the log, in the order of the log."""
+
+    taken_at: Instant
+    subject: str
+    input: int
+    idx: int
+    message_id: str
+    name: str
+    user_id: str | None
+    anonymous_id: str | None
+    properties: str
+    traits: str
+
+
+class TakenRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One input in the order in which it was taken."""
+
+    position: int
+    mode: str
+    seq: int
+    taken_at: Instant
+    delivery: str | None = None
+    outcome: str | None = None
+    reason: str | None = None
+
+
+class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The fate of a delivery that the fold has not heard of yet."""
+
+    delivery: str
+    subject: str
+    identifier: str
+    message: str
+    channel: str
+    purpose: str
+    journey: str
+    key: str | None
+    state: str
+    reason: str
+    planned_at: Instant
+    state_at: Instant
+
+
+class State:
+    """An open `state.db`."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.connection = connection
+        self.path = path
+
+    @classmethod
+    def open(cls, home: Path, *, create: bool = False, readonly: bool = False) -> State:
+        """Open the state of a workspace.
+
+        Raises:
+            UsageError: There is none and *create* is false.
+            OperationFailed: It cannot be read, or a newer version made it.
+        """
+        path = home / "state.db"
+        if not path.exists() and not create:
+            raise UsageError(
+                f"the workspace at {home} has no state yet",
+                code="no-state",
+                fix="apply a strategy (innkeeper apply DIR) or run it (innkeeper run --until now)",
+            )
+        connection = sqlite.connect(path, read_only=readonly)
+        if not readonly:
+            sqlite.migrate(connection, "state", path)
+        return cls(connection, path)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.connection.close()
+
+    def __enter__(self) -> State:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One write transaction; rolled back when the block raises."""
+        with sqlite.transaction(self.connection, self.path) as connection:
+            yield connection
+
+    def meta(self, key: str) -> str | None:
+        """A named value; None when it was never set."""
+        row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Set a named value (inside or outside a transaction)."""
+        self.connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+
+    def cursor(self) -> Cursor | None:
+        """How far the engine has come; None before the first run."""
+        text = self.meta("cursor")
+        return None if text is None else msgspec.json.decode(text, type=Cursor)
+
+    def set_cursor(self, cursor: Cursor) -> None:
+        """Record how far the engine has come, and the clock by itself for those who only read that."""
+        self.set_meta("cursor", msgspec.json.encode(cursor).decode())
+        self.set_meta("clock", str(cursor.clock))
+
+    def clock(self) -> Instant | None:
+        """The workspace's clock; None before the first run."""
+        text = self.meta("clock")
+        return None if text is None else int(text)
+
+    # Profiles
+
+    def bodies(self, subjects: Iterable[str]) -> dict[str, bytes]:
+        """The stored states of the subjects that have one."""
+        wanted = list(subjects)
+        found: dict[str, bytes] = {}
+        for start in range(0, len(wanted), _PAGE):
+            page = wanted[start : start + _PAGE]
+            marks = ",".join("?" * len(page))
+            found.update(
+                self.connection.execute("SELECT subject, body FROM subjects WHERE subject IN (" + marks + ")", page)
+            )
+        return found
+
+    def due(self, until: Instant, limit: int) -> list[tuple[Instant, str]]:
+        """The subjects whose next timer is at or before *until*, earliest first: (due instant, subject)."""
+        return self.connection.execute(
+            "SELECT next_due_at, subject FROM subjects WHERE next_due_at <= ? ORDER BY next_due_at, subject LIMIT ?",
+            (until, limit),
+        ).fetchall()
+
+    def put_subjects(self, rows: Sequence[tuple[str, Instant, str | None, bytes]]) -> None:
+        """Write states: (subject, next due instant, stage, body)."""
+        self.connection.executemany(
+            "INSERT INTO subjects (subject, next_due_at, stage, body) VALUES (?, ?, ?, ?) ON CONFLICT (subject)"
+            " DO UPDATE SET next_due_at = excluded.next_due_at, stage = excluded.stage, body = excluded.body",
+            rows,
+        )
+
+    def delete_subjects(self, subjects: Sequence[str]) -> None:
+        """Drop states of profiles that are part of another one now."""
+        self.connection.executemany("DELETE FROM subjects WHERE subject = ?", [(subject,) for subject in subjects])
+
+    def pages(self, size: int = 2000) -> Iterator[list[tuple[str, bytes]]]:
+        """All profiles in order of subject, page by page; what is written meanwhile may or may not be seen."""
+        after = ""
+        while True:
+            page = self.connection.execute(
+                "SELECT subject, body FROM subjects WHERE subject > ? ORDER BY subject LIMIT ?", (after, size)
+            ).fetchall()
+            if not page:
+                return
+            yield page
+            after = page[-1][0]
+
+    def count_subjects(self) -> int:
+        """How many profiles there are."""
+        return int(self.connection.execute("SELECT count(*) FROM subjects").fetchone()[0])
+
+    # Links
+
+    def users_of(self, anonymous: Iterable[str]) -> dict[str, set[str]]:
+        """The users that each anonymous identifier has been seen with."""
+        wanted = list(anonymous)
+        found: dict[str, set[str]] = {identifier: set() for identifier in wanted}
+        for start in range(0, len(wanted), _PAGE):
+            page = wanted[start : start + _PAGE]
+            marks = ",".join("?" * len(page))
+            for anon, user in self.connection.execute(
+                "SELECT anonymous, user FROM links WHERE anonymous IN (" + marks + ")", page
+            ):
+                found[anon].add(user)
+        return found
+
+    def add_links(self, rows: Sequence[tuple[str, str, Instant, int]]) -> None:
+        """Record links: (anonymous, user, event timestamp, seq)."""
+        self.connection.executemany(
+            "INSERT INTO links (anonymous, user, at, seq) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows
+        )
+
+    # Inputs and outputs
+
+    def add_taken(self, rows: Sequence[TakenRow]) -> None:
+        """Record inputs in the order in which they were taken."""
+        self.connection.executemany(
+            "INSERT INTO taken (position, mode, seq, taken_at, delivery, outcome, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [msgspec.structs.astuple(row) for row in rows],
+        )
+
+    def last_position(self) -> int:
+        """The last position of `taken`; 0 before the first input."""
+        return int(self.connection.execute("SELECT coalesce(max(position), 0) FROM taken").fetchone()[0])
+
+    def taken(self, after: int, limit: int) -> list[TakenRow]:
+        """Inputs in the order in which they were taken."""
+        rows = self.connection.execute(
+            "SELECT position, mode, seq, taken_at, delivery, outcome, reason FROM taken WHERE position > ?"
+            " ORDER BY position LIMIT ?",
+            (after, limit),
+        )
+        return [TakenRow(*row) for row in rows]
+
+    def taken_seqs(self, after: int) -> set[int]:
+        """The log events among the inputs after a position: those of a tick that was cut off."""
+        rows = self.connection.execute(
+            "SELECT seq FROM taken WHERE position > ? AND mode IN ('live', 'late', 'history')", (after,)
+        )
+        return {seq for (seq,) in rows}
+
+    def add_outbox(self, rows: Sequence[OutboxRow]) -> None:
+        """Put outputs where the ingest finds them."""
+        self.connection.executemany(
+            "INSERT INTO outbox (taken_at, subject, input, idx, message_id, name, user_id, anonymous_id, properties,"
+            " traits) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [msgspec.structs.astuple(row) for row in rows],
+        )
+
+    def outbox(self, limit: int) -> list[OutboxRow]:
+        """The first rows of the outbox, in the order of the log."""
+        rows = self.connection.execute(
+            "SELECT taken_at, subject, input, idx, message_id, name, user_id, anonymous_id, properties, traits"
+            " FROM outbox ORDER BY taken_at, subject, input, idx LIMIT ?",
+            (limit,),
+        )
+        return [OutboxRow(*row) for row in rows]
+
+    def outbox_size(self) -> int:
+        """How many rows wait for the log."""
+        return int(self.connection.execute("SELECT count(*) FROM outbox").fetchone()[0])
+
+    def trim_outbox(self, last: OutboxRow) -> None:
+        """Drop the rows up to and including *last*: the log has them."""
+        self.connection.execute(
+            "DELETE FROM outbox WHERE (taken_at, subject, input, idx) <= (?, ?, ?, ?)",
+            (last.taken_at, last.subject, last.input, last.idx),
+        )
+
+    # Receipts
+
+    def receipts(self, limit: int) -> list[Receipt]:
+        """Fates of deliveries that the fold has not heard of, oldest first."""
+        rows = self.connection.execute(
+            "SELECT id, subject, identifier, message, channel, purpose, journey, key, state, reason, planned_at,"
+            " state_at FROM deliveries WHERE receipt = 'pending' ORDER BY planned_at, id LIMIT ?",
+            (limit,),
+        )
+        return [Receipt(*row) for row in rows]
+
+    def receipts_taken(self, deliveries: Sequence[str]) -> None:
+        """Mark receipts as heard."""
+        self.connection.executemany(
+            "UPDATE deliveries SET receipt = 'taken' WHERE id = ?", [(delivery,) for delivery in deliveries]
+        )
