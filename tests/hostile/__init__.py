@@ -1,0 +1,1 @@
+"""Inputs that mean harm or carelessness, each with the answer it must get."""
