@@ -30,7 +30,7 @@ _REASONS = ("change of plans", "found another place", "illness", "flight cancell
 
 @dataclass(slots=True, kw_only=True)
 class Booking:
-    """A booking as it stands; *arrival* and *departure* are instants, the total is in euro cents."""
+    """A booking as it stands; *arrival* and *departure* are instants, the total is in euro cents (whole euros)."""
 
     booking_id: str
     room: str
@@ -51,7 +51,7 @@ class Booking:
         return {
             "booking_id": self.booking_id, "room": self.room, "arrival": format_instant(self.arrival),
             "departure": format_instant(self.departure), "nights": self.nights, "adults": self.adults,
-            "children": self.children, "total": self.total / 100, "currency": "EUR", "channel": self.channel,
+            "children": self.children, "total": self.total // 100, "currency": "EUR", "channel": self.channel,
         }  # fmt: skip
 
 
@@ -145,7 +145,7 @@ def change(diary: Diary, guest: Guest, at: Instant, booking: Booking) -> None:
 def cancel(diary: Diary, guest: Guest, at: Instant, booking: Booking) -> None:
     """The booking is gone."""
     reason = diary.dice.pick(_REASONS)
-    refund = booking.total / 100 if booking.arrival - at > 2 * DAY else 0
+    refund = booking.total // 100 if booking.arrival - at > 2 * DAY else 0
     properties: Line = {"booking_id": booking.booking_id, "reason": reason, "refund": refund}
     diary.track(guest, at, "Booking Cancelled", {**booking.properties(), **properties})
 
