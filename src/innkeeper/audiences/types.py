@@ -81,7 +81,7 @@ class FactsReader(Protocol):
 class Evaluate(Protocol):
     """The compiled answer."""
 
-    def __call__(self, facts: FactsReader, now: Instant) -> tuple[bool, Instant]:
+    def __call__(self, facts: FactsReader, now: Instant, /) -> tuple[bool, Instant]:
         """Whether the condition holds at *now*, and the first later instant at which it could change by time alone
         (`FOREVER`: never). The instant may be early (the answer is then the same), never late."""
 

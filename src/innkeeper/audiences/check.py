@@ -1,0 +1,242 @@
+"""Names and types of an expression against a catalog; cycles among audiences and stages.
+
+Every finding names what was seen, where in the text, and the nearest known name. `expand.py` replaces audiences and
+stages by their definitions once a check has passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from innkeeper.audiences.catalog import Catalog
+from innkeeper.audiences.compare import type_of
+from innkeeper.audiences.nodes import (
+    Aggregate,
+    Between,
+    Boolean,
+    Compare,
+    Expression,
+    In,
+    InAudience,
+    Like,
+    Number,
+    Path,
+    Stage,
+    Text,
+    children,
+    walk,
+)
+from innkeeper.audiences.resolve import LITERALS, describe
+from innkeeper.audiences.values import literal_instant
+from innkeeper.kernel.errors import Invalid, Problem, did_you_mean
+
+_WORDS = {
+    "number": "a number", "days": "a number of days", "mean": "a number", "instant": "an instant",
+    "moving": "an instant", "text": "a text", "boolean": "true or false",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check found; *warnings* are unknown names that the caller allowed."""
+
+    errors: tuple[Problem, ...]
+    warnings: tuple[Problem, ...] = ()
+
+    def raise_if_any(self) -> None:
+        """Raise `Invalid` when there is an error."""
+        if self.errors:
+            raise Invalid(self.errors)
+
+
+def check(
+    expression: Expression, catalog: Catalog, *, event: str | None = None, allow_unknown: bool = False
+) -> Checked:
+    """What is wrong with an expression.
+
+    Args:
+        expression: The tree; of scope `event` when *event* is given.
+        catalog: The known names.
+        event: The event whose properties an expression of scope `event` reads.
+        allow_unknown: Whether unknown events, properties, traits and stages are only warnings.
+    """
+    checker = _Checker(catalog, allow_unknown)
+    checker.check(expression, event)
+    return Checked(tuple(checker.errors), tuple(checker.warnings))
+
+
+class _Checker:
+    def __init__(self, catalog: Catalog, allow_unknown: bool) -> None:
+        self.catalog, self.allow_unknown = catalog, allow_unknown
+        self.errors: list[Problem] = []
+        self.warnings: list[Problem] = []
+
+    def check(self, node: Expression, event: str | None) -> None:
+        """Check a node and everything below it; depth is limited by the parser."""
+        match node:
+            case Aggregate():
+                self._aggregate(node)
+                return
+            case Path():
+                self._path(node, event)
+            case InAudience():
+                self._audience(node)
+            case Compare(op=op, left=left, right=right):
+                self._pair(node, op, left, right)
+            case Between(value=value, low=low, high=high):
+                self._pair(node, ">=", value, low)
+                self._pair(node, "<=", value, high)
+            case In(value=value, items=items):
+                for item in items:
+                    self._pair(node, "=", value, item)
+            case Like(value=value):
+                if type_of(value) not in ("any", "text"):
+                    self._error(node, "type", f"{describe(value)} is {_WORDS[type_of(value)]}; 'like' is for texts")
+            case _:
+                pass
+        for child in children(node):
+            self.check(child, event)
+
+    def _aggregate(self, node: Aggregate) -> None:
+        known = self.catalog.properties(node.event)
+        if known is None:
+            self._unknown(node, "event", node.event, self.catalog.event_names)
+        elif node.path is not None:
+            self._property(node, node.event, node.path)
+        if node.where is not None:
+            self.check(node.where, node.event)
+
+    def _property(self, node: Expression, event: str, path: tuple[str, ...]) -> None:
+        known = self.catalog.properties(event)
+        if known is not None and path[0] not in known:
+            self._unknown(node, "property", path[0], known, f" of '{event}'")
+
+    def _path(self, node: Path, event: str | None) -> None:
+        name = node.parts[0]
+        if node.root == "traits" and name not in self.catalog.trait_names:
+            self._unknown(node, "trait", name, self.catalog.trait_names)
+        elif node.root == "id" and name not in self.catalog.namespaces:
+            self._unknown(node, "namespace", name, self.catalog.namespaces, allowed=False)
+        elif node.root in ("property", "event") and event is not None:
+            self._property(node, event, node.parts)
+
+    def _audience(self, node: InAudience) -> None:
+        if node.name not in self.catalog.audiences:
+            self._unknown(node, "audience", node.name, self.catalog.audiences, allowed=False)
+
+    def _pair(self, node: Expression, op: str, left: Expression, right: Expression) -> None:
+        if isinstance(left, LITERALS):
+            left, right = right, left
+        kind = type_of(left)
+        if isinstance(left, Stage) or isinstance(right, Stage):
+            self._stage(node, left, right)
+        elif isinstance(right, Boolean):
+            if op not in ("=", "!="):
+                self._error(node, "type", f"true and false have no order, so '{op}' cannot compare them", "use = or !=")
+            elif kind != "any":
+                self._mismatch(node, left, _WORDS[kind], right, "true or false")
+        elif isinstance(right, Number):
+            if kind not in ("any", "number", "days", "mean"):
+                self._mismatch(node, left, _WORDS[kind], right, "a number")
+        elif isinstance(right, Text):
+            wanted = ("any", "text") if literal_instant(right) is None else ("any", "text", "instant", "moving")
+            if kind not in wanted:
+                self._mismatch(node, left, _WORDS[kind], right, "a text")
+        else:
+            self._looked_up(node, left, right)
+
+    def _looked_up(self, node: Expression, left: Expression, right: Expression) -> None:
+        kinds = {type_of(left), type_of(right)}
+        if "mean" in kinds:
+            self._error(node, "type", "avg(…) compares with a number only", "write the number itself")
+        elif not any(kinds <= together for together in _TOGETHER):
+            first, second = _WORDS.get(type_of(left), "a value"), _WORDS.get(type_of(right), "a value")
+            self._mismatch(node, left, first, right, second)
+
+    def _stage(self, node: Expression, left: Expression, right: Expression) -> None:
+        if not isinstance(right, Text):
+            self._error(
+                node, "type", f"stage is compared with {describe(right)}", "compare it with the name of a stage"
+            )
+            return
+        names = [name for name, _ in self.catalog.stages]
+        if right.value not in names:
+            self._unknown(right, "stage", right.value, names)
+
+    def _mismatch(self, node: Expression, left: Expression, first: str, right: Expression, second: str) -> None:
+        fix = "write an instant in ISO 8601 with a zone: '2026-11-22T09:30:00Z'" if first == "an instant" else ""
+        self._error(
+            node, "type", f"{describe(left)} is {first}, {describe(right)} is {second}: they never compare",
+            fix or f"compare with {first}",
+        )  # fmt: skip
+
+    def _error(self, node: Expression, code: str, message: str, fix: str = "") -> None:
+        self.errors.append(Problem(code=code, message=message, fix=fix, line=node.at[0], column=node.at[1]))
+
+    def _unknown(
+        self, node: Expression, what: str, name: str, known: Iterable[str], of: str = "", *, allowed: bool = True
+    ) -> None:
+        names = sorted(known)
+        near = did_you_mean(name, names)
+        some = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+        fix = near or (f"known: {some}" if names else f"no {what}{of} is declared yet")
+        found = Problem(
+            code=f"unknown-{what}", message=f"nobody has declared or sent the {what} '{name}'{of}", fix=fix,
+            line=node.at[0], column=node.at[1],
+        )  # fmt: skip
+        (self.warnings if allowed and self.allow_unknown else self.errors).append(found)
+
+
+_TOGETHER = (
+    {"any", "text"}, {"any", "number"}, {"any", "number", "days"}, {"any", "instant", "moving"},
+)  # fmt: skip
+
+
+def find_cycle(catalog: Catalog, start: Expression | None = None) -> tuple[str, ...] | None:
+    """A cycle among the audiences and stages that *start* (default: all definitions) reads, as their names.
+
+    The stages are one knot: `stage` reads all their rules.
+    """
+    follow: dict[str, Callable[[], set[str]]] = {
+        f"audience '{name}'": (lambda expression=expression: references(expression))  # type: ignore[misc]
+        for name, expression in catalog.audiences.items()
+    }
+    if catalog.stages:
+        follow["the stages"] = lambda: set().union(*(references(rule) for _, rule in catalog.stages))
+    done: set[str] = set()
+    roots = sorted(follow) if start is None else sorted(references(start))
+    for root in roots:
+        path: list[str] = []
+        pending: list[tuple[str, bool]] = [(root, False)]
+        while pending:
+            name, leaving = pending.pop()
+            if leaving:
+                path.pop()
+                done.add(name)
+            elif name in path:
+                return (*path[path.index(name) :], name)
+            elif name not in done and name in follow:
+                path.append(name)
+                pending.append((name, True))
+                pending.extend((each, False) for each in sorted(follow[name](), reverse=True))
+    return None
+
+
+def references(expression: Expression) -> set[str]:
+    """What an expression reads through definitions, in the words of `find_cycle`."""
+    found: set[str] = set()
+    for node in walk(expression):
+        if isinstance(node, InAudience):
+            found.add(f"audience '{node.name}'")
+        elif isinstance(node, Stage):
+            found.add("the stages")
+    return found
+
+
+def cycle_problem(cycle: tuple[str, ...]) -> Problem:
+    """The finding about a cycle."""
+    return Problem(
+        code="cycle", message=f"the definitions go round in a circle: {' -> '.join(cycle)}",
+        fix="let one of them name its condition itself",
+    )  # fmt: skip

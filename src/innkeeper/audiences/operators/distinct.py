@@ -1,0 +1,67 @@
+"""`distinct`: how many different values a property had. Numbers count as equal at six places; lists and objects do not
+count, since their equality is not one that both engines could agree on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from innkeeper.audiences.operators.base import Example, Kind, Operator, SqlEvent
+from innkeeper.kernel.numbers import to_micro
+
+
+def _value(raw: Any) -> str | None:
+    if type(raw) is str:
+        return "s" + raw
+    if raw is True or raw is False:
+        return "btrue" if raw else "bfalse"
+    micro = to_micro(raw)
+    return None if micro is None else f"n{micro}"
+
+
+def _union(a: list[str], b: list[str]) -> list[str]:
+    return a if a == b else sorted({*a, *b})
+
+
+def _total(entries: Sequence[Any]) -> list[str]:
+    return sorted({entry[1] for entry in entries})
+
+
+def _sql(event: SqlEvent) -> Any:
+    from sqlglot import exp
+
+    def tagged(tag: str, value: Any) -> Any:
+        return exp.DPipe(this=exp.Literal.string(tag), expression=exp.cast(value, "varchar"), safe=True)
+
+    text = exp.Not(this=exp.Is(this=event.text.copy(), expression=exp.Null()))
+    number = exp.Not(this=exp.Is(this=event.number.copy(), expression=exp.Null()))
+    boolean = exp.In(this=event.raw.copy(), expressions=[exp.Literal.string("true"), exp.Literal.string("false")])
+    value = (
+        exp.Case()
+        .when(text, tagged("s", event.text.copy()))
+        .when(number, tagged("n", event.number.copy()))
+        .when(boolean, tagged("b", event.raw.copy()))
+    )
+    return event.aggregate(exp.Count(this=exp.Distinct(expressions=[value])))
+
+
+DISTINCT = Operator(
+    name="distinct",
+    summary="How many different values a property had: texts, numbers and booleans; 0 when there is none.",
+    kind=Kind(value_of=_value, one=lambda entry: [entry[1]], combine=_union, total=_total),
+    sql=_sql,
+    words=lambda node, occurrence: f"the number of different values of {'.'.join(node.path or ())} over {occurrence}",
+    examples=(
+        Example(
+            expression="distinct('Page Viewed', path) = 2",
+            events=tuple((1.0, "Page Viewed", {"path": path}) for path in ("/", "/a", "/")),
+            holds=True, says="equal values count once",
+        ),
+        Example(
+            expression="distinct('Page Viewed', n) = 2",
+            events=((1, "Page Viewed", {"n": 1}), (2, "Page Viewed", {"n": 1.0}), (3, "Page Viewed", {"n": "1"})),
+            holds=True, says="1 and 1.0 are one value, the text '1' another",
+        ),
+    ),
+)  # fmt: skip
