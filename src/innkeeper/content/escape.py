@@ -38,10 +38,11 @@ def escape_markdown(text: str) -> str:
     >>> escape_markdown("1. b")
     '1&#46; b'
     """
-    escaped = text.translate(_INLINE)
+    # Space at an end would make indented code of the line, or keep the ** around a value from being bold.
+    escaped = text.strip().translate(_INLINE)
     escaped = _BLOCK.sub(_escape_block, escaped)
-    # A line break inside a value stays a line break, and cannot end the paragraph, list or table around it.
-    return _BREAK.sub("\\\n", escaped) if "\n" in escaped or "\r" in escaped else escaped
+    # As an entity a line break is a space to a reader, and cannot end the paragraph, heading or list around it.
+    return _BREAK.sub("&#10;", escaped) if "\n" in escaped or "\r" in escaped else escaped
 
 
 def _escape_block(match: re.Match[str]) -> str:

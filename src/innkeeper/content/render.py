@@ -1,8 +1,7 @@
-"""Content rendered: Liquid templates alone (tasks, updates), and messages with subject, text and HTML.
+"""Liquid templates rendered and checked: alone here (tasks, updates), as messages in `compose.py`.
 
 Values never become templates: a template is compiled from the strategy's files only, and what it prints is text.
-Escaping is `escape.py`, limits are `limits.py`, the Liquid environments `templates.py`. Next in the flow:
-`runtime/deliver.py`, which hands a `Rendered` to a channel.
+Escaping is `escape.py`, limits are `limits.py`, the Liquid environments `templates.py`. Next in the flow: `compose.py`.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ Escaping = Literal["text", "html", "markdown"]
 #: What stands first in the path of every variable of a message, a task or an update.
 ROOTS = frozenset({"profile", "event", "journey", "message", "workspace", "now", "zone", "locale"})
 _ESCAPES = {"text": escape_nothing, "html": escape_html, "markdown": escape_markdown}
+_LINE_BREAKS = {"text": "\n", "html": "<br>\n", "markdown": "\\\n"}
 _OWN_NAMES = frozenset({"forloop", "tablerowloop", "empty", "blank", "nil", "null", "true", "false"})
 
 
@@ -30,7 +30,7 @@ _OWN_NAMES = frozenset({"forloop", "tablerowloop", "empty", "blank", "nil", "nul
 def _environment(escaping: Escaping) -> LiquidEnvironment:
     from innkeeper.content.templates import LiquidEnvironment
 
-    return LiquidEnvironment(_ESCAPES[escaping], html=escaping == "html")
+    return LiquidEnvironment(_ESCAPES[escaping], html=escaping == "html", line_break=_LINE_BREAKS[escaping])
 
 
 @lru_cache(maxsize=2048)

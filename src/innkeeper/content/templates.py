@@ -250,7 +250,7 @@ class LiquidEnvironment(Environment):
     local_namespace_limit = LOCAL_BYTES
     template_class = Template
 
-    def __init__(self, escaping: Callable[[str], str], *, html: bool = False) -> None:
+    def __init__(self, escaping: Callable[[str], str], *, html: bool = False, line_break: str = "\n") -> None:
         self.escaping = escaping
         super().__init__(tolerance=Mode.STRICT, undefined=Missing, strict_filters=True, autoescape=False)
         for tag in (_Output, _Echo, _Cycle, _Capture):
@@ -264,9 +264,9 @@ class LiquidEnvironment(Environment):
             # The output is escaped anyway; a second time would show the entities.
             self.filters["escape"] = _as_text
             self.filters["escape_once"] = _unescaped
-            self.filters["newline_to_br"] = lambda value: Captured(
-                "<br />\n".join(escaping(line) for line in _as_text(value).splitlines())
-            )
+        self.filters["newline_to_br"] = lambda value: Captured(
+            line_break.join(escaping(line) for line in _as_text(value).splitlines())
+        )
 
     def compile(self, source: str) -> Template:
         """Parse a template.
