@@ -19,10 +19,13 @@ from innkeeper.kernel.errors import InternalError, OperationFailed
 BUSY_MS: Final = 30_000
 
 _DISK = "make room on the disk (df -h), or mend it; nothing that was acknowledged is lost, and the call can be repeated"
-# primary result code -> (code of the error, fix); https://www.sqlite.org/rescode.html
+_SYNC = "the disk did not confirm a write: stop, check the disk, run: innkeeper doctor, then start again"
+# result code, extended or primary -> (code of the error, fix); https://www.sqlite.org/rescode.html
 _CODES: dict[int, tuple[str, str]] = {
     sqlite3.SQLITE_FULL: ("disk-full", _DISK),
     sqlite3.SQLITE_IOERR: ("disk-error", _DISK),
+    sqlite3.SQLITE_IOERR_FSYNC: ("disk-sync-failed", _SYNC),
+    sqlite3.SQLITE_IOERR_DIR_FSYNC: ("disk-sync-failed", _SYNC),
     sqlite3.SQLITE_CORRUPT: ("store-damaged", "run: innkeeper doctor"),
     sqlite3.SQLITE_NOTADB: ("store-damaged", "run: innkeeper doctor"),
     sqlite3.SQLITE_BUSY: ("store-busy", "another process is writing; try again when it has ended"),
@@ -37,9 +40,10 @@ _CODES: dict[int, tuple[str, str]] = {
 
 def translate(error: sqlite3.Error, where: str | Path) -> OperationFailed | InternalError:
     """What people read instead of a `sqlite3` error; raise it `from` the error."""
-    primary = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
-    if primary in _CODES:
-        code, fix = _CODES[primary]
+    extended = getattr(error, "sqlite_errorcode", 0) or 0
+    found = _CODES.get(extended) or _CODES.get(extended & 0xFF)
+    if found is not None:
+        code, fix = found
         return OperationFailed(str(error), code=code, where=str(where), fix=fix)
     return InternalError(f"{type(error).__name__}: {error}", code="sqlite", where=str(where))
 

@@ -1,9 +1,12 @@
 -- The hot tail of the log: the newest events, until the seal moves them into a segment. Written by ingest alone.
 -- Instants are integers of UTC microseconds; properties, traits, context and extra are JSON texts.
 
--- sealed: number of the manifest's generation that the tail was last trimmed for; next_seq: never used before.
+-- next_seq: never used before; generation: of the manifest when rows were last trimmed from the tail.
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO meta (key, value) VALUES ('next_seq', 1), ('generation', 0);
+
+-- A copy of the newest manifest, should the file be lost.
+CREATE TABLE manifest (one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL, body BLOB NOT NULL);
 
 CREATE TABLE tail (
   seq          INTEGER PRIMARY KEY,

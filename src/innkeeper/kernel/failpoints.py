@@ -1,0 +1,77 @@
+"""Named places at which a test can kill the process, as a power cut would.
+
+`INNKEEPER_FAILPOINT="seal.renamed"` (or `seal.renamed:3` for the third pass) makes the process kill itself there with
+SIGKILL: no clean-up, no flush. Without the variable a pass costs one comparison. Whoever adds a step that must
+survive a kill adds its name here; the kill tests enumerate them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Final
+
+from innkeeper.kernel.errors import InternalError, UsageError
+
+#: Every failpoint: its name, and what is already on disk there.
+FAILPOINTS: Final[dict[str, str]] = {
+    "append.begun": "rows of a batch are in an open transaction",
+    "append.committed": "the batch is on disk, not yet acknowledged",
+    "seal.exported": "the tail's oldest rows are in a temporary file",
+    "seal.written": "the segment has its temporary name",
+    "seal.renamed": "the segment has its name, the manifest does not know it",
+    "seal.indexed": "the hash index too has its name",
+    "seal.listed": "the manifest knows the segment, the tail still holds its rows",
+    "seal.trimming": "some of the rows are gone from the tail",
+    "seal.trimmed": "the tail is trimmed, temporary files are not yet swept",
+    "compact.written": "the merged segment has its temporary name",
+    "compact.renamed": "the merged segment has its name, the manifest does not know it",
+    "compact.listed": "the manifest knows the merged segment, the replaced ones are still there",
+    "compact.recorded": "log.db knows the new manifest, the replaced segments are still there",
+    "compact.swept": "the replaced segments are gone",
+}
+
+VARIABLE: Final = "INNKEEPER_FAILPOINT"
+
+
+def _read(text: str) -> tuple[str, int] | None:
+    if not text:
+        return None
+    name, _, count = text.partition(":")
+    if name not in FAILPOINTS or (count and not count.isdigit()):
+        raise UsageError(
+            f"{VARIABLE}={text} names no failpoint", code="unknown-failpoint", fix=f"known: {', '.join(FAILPOINTS)}"
+        )
+    return name, int(count or 1)
+
+
+_armed: str | None = None
+_left = 0
+
+
+def arm(text: str) -> None:
+    """Arm a failpoint (`name` or `name:n`); an empty text disarms."""
+    global _armed, _left
+    found = _read(text)
+    _armed, _left = found if found is not None else (None, 0)
+
+
+def failpoint(name: str) -> None:
+    """Kill the process here if this failpoint is armed and this is its n-th pass."""
+    if _armed is None:
+        return
+    _pass(name)
+
+
+def _pass(name: str) -> None:
+    global _left
+    if name not in FAILPOINTS:
+        raise InternalError(f"the failpoint '{name}' is not registered", code="unknown-failpoint")
+    if name != _armed:
+        return
+    _left -= 1
+    if _left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+arm(os.environ.get(VARIABLE, ""))

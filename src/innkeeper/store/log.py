@@ -1,0 +1,317 @@
+"""The log: every event once, in the order of arrival; an append that returns is on disk.
+
+`HOME/log.db` holds the hot tail, `HOME/segments` the sealed rest. `append` is for one process at a time (ingest);
+reading is for any. JSON parts of a row must be texts as `kernel.json.dumps` writes them. Next in the flow:
+`segments.py` seals, `sealed.py` reads what is sealed, `bulk.py` answers questions over everything.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from heapq import merge
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from innkeeper.events.types import ENGINE_SOURCE, RECEIPTS, Event, LogRow
+from innkeeper.kernel.errors import InnkeeperError, OperationFailed
+from innkeeper.kernel.failpoints import failpoint
+from innkeeper.kernel.json import dumps
+from innkeeper.kernel.time import FOREVER, Instant, SystemClock
+from innkeeper.store import files, manifest, sqlite
+from innkeeper.store.hashes import message_hashes
+from innkeeper.store.manifest import Manifest
+from innkeeper.store.sealed import KnownMessages, SealedReader, to_event
+from innkeeper.store.sealing import BackgroundSeal
+from innkeeper.store.segments import Sealer, Sizes, restore
+
+FILE: Final = "log.db"
+_ROW: Final = (
+    "seq, source, message_id, type, name, user_id, anonymous_id, timestamp, received_at, properties, traits, context, "
+    "extra"
+)
+_INSERT: Final = (
+    f"INSERT INTO tail ({_ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608
+    "ON CONFLICT (message_id, source) DO NOTHING"
+)
+_READ: Final = f"SELECT {_ROW} FROM tail WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
+_PLAY: Final = (
+    "SELECT timestamp, source, message_id, seq FROM tail WHERE seq > ? AND timestamp <= ? "
+    "AND (?3 OR source <> ?4 OR name IN (SELECT value FROM json_each(?5))) ORDER BY 1, 2, 3"
+)
+#: SQLite's own limit of bound values is 32,766.
+_VARIABLES: Final = 10_000
+_PIECE: Final = 2_000
+
+
+class Appended(NamedTuple):
+    """What became of a batch: rows taken, rows that were already there, the newest place of the log."""
+
+    accepted: int
+    duplicates: int
+    last_seq: int
+
+
+class Log:
+    """The log of one home; made by `Log.open`."""
+
+    def __init__(self, home: Path, database: sqlite3.Connection, *, read_only: bool, sizes: Sizes) -> None:
+        self.home, self.path, self.read_only, self.sizes = home, home / FILE, read_only, sizes
+        self._database = database
+        self._mutex = threading.RLock()
+        self._sealed = SealedReader(home)
+        self._known = KnownMessages(home)
+        self._background = BackgroundSeal(home, self.path, sizes)
+        self._stream: Iterator[list[tuple[Any, ...]]] | None = None
+        self._streamed: list[tuple[Any, ...]] = []
+        self._stream_at = -1
+        self._broken: OperationFailed | None = None
+
+    @classmethod
+    def open(cls, home: Path, *, read_only: bool = False, sizes: Sizes | None = None) -> Log:
+        """The log of a home, made where there is none yet (unless *read_only*).
+
+        Raises:
+            OperationFailed: The store is damaged, newer, or not ours to use.
+        """
+        if not read_only:
+            files.make_folder(home)
+        database = sqlite.connect(home / FILE, read_only=read_only)
+        try:
+            log = cls(home, database, read_only=read_only, sizes=sizes or Sizes())
+            if read_only:
+                log._sealed.reload(restore(home, database, write=False))
+            else:
+                sqlite.migrate(database, "log", home / FILE)
+                log._sealed.reload(Sealer(home, database, log.sizes).recover())
+            log._background.tail_is(log._count_tail())
+        except BaseException:
+            database.close()
+            raise
+        return log
+
+    def append(self, rows: Sequence[LogRow]) -> Appended:
+        """Write rows in one transaction; on disk when it returns. Rows whose (source, message_id) is known are skipped.
+
+        Raises:
+            OperationFailed: Nothing of the batch was written.
+        """
+        with self._mutex:
+            if self._broken is not None:
+                raise self._broken
+            with self._stopping_at_failed_sync(), sqlite.transaction(self._database, self.path) as database:
+                listed = self._follow(database)
+                known = self._already_sealed(rows, listed)
+                fresh = [row for row in rows if (row.source, row.message_id) not in known] if known else rows
+                first = int(database.execute("SELECT value FROM meta WHERE key = 'next_seq'").fetchone()[0])
+                before = database.total_changes
+                database.executemany(_INSERT, ((seq, *row) for seq, row in enumerate(fresh, first)))
+                accepted = database.total_changes - before
+                next_seq = first + len(fresh)
+                if accepted:
+                    database.execute("UPDATE meta SET value = ? WHERE key = 'next_seq'", (next_seq,))
+                failpoint("append.begun")
+            failpoint("append.committed")
+        if accepted:
+            self._background.grown(accepted)
+        return Appended(accepted, len(rows) - accepted, self.last_seq())
+
+    def _follow(self, database: sqlite3.Connection) -> Manifest:
+        """The manifest that fits the tail as this transaction sees it."""
+        generation = database.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()[0]
+        if self._sealed.manifest.generation < generation:
+            self._sealed.reload(manifest.load(self.home))
+        return self._sealed.manifest
+
+    def _already_sealed(self, rows: Sequence[LogRow], listed: Manifest) -> set[tuple[str, str]]:
+        """Keys of the batch that stand in segments: found by hash, confirmed in the segments themselves."""
+        if not listed.segments:
+            return set()
+        self._known.follow(listed)
+        places = self._known.places(message_hashes((row.source, row.message_id) for row in rows))
+        if not places:
+            return set()
+        wanted = {(row.source, row.message_id) for row in rows}
+        return self._confirmed(places) & wanted
+
+    def _confirmed(self, places: list[int]) -> set[tuple[str, str]]:
+        with SealedReader(self.home) as reader:
+            return reader.keys(places)
+
+    def last_seq(self) -> int:
+        """The newest place that holds an event; 0 in an empty log."""
+        with self._mutex, self._snapshot() as listed:
+            newest = self._database.execute("SELECT max(seq) FROM tail").fetchone()[0]
+            return int(newest) if newest is not None else listed.sealed_through
+
+    def count(self) -> int:
+        """How many events the log holds."""
+        with self._mutex, self._snapshot() as listed:
+            return listed.events + self._count_tail(listed.sealed_through)
+
+    def time_range(self) -> tuple[Instant, Instant] | None:
+        """The earliest and the latest timestamp; None in an empty log."""
+        with self._mutex, self._snapshot() as listed:
+            row = self._database.execute(
+                "SELECT min(timestamp), max(timestamp) FROM tail WHERE seq > ?", (listed.sealed_through,)
+            ).fetchone()
+            edges = [edge for segment in listed.segments for edge in (segment.first_at, segment.last_at)]
+            edges += [edge for edge in row if edge is not None]
+            return (min(edges), max(edges)) if edges else None
+
+    def read(self, after: int, limit: int) -> list[Event]:
+        """Events behind a place, in the order of the log; fewer than *limit* only at its end."""
+        rows: list[tuple[Any, ...]] = []
+        with self._mutex:
+            while len(rows) < limit:
+                with self._snapshot() as listed:
+                    sealed_through = listed.sealed_through
+                    if after >= sealed_through:
+                        rows += self._database.execute(_READ, (after, limit - len(rows))).fetchall()
+                        break
+                part = self._next_sealed(after, limit - len(rows))
+                rows += part
+                after = part[-1][0] if part else sealed_through
+        return [to_event(row) for row in rows]
+
+    def get(self, seqs: Iterable[int]) -> dict[int, Event]:
+        """Events at places of the log; places that hold none are left out."""
+        wanted = sorted(set(seqs))
+        found: dict[int, Event] = {}
+        with self._mutex:
+            with self._snapshot():
+                for at in range(0, len(wanted), _VARIABLES):
+                    part = wanted[at : at + _VARIABLES]
+                    marks = ", ".join("?" * len(part))
+                    for row in self._database.execute(f"SELECT {_ROW} FROM tail WHERE seq IN ({marks})", part):  # noqa: S608
+                        found[row[0]] = to_event(row)
+            missing = [seq for seq in wanted if seq not in found]
+            if missing and missing[0] <= self._sealed.manifest.sealed_through:
+                with SealedReader(self.home) as reader:
+                    found.update((row[0], to_event(row)) for row in reader.by_place(missing))
+        return found
+
+    def play(self, *, after: int = 0, until: Instant = FOREVER, inputs_only: bool = True) -> Iterator[list[Event]]:
+        """Events behind a place in order of timestamp, source and message_id, in pieces: as `run` plays.
+
+        What is appended meanwhile is not part of it. The segments stay as they are until the end, or until the iterator
+        is closed.
+        """
+        with SealedReader(self.home) as reader:
+            # The snapshot is taken while the files are held: all that it names stay until the end.
+            with self._mutex, self._snapshot() as listed:
+                reader.reload(listed)
+                keys = self._database.execute(
+                    _PLAY,
+                    (
+                        max(after, listed.sealed_through), until, not inputs_only, ENGINE_SOURCE,
+                        dumps(sorted(RECEIPTS)),
+                    ),
+                ).fetchall()  # fmt: skip
+            sealed = reader.by_time(after_seq=after, until=until, inputs_only=inputs_only)
+            ordered = merge(_keyed(sealed), self._with_events(keys), key=itemgetter(0))
+            piece: list[Event] = []
+            for _, event in ordered:
+                piece.append(event)
+                if len(piece) == _PIECE:
+                    yield piece
+                    piece = []
+            if piece:
+                yield piece
+
+    def seal(self, *, force: bool = False) -> int:
+        """Seal the tail if it is large or old (all of it with *force*), merge small segments; rows sealed.
+
+        Raises:
+            OperationFailed: Nothing was lost; the tail keeps what is not sealed.
+        """
+        self._background.join()
+        with self._mutex:
+            sealer = Sealer(self.home, self._database, self.sizes)
+            sealed = sealer.seal(least=1 if force or self._old() else self.sizes.seal_rows)
+            sealer.compact()
+            self._background.tail_is(self._count_tail())
+        return sealed
+
+    @property
+    def seal_error(self) -> InnkeeperError | None:
+        """Why the last seal in the background failed; None when it did not."""
+        return self._background.error
+
+    def close(self) -> None:
+        """Wait for a seal that is under way; close the files."""
+        self._background.join()
+        self._end_stream()
+        self._known.close()
+        self._database.close()
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _stopping_at_failed_sync(self) -> Iterator[None]:
+        """After a failed fsync nobody knows what is on disk: no more appends until the log is opened anew."""
+        try:
+            yield
+        except OperationFailed as error:
+            if error.code == "disk-sync-failed":
+                self._broken = error
+            raise
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[Manifest]:
+        """One consistent view of tail and manifest; rows of the tail up to `sealed_through` are copies."""
+        with sqlite.translated(self.path):
+            self._database.execute("BEGIN")
+            try:
+                yield self._follow(self._database)
+            finally:
+                self._database.execute("ROLLBACK")
+
+    def _count_tail(self, after: int = 0) -> int:
+        with sqlite.translated(self.path):
+            return int(self._database.execute("SELECT count(*) FROM tail WHERE seq > ?", (after,)).fetchone()[0])
+
+    def _next_sealed(self, after: int, limit: int) -> list[tuple[Any, ...]]:
+        """The next rows of the segments behind a place; a sequential reader goes on in the same sorted stream."""
+        if self._stream is None or self._stream_at != after:
+            self._end_stream()
+            self._sealed.hold()
+            self._stream = self._sealed.by_order(after_seq=after)
+        while len(self._streamed) < limit:
+            part = next(self._stream, None)
+            if part is None:
+                rows = self._streamed
+                self._end_stream()
+                return rows
+            self._streamed += part
+        rows, self._streamed = self._streamed[:limit], self._streamed[limit:]
+        self._stream_at = rows[-1][0]
+        return rows
+
+    def _end_stream(self) -> None:
+        self._stream, self._streamed, self._stream_at = None, [], -1
+        self._sealed.release()
+
+    def _with_events(self, keys: Sequence[tuple[Any, ...]]) -> Iterator[tuple[tuple[Any, ...], Event]]:
+        for at in range(0, len(keys), _PIECE):
+            part = keys[at : at + _PIECE]
+            events = self.get(key[3] for key in part)
+            for key in part:
+                yield key[:3], events[key[3]]
+
+    def _old(self) -> bool:
+        oldest = self._database.execute("SELECT min(received_at) FROM tail").fetchone()[0]
+        return oldest is not None and oldest < SystemClock().now() - self.sizes.seal_age
+
+
+def _keyed(pieces: Iterable[list[tuple[Any, ...]]]) -> Iterator[tuple[tuple[Any, ...], Event]]:
+    for piece in pieces:
+        for row in piece:
+            yield (row[7], row[1], row[2]), to_event(row)
