@@ -180,9 +180,10 @@ def connection(tmp_path: Path) -> sqlite3.Connection:
     for step, outcome, gate, reason in (("0", "deny", "cap", "cap"), ("1", "defer", "quiet_hours", "quiet_hours"),
                                         ("2", "allow", "", "")):  # fmt: skip
         db.execute(
-            "INSERT INTO decisions (enrollment, step, occurrence, gate, reason, outcome, subject, identifier, message,"
-            " channel, purpose, journey, version, facts, refusing, first_at, last_at, count)"
-            " VALUES ('e', ?, 0, ?, ?, ?, 'user_id:b', 'user_id:b', 'm', 'email', 'p', 'welcome', '1', '{}', 0, ?, 0, 7)",
+            "INSERT INTO decisions (enrollment, step, occurrence, gate, reason, outcome, subject, identifier, "
+            " message, channel, purpose, journey, version, facts, refusing, first_at, last_at, count)"
+            " VALUES ('e', ?, 0, ?, ?, ?, 'user_id:b', 'user_id:b', 'm', 'email', 'p', 'welcome', '1', '{}', 0, ?, 0,"
+            " 7)",
             (step, gate, reason, outcome, END - HOUR),
         )
     return db
