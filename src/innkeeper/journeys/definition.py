@@ -1,19 +1,58 @@
-"""Journeys as declared. Steps live in `steps/`, one file each: fields, reading, running, words."""
+"""Journeys as declared. Steps live in `steps/`, one file each: fields, reading, running, words.
+
+Next in the flow: `read.py` makes a `Journey` from YAML; `compiled.py` makes it ready to run.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from innkeeper.audiences.nodes import Expression
 from innkeeper.kernel.located import NOWHERE, Place
 from innkeeper.kernel.time import DAY, Duration
 
+if TYPE_CHECKING:
+    from innkeeper.journeys.moves import Move
+    from innkeeper.journeys.running import Here
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """Base of all steps."""
+    """Base of all steps.
 
-    __slots__ = ()
+    Attributes:
+        kind: The key that names it in YAML.
+        own_scope: Whether its conditions count from the enrollment on (a wait), or over all history (a branch).
+    """
+
+    kind: ClassVar[str] = ""
+    own_scope: ClassVar[bool] = False
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+    def conditions(self) -> tuple[Expression, ...]:
+        """What it asks, in the order in which `Here.holds` counts."""
+        return ()
+
+    def arms(self) -> tuple[tuple[str, tuple[Step, ...]], ...]:
+        """The lists of steps inside it, each with the label that stands in their paths."""
+        return ()
+
+    def messages(self) -> tuple[str, ...]:
+        """The messages it may send."""
+        return ()
+
+    def words(self) -> str:
+        """What it does, in plain words."""
+        raise NotImplementedError
+
+    def run(self, here: Here) -> Move:
+        """What it does when an enrollment reaches it."""
+        raise NotImplementedError
+
+    def resume(self, here: Here) -> Move:
+        """What it does when an enrollment that it holds looks again."""
+        return self.run(here)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +73,10 @@ class AudienceEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reentry:
-    """When someone who has been here may come again: never, after_exit, always (several at once), or after a period."""
+    """When someone who has been here may come again.
+
+    `never`; `after_exit`; `always` (several at once); `after`: no earlier than a period after the last exit.
+    """
 
     mode: Literal["never", "after_exit", "always", "after"] = "after_exit"
     period: Duration = 0
@@ -52,6 +94,25 @@ class Goal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Clause:
+    """An expression of a journey and where it stands; *scope* is what it may read, as `audiences.parse` has it."""
+
+    expression: Expression
+    scope: Literal["journey", "event"]
+    place: Place
+    event: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mention:
+    """A name of something else that a journey uses, and where it stands."""
+
+    kind: Literal["message", "audience", "event", "purpose", "template"]
+    name: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Journey:
     """One version of a journey.
 
@@ -60,12 +121,16 @@ class Journey:
         when: A condition on the profile that entry needs besides.
         shelf_life: A trigger or candidate older than this has no effect any more.
         priority: Overrides the purpose's priority.
+        late: What an entry does whose first instant is already past: `enter` (if its date is still ahead) or `skip`.
         version: Hash of the definition.
+        clauses: Every expression in it, for the checker.
+        mentions: Every name in it, for the checker.
     """
 
     name: str
     enter: EventEntry | AudienceEntry
     steps: tuple[Step, ...]
+    description: str = ""
     key: str | None = None
     when: Expression | None = None
     exits: tuple[Expression, ...] = ()
@@ -77,3 +142,5 @@ class Journey:
     late: Literal["enter", "skip"] = "enter"
     version: str
     place: Place = NOWHERE
+    clauses: tuple[Clause, ...] = field(default=(), compare=False, repr=False)
+    mentions: tuple[Mention, ...] = field(default=(), compare=False, repr=False)

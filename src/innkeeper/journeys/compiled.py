@@ -1,0 +1,166 @@
+"""Journeys made ready to run: steps as a table by path, conditions compiled, entries by event and by audience.
+
+Next in the flow: `enrollment.py` runs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from innkeeper.audiences.nodes import Expression
+from innkeeper.audiences.types import Accumulator, Condition
+from innkeeper.content.types import Message
+from innkeeper.decisions.policy import Policies
+from innkeeper.journeys.definition import AudienceEntry, EventEntry, Journey, Step
+from innkeeper.profiles.rules import RulesBuilder
+
+CompileLive = Callable[[Expression], Condition]
+Predicate = Callable[[Mapping[str, Any]], bool]
+CompileWhere = Callable[[Expression], Predicate]
+
+#: The path of the place after the last step.
+FINISHED = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """A step at its path; *arms* by label lead to the path of their first step."""
+
+    path: str
+    step: Step
+    next: str
+    conditions: tuple[Condition, ...]
+    arms: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class CompiledJourney:
+    """One version of a journey, ready to run.
+
+    Attributes:
+        bit: Its place in the bitmasks of watchers.
+        local: By event name, the summaries that every open enrollment keeps for itself.
+    """
+
+    journey: Journey
+    bit: int
+    key_path: tuple[str, ...] | None
+    where: Predicate | None
+    when: Condition | None
+    exits: tuple[Condition, ...]
+    goal: Condition | None
+    first: str
+    program: Mapping[str, Instruction]
+    local: dict[str, tuple[Accumulator, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JourneyRules:
+    """All journeys of a workspace, and what their steps read.
+
+    Attributes:
+        current: The versions that are entered, by name.
+        versions: Every version that somebody may still be in, by (name, version).
+        by_event: Journeys entered by an event, by its name.
+        by_change: Journeys entered by a change of audience, by (audience, whether entered).
+    """
+
+    current: Mapping[str, CompiledJourney]
+    versions: Mapping[tuple[str, str], CompiledJourney]
+    by_event: Mapping[str, tuple[CompiledJourney, ...]]
+    by_change: Mapping[tuple[str, bool], tuple[CompiledJourney, ...]]
+    messages: Mapping[str, Message]
+    policies: Policies
+    workspace: str
+
+    def find(self, name: str, version: str) -> CompiledJourney | None:
+        """The version that an enrollment runs on: its own, else the current one; None when there is none."""
+        return self.versions.get((name, version)) or self.current.get(name)
+
+
+def compile_journeys(
+    journeys: Mapping[str, Journey],
+    earlier: Iterable[Journey],
+    builder: RulesBuilder,
+    compile_live: CompileLive,
+    compile_where: CompileWhere,
+) -> tuple[dict[str, CompiledJourney], dict[tuple[str, str], CompiledJourney]]:
+    """Compile the current journeys and the earlier versions of them, and tell the builder what they read."""
+    current: dict[str, CompiledJourney] = {}
+    versions: dict[tuple[str, str], CompiledJourney] = {}
+    for journey in [*journeys.values(), *earlier]:
+        mark = (journey.name, journey.version)
+        if mark in versions:
+            continue
+        compiled = _compile(journey, 1 << len(versions), builder, compile_live, compile_where)
+        versions[mark] = compiled
+        if journeys.get(journey.name) is journey:
+            current[journey.name] = compiled
+    return current, versions
+
+
+def entries(
+    current: Mapping[str, CompiledJourney],
+) -> tuple[dict[str, tuple[CompiledJourney, ...]], dict[tuple[str, bool], tuple[CompiledJourney, ...]]]:
+    """The journeys by what they are entered by, each in the order of their names."""
+    by_event: dict[str, tuple[CompiledJourney, ...]] = {}
+    by_change: dict[tuple[str, bool], tuple[CompiledJourney, ...]] = {}
+    for _, compiled in sorted(current.items()):
+        match compiled.journey.enter:
+            case EventEntry(event=event):
+                by_event[event] = (*by_event.get(event, ()), compiled)
+            case AudienceEntry(audience=audience, change=change):
+                mark = (audience, change == "entered")
+                by_change[mark] = (*by_change.get(mark, ()), compiled)
+    return by_event, by_change
+
+
+def _compile(
+    journey: Journey, bit: int, builder: RulesBuilder, live: CompileLive, compile_where: CompileWhere
+) -> CompiledJourney:
+    where = journey.enter.where if isinstance(journey.enter, EventEntry) else None
+    program: dict[str, Instruction] = {}
+    first = _lay_out(journey.steps, "", FINISHED, program, live)
+    compiled = CompiledJourney(
+        journey=journey, bit=bit, key_path=None if journey.key is None else tuple(journey.key.split(".")),
+        where=None if where is None else compile_where(where),
+        when=None if journey.when is None else live(journey.when),
+        exits=tuple(live(each) for each in journey.exits),
+        goal=None if journey.goal is None else live(journey.goal.when), first=first, program=program,
+    )  # fmt: skip
+    _tell(compiled, builder)
+    return compiled
+
+
+def _lay_out(
+    steps: tuple[Step, ...], prefix: str, after: str, program: dict[str, Instruction], live: CompileLive
+) -> str:
+    """Put a list of steps into the program; the path of its first, or *after* when it is empty."""
+    for number, step in enumerate(steps):
+        path = f"{prefix}{number}"
+        following = f"{prefix}{number + 1}" if number + 1 < len(steps) else after
+        arms = {label: _lay_out(inside, f"{path}.{label}.", following, program, live) for label, inside in step.arms()}
+        program[path] = Instruction(path, step, following, tuple(live(each) for each in step.conditions()), arms)
+    return f"{prefix}0" if steps else after
+
+
+def _tell(compiled: CompiledJourney, builder: RulesBuilder) -> None:
+    own = [*compiled.exits, *([compiled.goal] if compiled.goal else [])]
+    whole = [compiled.when] if compiled.when else []
+    for instruction in compiled.program.values():
+        (own if instruction.step.own_scope else whole).extend(instruction.conditions)
+    for condition in whole:
+        builder.need(condition)
+    local: dict[str, dict[str, Accumulator]] = {}
+    for condition in own:
+        builder.watch(condition, compiled.bit)
+        for accumulator in condition.accumulators:
+            if not accumulator.windowed:
+                local.setdefault(accumulator.event, {})[accumulator.key] = accumulator
+            elif compiled.key_path is None:
+                builder.need_one(accumulator)
+            else:
+                builder.need_partitioned(accumulator, compiled.key_path)
+    compiled.local = {event: tuple(found.values()) for event, found in local.items()}

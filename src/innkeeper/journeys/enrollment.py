@@ -1,0 +1,162 @@
+"""Enrollments: how they begin, and how exits and goals end them. Next in the flow: `runner.py` runs their steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from innkeeper.events.outputs import JourneyEntered, JourneyExited
+from innkeeper.journeys.compiled import CompiledJourney, JourneyRules
+from innkeeper.journeys.instants import first_instants
+from innkeeper.journeys.scoping import EnrollmentReader, count_for
+from innkeeper.kernel.ids import digest
+from innkeeper.kernel.time import FOREVER
+from innkeeper.profiles.fold import key_text
+from innkeeper.profiles.reading import at_path
+from innkeeper.profiles.state import Enrollment, Visit, visit_key
+from innkeeper.profiles.turn import Turn
+
+
+def count_event(turn: Turn, rules: JourneyRules) -> None:
+    """Count the event of this turn for the open enrollments that keep summaries of it."""
+    event = turn.event
+    if event is None:
+        return
+    for enrollment in turn.state.enrollments:
+        compiled = rules.find(enrollment.journey, enrollment.version)
+        accumulators = compiled.local.get(event.name) if compiled is not None else None
+        if compiled is not None and accumulators:
+            count_for(enrollment, accumulators, compiled.key_path, event)
+
+
+def end_enrollments(turn: Turn, rules: JourneyRules) -> bool:
+    """Look again at exits and goals where something has changed or an instant has come; whether any ended."""
+    ended = False
+    for enrollment in list(turn.state.enrollments):
+        compiled = rules.find(enrollment.journey, enrollment.version)
+        if compiled is None:
+            end(turn, enrollment, "left", "the journey is gone")
+            ended = True
+        elif enrollment.recheck_at <= turn.now or compiled.bit & turn.concerned:
+            ended |= look_again(turn, enrollment, compiled)
+    return ended
+
+
+def look_again(turn: Turn, enrollment: Enrollment, compiled: CompiledJourney) -> bool:
+    """Evaluate the exits and the goal of one enrollment; whether it ended."""
+    reader = EnrollmentReader(turn.reader, enrollment, compiled.key_path, own=True)
+    recheck = FOREVER
+    goal = compiled.journey.goal
+    if compiled.goal is not None and goal is not None:
+        deadline = FOREVER if goal.within is None else enrollment.began_at + goal.within
+        if turn.now <= deadline:
+            holds, at = compiled.goal.evaluate(reader, turn.now)
+            if holds:
+                end(turn, enrollment, "goal", compiled.goal.canonical)
+                return True
+            recheck = at if at <= deadline else FOREVER
+    for condition in compiled.exits:
+        holds, at = condition.evaluate(reader, turn.now)
+        if holds:
+            end(turn, enrollment, "exit", condition.canonical)
+            return True
+        recheck = min(recheck, at)
+    enrollment.recheck_at = recheck if recheck >= FOREVER else max(recheck, turn.now + 1)
+    return False
+
+
+def end(turn: Turn, enrollment: Enrollment, outcome: str, reason: str) -> None:
+    """End an enrollment, and remember when."""
+    turn.state.enrollments.remove(enrollment)
+    for visit in turn.state.visits.get(visit_key(enrollment.journey, enrollment.key), ()):
+        if visit.identifier == enrollment.identifier:
+            visit.ended_at = turn.now
+    turn.trace.append(f"journey '{enrollment.journey}'")
+    turn.outputs.append(
+        JourneyExited(
+            identifier=enrollment.identifier, journey=enrollment.journey, enrollment=enrollment.id,
+            key=enrollment.key, outcome=outcome, reason=reason,
+        )
+    )  # fmt: skip
+
+
+def enter_by_event(turn: Turn, rules: JourneyRules) -> None:
+    """Begin the enrollments that the event of this turn asks for."""
+    event = turn.event
+    if event is None:
+        return
+    for compiled in rules.by_event.get(event.name, ()):
+        if compiled.where is not None and not compiled.where(event.properties):
+            continue
+        key = None
+        if compiled.key_path is not None:
+            key = key_text(at_path(event.properties, compiled.key_path))
+            if key is None:
+                continue
+        enter(turn, compiled, event.properties, key)
+
+
+def enter_by_change(turn: Turn, rules: JourneyRules) -> bool:
+    """Begin the enrollments that changes of audience ask for; whether there were changes."""
+    changed, turn.changed = turn.changed, []
+    for audience, entered in changed:
+        for compiled in rules.by_change.get((audience, entered), ()):
+            enter(turn, compiled, {}, None)
+    return bool(changed)
+
+
+def enter(turn: Turn, compiled: CompiledJourney, properties: dict[str, Any], key: str | None) -> None:
+    """Begin one enrollment, unless its trigger is too old, it may not come again, or its condition is false."""
+    journey = compiled.journey
+    if turn.now - turn.happened_at > journey.shelf_life or not _may_enter(turn, compiled, key):
+        return
+    candidate = Enrollment("", journey.name, journey.version, key, turn.identifier, turn.now, properties)
+    if compiled.when is not None:
+        reader = EnrollmentReader(turn.reader, candidate, compiled.key_path, own=False)
+        if not compiled.when.evaluate(reader, turn.now)[0]:
+            return
+    if not _in_time(turn, compiled, candidate):
+        return
+    candidate.id = digest(turn.identifier, journey.name, key if key is not None else "", _count_visit(turn, candidate))
+    turn.state.enrollments.append(candidate)
+    turn.trace.append(f"journey '{journey.name}'")
+    turn.outputs.append(
+        JourneyEntered(
+            identifier=turn.identifier, journey=journey.name, version=journey.version, enrollment=candidate.id, key=key
+        )
+    )
+    candidate.step = compiled.first
+    look_again(turn, candidate, compiled)
+
+
+def _may_enter(turn: Turn, compiled: CompiledJourney, key: str | None) -> bool:
+    reentry, name = compiled.journey.reentry, compiled.journey.name
+    if reentry.mode == "always":
+        return True
+    if any(each.journey == name and each.key == key for each in turn.state.enrollments):
+        return False
+    visits = turn.state.visits.get(visit_key(name, key), ())
+    match reentry.mode:
+        case "never":
+            return not visits
+        case "after":
+            return all(each.ended_at is None or turn.now - each.ended_at >= reentry.period for each in visits)
+    return True
+
+
+def _in_time(turn: Turn, compiled: CompiledJourney, enrollment: Enrollment) -> bool:
+    """Whether the instant that the journey begins with is ahead; or only its date is, and the journey allows that."""
+    instants = first_instants(turn, compiled, enrollment)
+    if instants is None or instants.due_at > turn.now:
+        return True
+    return compiled.journey.late == "enter" and instants.anchor_at > turn.now
+
+
+def _count_visit(turn: Turn, enrollment: Enrollment) -> int:
+    visits = turn.state.visits.setdefault(visit_key(enrollment.journey, enrollment.key), [])
+    for visit in visits:
+        if visit.identifier == enrollment.identifier:
+            visit.count += 1
+            visit.began_at = turn.now
+            return visit.count
+    visits.append(Visit(enrollment.identifier, 1, turn.now, None))
+    return 1

@@ -1,0 +1,63 @@
+"""What a step sees when it runs: its enrollment, the profile, the instant. The runner is `runner.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from innkeeper.journeys.compiled import CompiledJourney, Instruction
+from innkeeper.journeys.scoping import EnrollmentReader
+from innkeeper.kernel.ids import display_id
+from innkeeper.kernel.time import Instant
+from innkeeper.profiles.reading import ProfileReader
+from innkeeper.profiles.state import Enrollment, ProfileState
+from innkeeper.profiles.traits import all_traits, trait_value
+from innkeeper.profiles.turn import Turn
+from innkeeper.profiles.zone import zone_of
+
+
+class Here:
+    """One enrollment at one step."""
+
+    __slots__ = ("enrollment", "instruction", "journey", "turn", "workspace")
+
+    def __init__(
+        self, turn: Turn, journey: CompiledJourney, enrollment: Enrollment, instruction: Instruction, workspace: str
+    ) -> None:
+        self.turn, self.journey, self.enrollment, self.instruction = turn, journey, enrollment, instruction
+        self.workspace = workspace
+
+    @property
+    def now(self) -> Instant:
+        """The instant of the input."""
+        return self.turn.now
+
+    def holds(self, number: int) -> tuple[bool, Instant]:
+        """Whether the step's condition of that number holds, and when the answer could change by time alone."""
+        own = self.instruction.step.own_scope
+        return self.instruction.conditions[number].evaluate(
+            EnrollmentReader(self.turn.reader, self.enrollment, self.journey.key_path, own=own), self.now
+        )
+
+    def zone(self) -> str:
+        """The profile's zone."""
+        return zone_of(self.turn.state, self.turn.rules.zone).name
+
+    def context(self) -> dict[str, Any]:
+        """What templates of this journey may read."""
+        return template_context(self.turn.state, self.turn.reader, self.enrollment, self.workspace)
+
+
+def template_context(
+    state: ProfileState, reader: ProfileReader, enrollment: Enrollment, workspace: str
+) -> dict[str, Any]:
+    """What templates may read: traits, the entry event's properties, the journey and its key, zone and locale."""
+    locale = trait_value(state, "locale")
+    return {
+        "profile": {**all_traits(state), "id": display_id(state.subject)},
+        "event": enrollment.event,
+        "journey": {"name": enrollment.journey, "key": enrollment.key},
+        "key": enrollment.key,
+        "locale": locale if isinstance(locale, str) else None,
+        "zone": reader.zone(),
+        "workspace": {"name": workspace},
+    }

@@ -1,0 +1,181 @@
+"""advance(): the fold of one profile. One input in, the changed state and what it says out; the slices do the work.
+
+The order inside one input is fixed (design, section 5): identity and traits, audiences and stage, exits and goals,
+entries, steps that are due or waiting, gates. `World` is everything that is declared, compiled once. What is not here:
+reading and writing states (`store/`), and the order of inputs (`runtime/tick.py`), which calls this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from innkeeper.events.outputs import Output, ProfileParked
+from innkeeper.events.types import Event
+from innkeeper.journeys.compiled import JourneyRules, compile_journeys, entries
+from innkeeper.journeys.enrollment import count_event, end, end_enrollments, enter_by_change, enter_by_event
+from innkeeper.journeys.runner import run_steps, settle_offers
+from innkeeper.kernel.time import FOREVER, Instant
+from innkeeper.profiles import fold, transfer
+from innkeeper.profiles.memberships import mark_due, settle_memberships
+from innkeeper.profiles.reading import ProfileReader
+from innkeeper.profiles.rules import ProfileRules, RulesBuilder
+from innkeeper.profiles.state import ProfileState, decode, encode, new_state
+from innkeeper.profiles.turn import EventInput, Input, TimerInput, Turn
+from innkeeper.strategy.types import Definitions
+
+#: How often the reactions inside one input may go round before the profile is parked.
+MAX_ROUNDS = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything that is declared, compiled for the fold."""
+
+    version: str
+    profiles: ProfileRules
+    journeys: JourneyRules
+
+    @staticmethod
+    def build(definitions: Definitions, earlier: Iterable[Definitions] = ()) -> World:
+        """Compile the definitions; people inside a journey finish on the version they began, if *earlier* has it."""
+        from innkeeper.audiences.live import compile_live
+        from innkeeper.audiences.where import compile_where
+
+        audiences = {name: compile_live(each.when) for name, each in definitions.audiences.items()}
+        stages = tuple((each.stage, compile_live(each.when)) for each in definitions.stages)
+        builder = RulesBuilder(definitions.workspace.zone, audiences, stages)
+        older = [
+            journey for each in earlier for journey in each.journeys.values() if journey.name in definitions.journeys
+        ]
+        current, versions = compile_journeys(definitions.journeys, older, builder, compile_live, compile_where)
+        by_event, by_change = entries(current)
+        journeys = JourneyRules(
+            current=current, versions=versions, by_event=by_event, by_change=by_change,
+            messages=definitions.messages, policies=definitions.policies, workspace=definitions.workspace.name,
+        )  # fmt: skip
+        return World(version=definitions.version, profiles=builder.build(), journeys=journeys)
+
+
+def advance(state: ProfileState, given: Input, world: World) -> list[Output]:
+    """Take one input: change the state in place and say what came of it. Pure but for that."""
+    if isinstance(given, EventInput):
+        turn = _begin(state, given.taken_at, world)
+        event = given.event
+        turn.event, turn.identifier, turn.happened_at = event, event.identifier, event.timestamp
+        turn.history = given.mode == "history"
+        fold.fold_event(turn, event)
+        count_event(turn, world.journeys)
+    else:
+        turn = _begin(state, given.at, world)
+    if state.parked is None and not turn.history:
+        _react(turn, world)
+    return turn.outputs
+
+
+def _begin(state: ProfileState, now: Instant, world: World) -> Turn:
+    state.inputs += 1
+    state.last_at = max(state.last_at, now)
+    return Turn(state, world.profiles, ProfileReader(state, world.profiles.zone), now)
+
+
+def _react(turn: Turn, world: World) -> None:
+    state, journeys = turn.state, world.journeys
+    if state.next_due_at <= turn.now:
+        mark_due(turn)
+    entry = turn.event is not None and turn.event.name in journeys.by_event
+    if not (turn.nodes or turn.watchers or entry or state.next_due_at <= turn.now):
+        return
+    offers: dict[str, str] = {}
+    for number in range(MAX_ROUNDS):
+        settle_memberships(turn)
+        turn.concerned, turn.watchers = turn.watchers, 0
+        end_enrollments(turn, journeys)
+        if number == 0:
+            enter_by_event(turn, journeys)
+        enter_by_change(turn, journeys)
+        run_steps(turn, journeys, offers)
+        if turn.nodes or turn.watchers:
+            continue
+        if not offers:
+            state.next_due_at = next_due_at(state)
+            return
+        settle_offers(turn, journeys, offers)
+    _park(turn)
+
+
+def record_history(state: ProfileState, at: Instant, world: World, audiences: Collection[str] | None = None) -> None:
+    """Evaluate memberships and stage at an instant without announcing anything: after history, and after `apply`.
+
+    *audiences*: only these (the empty name: the stages) and what reads them. Also forgets what is no longer defined, and
+    lets a parked profile go on.
+    """
+    transfer.forget_undefined(state, world.profiles)
+    turn = Turn(state, world.profiles, ProfileReader(state, world.profiles.zone), at)
+    turn.nodes = transfer.nodes_of(world.profiles, audiences)
+    settle_memberships(turn, announce=False)
+    for enrollment in state.enrollments:
+        if state.parked or (enrollment.journey, enrollment.version) not in world.journeys.versions:
+            enrollment.recheck_at = min(enrollment.recheck_at, at)
+    state.parked = None
+    state.next_due_at = next_due_at(state)
+
+
+def missing_accumulators(before: World | None, world: World) -> set[str]:
+    """The keys of the summaries that profiles folded under *before* do not have yet."""
+    known = set() if before is None else before.profiles.accumulators.keys()
+    return set(world.profiles.accumulators.keys() - known)
+
+
+def refold(state: ProfileState, identifier: str, events: Iterable[Event], world: World, keys: Collection[str]) -> None:
+    """Make the summaries with *keys* anew from all events of one identifier; `record_history` comes after."""
+    facts = state.facts.get(identifier)
+    if facts is not None:
+        fold.refold(facts, events, {key: world.profiles.accumulators[key] for key in keys})
+
+
+def absorb(state: ProfileState, other: ProfileState, at: Instant, world: World) -> list[Output]:
+    """Let *other* become part of *state*: its facts and process entries keep the identifiers they were made under."""
+    gone = transfer.join(state, other)
+    turn = _begin(state, at, world)
+    for enrollment in gone:
+        end(turn, enrollment, "left", "merged: an older enrollment stays")
+    return _look_at_everything(turn, world)
+
+
+def release(state: ProfileState, identifier: str, at: Instant, world: World) -> tuple[ProfileState, list[Output]]:
+    """Take an identifier out of *state* with everything made under it; the reverse of `absorb`.
+
+    The profile that comes apart looks again at *at* by its own timer: call `advance` with it as with any that is due.
+    """
+    apart = transfer.split(state, identifier, at, world.profiles)
+    apart.next_due_at = next_due_at(apart)
+    return apart, _look_at_everything(_begin(state, at, world), world)
+
+
+def _look_at_everything(turn: Turn, world: World) -> list[Output]:
+    turn.nodes, turn.watchers = world.profiles.all_nodes, -1
+    if turn.state.parked is None:
+        _react(turn, world)
+    return turn.outputs
+
+
+def next_due_at(state: ProfileState) -> Instant:
+    """The next instant at which time alone changes something for a profile."""
+    due = min(state.rechecks.values(), default=FOREVER)
+    for enrollment in state.enrollments:
+        due = min(due, enrollment.due_at, enrollment.recheck_at)
+    return due
+
+
+def _park(turn: Turn) -> None:
+    names = ", ".join(sorted(set(turn.trace[-MAX_ROUNDS:])))
+    turn.state.parked = f"the reactions to one input did not settle in {MAX_ROUNDS} rounds: {names}"
+    turn.state.next_due_at = FOREVER
+    turn.outputs.append(ProfileParked(identifier=turn.state.subject, error=turn.state.parked))
+
+
+__all__ = [
+    "FOREVER", "EventInput", "ProfileState", "TimerInput", "World", "absorb", "advance", "decode", "encode",
+    "missing_accumulators", "new_state", "next_due_at", "record_history", "refold", "release",
+]  # fmt: skip

@@ -1,0 +1,138 @@
+"""Facts: one event into the summaries, traits, consents and suppressions of its identifier. Next: `memberships.py`.
+
+Facts do not depend on order; nothing here reads the process part of the state, except to free a refused reservation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from innkeeper.audiences.types import Accumulator
+from innkeeper.events.outputs import ConsentRecorded, SuppressionRecorded
+from innkeeper.events.types import ENGINE_SOURCE, Event
+from innkeeper.kernel.numbers import format_micro, to_micro
+from innkeeper.profiles.consent import CONSENT_EVENTS, take_word
+from innkeeper.profiles.reading import at_path
+from innkeeper.profiles.rules import NO_ROUTE, Partitioned
+from innkeeper.profiles.state import Facts, ProfileState
+from innkeeper.profiles.suppression import suppression_of, take_suppression
+from innkeeper.profiles.traits import set_trait
+from innkeeper.profiles.turn import Turn
+
+#: States in which a delivery may have reached the customer: it goes on counting for the caps.
+KEEPS_RESERVATION = frozenset({"accepted", "delivered", "bounced", "complained", "in_doubt"})
+_SUPPRESSION_EVENTS = frozenset({"Suppressed", "Unsuppressed", "Message Complained", "Message Bounced"})
+
+
+def fold_event(turn: Turn, event: Event) -> None:
+    """Take an event into the facts of its identifier, and mark what has to be evaluated again."""
+    facts = facts_of(turn, event)
+    route = turn.rules.routes.get(event.name, NO_ROUTE)
+    if event.traits:
+        for name, value in event.traits.items():
+            if set_trait(facts, name, value, event.timestamp, event.source, event.message_id):
+                turn.trait_changed(name)
+    summaries = facts.accumulators
+    for key, accumulator in route.accumulators:
+        state = accumulator.add(summaries.get(key), event)
+        if state is not None:
+            summaries[key] = state
+    for part in route.partitioned:
+        add_partitioned(summaries, part, event)
+    turn.nodes |= route.nodes
+    turn.watchers |= route.watchers
+    if event.name in CONSENT_EVENTS:
+        _take_consent(turn, facts, event)
+    elif event.name in _SUPPRESSION_EVENTS:
+        _take_suppression(turn, facts, event)
+    elif event.name == "Message Refused" and event.source == ENGINE_SOURCE:
+        _free_reservation(turn.state, event)
+
+
+def facts_of(turn: Turn, event: Event) -> Facts:
+    """The facts of the event's identifier; a new identifier changes what `id.` reads, so everything looks again."""
+    identifier = event.identifier
+    facts = turn.state.facts.get(identifier)
+    if facts is None:
+        facts = turn.state.facts[identifier] = Facts(event.timestamp)
+        turn.nodes = turn.rules.all_nodes
+        turn.watchers = -1
+    elif event.timestamp < facts.since:
+        facts.since = event.timestamp
+    return facts
+
+
+def add_partitioned(summaries: dict[str, Any], part: Partitioned, event: Event) -> None:
+    """Count an event under the value of its key property; "" holds those without one."""
+    storage_key, accumulator, path = part
+    by_value = summaries.get(storage_key)
+    value = key_text(at_path(event.properties, path)) or ""
+    before = by_value.get(value) if by_value is not None else None
+    after = accumulator.add(before, event)
+    if after is None:
+        return
+    if by_value is None:
+        summaries[storage_key] = {value: after}
+    else:
+        by_value[value] = after
+
+
+def key_text(value: object) -> str | None:
+    """The text of a key property: strings as they are, numbers in their shortest form; None for anything else.
+
+    >>> key_text("b-1"), key_text(12.0), key_text(""), key_text(None)
+    ('b-1', '12', None, None)
+    """
+    if isinstance(value, str):
+        return value or None
+    micro = to_micro(value)
+    return None if micro is None else format_micro(micro)
+
+
+def refold(
+    facts: Facts, events: Iterable[Event], summaries: dict[str, tuple[Accumulator, tuple[str, ...] | None]]
+) -> None:
+    """Make some summaries of one identifier anew from all its events; *summaries* by storage key."""
+    for key in summaries:
+        facts.accumulators.pop(key, None)
+    by_event: dict[str, list[tuple[str, Accumulator, tuple[str, ...] | None]]] = {}
+    for key, (accumulator, path) in summaries.items():
+        by_event.setdefault(accumulator.event, []).append((key, accumulator, path))
+    for event in events:
+        for key, accumulator, path in by_event.get(event.name, ()):
+            if path is not None:
+                add_partitioned(facts.accumulators, (key, accumulator, path), event)
+                continue
+            state = accumulator.add(facts.accumulators.get(key), event)
+            if state is not None:
+                facts.accumulators[key] = state
+
+
+def _take_consent(turn: Turn, facts: Facts, event: Event) -> None:
+    word = take_word(facts, event)
+    if word is not None:
+        turn.outputs.append(
+            ConsentRecorded(
+                identifier=event.identifier, purpose=word.purpose, channel=word.channel, topic=word.topic,
+                given=word.given, at=word.at,
+            )
+        )  # fmt: skip
+
+
+def _take_suppression(turn: Turn, facts: Facts, event: Event) -> None:
+    word = suppression_of(event)
+    if word is not None and take_suppression(facts, word):
+        turn.outputs.append(
+            SuppressionRecorded(
+                identifier=event.identifier, channel=word.channel, suppressed=word.suppressed, reason=word.reason,
+                at=word.at,
+            )
+        )  # fmt: skip
+
+
+def _free_reservation(state: ProfileState, event: Event) -> None:
+    if event.properties.get("state") in KEEPS_RESERVATION:
+        return
+    delivery = event.properties.get("delivery_id")
+    state.reservations = [each for each in state.reservations if each.delivery_id != delivery]

@@ -1,0 +1,71 @@
+"""What conditions read of a profile. `journeys/scoping.py` narrows it to one enrollment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from innkeeper.audiences.types import MISSING, Accumulator
+from innkeeper.kernel.ids import USER
+from innkeeper.profiles.state import ProfileState
+from innkeeper.profiles.traits import trait_at
+from innkeeper.profiles.zone import zone_of
+
+
+class ProfileReader:
+    """Reads the merged facts and the announced memberships of a profile."""
+
+    __slots__ = ("state", "workspace_zone")
+
+    def __init__(self, state: ProfileState, workspace_zone: str) -> None:
+        self.state, self.workspace_zone = state, workspace_zone
+
+    def accumulated(self, accumulator: Accumulator) -> Any:
+        """The summary merged over the profile's identifiers; None when nothing was counted."""
+        key = accumulator.key
+        merged: Any = None
+        for facts in self.state.facts.values():
+            found = facts.accumulators.get(key)
+            if found is not None:
+                merged = found if merged is None else accumulator.merge(merged, found)
+        return merged
+
+    def trait(self, path: tuple[str, ...]) -> Any:
+        """The value of a trait."""
+        return trait_at(self.state, path)
+
+    def identifier(self, namespace: str) -> str | None:
+        """The smallest identifier in a namespace, without the namespace."""
+        prefix = namespace + ":"
+        found = [name[len(prefix) :] for name in (self.state.subject, *self.state.facts) if name.startswith(prefix)]
+        return min(found, default=None)
+
+    def stage(self) -> str | None:
+        """The announced stage."""
+        return self.state.stage
+
+    def in_audience(self, name: str) -> bool:
+        """The announced membership."""
+        return name in self.state.memberships
+
+    def zone(self) -> str:
+        """The profile's zone."""
+        return zone_of(self.state, self.workspace_zone).name
+
+    def entry(self, path: tuple[str, ...]) -> Any:
+        """Outside a journey there is no entry event."""
+        return MISSING
+
+
+def at_path(properties: dict[str, Any], path: tuple[str, ...]) -> Any:
+    """The value at a dotted path; MISSING when absent or null."""
+    value: Any = properties
+    for part in path:
+        if not isinstance(value, dict):
+            return MISSING
+        value = value.get(part)
+    return MISSING if value is None else value
+
+
+def profile_id(state: ProfileState) -> str:
+    """How templates name the profile: its user id, or its anonymous id with the namespace."""
+    return state.subject.removeprefix(USER)
