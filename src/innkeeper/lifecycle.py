@@ -45,9 +45,8 @@ class World:
         audiences = {name: compile_live(each.when) for name, each in definitions.audiences.items()}
         stages = tuple((each.stage, compile_live(each.when)) for each in definitions.stages)
         builder = RulesBuilder(definitions.workspace.zone, audiences, stages)
-        older = [
-            journey for each in earlier for journey in each.journeys.values() if journey.name in definitions.journeys
-        ]
+        named = definitions.journeys
+        older = [journey for each in earlier for journey in each.journeys.values() if journey.name in named]
         current, versions = compile_journeys(definitions.journeys, older, builder, compile_live, compile_where)
         by_event, by_change = entries(current)
         journeys = JourneyRules(
@@ -107,8 +106,8 @@ def _react(turn: Turn, world: World) -> None:
 def record_history(state: ProfileState, at: Instant, world: World, audiences: Collection[str] | None = None) -> None:
     """Evaluate memberships and stage at an instant without announcing anything: after history, and after `apply`.
 
-    *audiences*: only these (the empty name: the stages) and what reads them. Also forgets what is no longer defined, and
-    lets a parked profile go on.
+    *audiences*: only these (the empty name: the stages) and what reads them. Also forgets what is no longer defined,
+    and lets a parked profile go on.
     """
     transfer.forget_undefined(state, world.profiles)
     turn = Turn(state, world.profiles, ProfileReader(state, world.profiles.zone), at)

@@ -157,10 +157,12 @@ def _tell(compiled: CompiledJourney, builder: RulesBuilder) -> None:
     for condition in own:
         builder.watch(condition, compiled.bit)
         for accumulator in condition.accumulators:
-            if not accumulator.windowed:
-                local.setdefault(accumulator.event, {})[accumulator.key] = accumulator
-            elif compiled.key_path is None:
-                builder.need_one(accumulator)
-            else:
+            if accumulator.windowed and compiled.key_path is None:
+                builder.need_one(accumulator, watchers=compiled.bit)
+                continue
+            builder.watch_event(accumulator.event, compiled.bit)
+            if accumulator.windowed and compiled.key_path is not None:
                 builder.need_partitioned(accumulator, compiled.key_path)
+            else:
+                local.setdefault(accumulator.event, {})[accumulator.key] = accumulator
     compiled.local = {event: tuple(found.values()) for event, found in local.items()}

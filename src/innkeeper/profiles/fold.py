@@ -34,13 +34,15 @@ def fold_event(turn: Turn, event: Event) -> None:
             if set_trait(facts, name, value, event.timestamp, event.source, event.message_id):
                 turn.trait_changed(name)
     summaries = facts.accumulators
-    for key, accumulator in route.accumulators:
-        state = accumulator.add(summaries.get(key), event)
-        if state is not None:
-            summaries[key] = state
+    for key, accumulator, nodes, watchers in route.accumulators:
+        before = summaries.get(key)
+        after = accumulator.add(before, event)
+        if after is not before:
+            summaries[key] = after
+            turn.nodes |= nodes
+            turn.watchers |= watchers
     for part in route.partitioned:
         add_partitioned(summaries, part, event)
-    turn.nodes |= route.nodes
     turn.watchers |= route.watchers
     if event.name in CONSENT_EVENTS:
         _take_consent(turn, facts, event)

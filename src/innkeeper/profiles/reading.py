@@ -14,10 +14,11 @@ from innkeeper.profiles.zone import zone_of
 class ProfileReader:
     """Reads the merged facts and the announced memberships of a profile."""
 
-    __slots__ = ("state", "workspace_zone")
+    __slots__ = ("_zone", "state", "workspace_zone")
 
     def __init__(self, state: ProfileState, workspace_zone: str) -> None:
         self.state, self.workspace_zone = state, workspace_zone
+        self._zone: str | None = None
 
     def accumulated(self, accumulator: Accumulator) -> Any:
         """The summary merged over the profile's identifiers; None when nothing was counted."""
@@ -49,7 +50,13 @@ class ProfileReader:
 
     def zone(self) -> str:
         """The profile's zone."""
-        return zone_of(self.state, self.workspace_zone).name
+        if self._zone is None:
+            self._zone = zone_of(self.state, self.workspace_zone).name
+        return self._zone
+
+    def forget_zone(self) -> None:
+        """Work the zone out again: a trait that it comes from has changed."""
+        self._zone = None
 
     def entry(self, path: tuple[str, ...]) -> Any:
         """Outside a journey there is no entry event."""

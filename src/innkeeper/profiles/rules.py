@@ -1,7 +1,7 @@
 """Audiences and stages compiled for the fold, and the routing: which summary, audience or journey an event concerns.
 
-`RulesBuilder` collects what audiences, stages and journeys need; `build` freezes it. Audiences and the stages are *nodes*
-in topological order, so that one pass over a bitmask evaluates each at most once, after all it reads.
+`RulesBuilder` collects what audiences, stages and journeys need; `build` freezes it. Audiences and the stages are
+*nodes* in topological order, so that one pass over a bitmask evaluates each at most once, after all it reads.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from innkeeper.audiences.types import Accumulator, Condition
 from innkeeper.kernel.errors import InternalError
 
+#: A summary of the whole profile: storage key, accumulator, the nodes and the watching journeys that read it.
+Counted = tuple[str, Accumulator, int, int]
 #: A summary kept apart by the value of an event property: storage key, accumulator, the property's path.
 Partitioned = tuple[str, Accumulator, tuple[str, ...]]
 #: The name under which the stages stand among the nodes.
@@ -38,9 +40,8 @@ class Node:
 class Route:
     """What an event of one name concerns."""
 
-    accumulators: tuple[tuple[str, Accumulator], ...] = ()
-    partitioned: tuple[Partitioned, ...] = ()
-    nodes: int = 0
+    accumulators: list[Counted] = field(default_factory=list)
+    partitioned: list[Partitioned] = field(default_factory=list)
     watchers: int = 0
 
 
@@ -130,28 +131,31 @@ class RulesBuilder:
     def need(self, condition: Condition, *, nodes: int = 0) -> None:
         """Keep the summaries of a condition for the profile as a whole."""
         for accumulator in condition.accumulators:
-            self._route(accumulator.event).nodes |= nodes
-            self.need_one(accumulator)
+            self.need_one(accumulator, nodes=nodes)
 
-    def need_one(self, accumulator: Accumulator) -> None:
-        """Keep one summary for the profile as a whole."""
-        if accumulator.key not in self._keys:
-            self._keys[accumulator.key] = (accumulator, None)
-            route = self._route(accumulator.event)
-            route.accumulators = (*route.accumulators, (accumulator.key, accumulator))
+    def need_one(self, accumulator: Accumulator, *, nodes: int = 0, watchers: int = 0) -> None:
+        """Keep one summary for the profile as a whole, with what reads it."""
+        counted = self._route(accumulator.event).accumulators
+        for position, (key, known, old_nodes, old_watchers) in enumerate(counted):
+            if key == accumulator.key:
+                counted[position] = (key, known, old_nodes | nodes, old_watchers | watchers)
+                return
+        self._keys[accumulator.key] = (accumulator, None)
+        counted.append((accumulator.key, accumulator, nodes, watchers))
 
     def need_partitioned(self, accumulator: Accumulator, path: tuple[str, ...]) -> None:
         """Keep a summary apart by the value of an event property."""
         key = partition_key(accumulator, path)
         if key not in self._keys:
             self._keys[key] = (accumulator, path)
-            route = self._route(accumulator.event)
-            route.partitioned = (*route.partitioned, (key, accumulator, path))
+            self._route(accumulator.event).partitioned.append((key, accumulator, path))
+
+    def watch_event(self, event: str, watcher: int) -> None:
+        """Let a journey's open enrollments look again after every event of a name."""
+        self._route(event).watchers |= watcher
 
     def watch(self, condition: Condition, watcher: int) -> None:
-        """Let a journey's open enrollments look again whenever something that the condition reads has changed."""
-        for accumulator in condition.accumulators:
-            self._route(accumulator.event).watchers |= watcher
+        """Let a journey's open enrollments look again whenever a trait, audience or stage of a condition changes."""
         for trait in condition.traits:
             self._trait_watchers[trait] = self._trait_watchers.get(trait, 0) | watcher
         positions = self.positions

@@ -14,10 +14,7 @@ def set_trait(facts: Facts, name: str, value: Any, at: Instant, source: str, mes
     """Put a value under an identifier unless a newer one stands; whether the value that stands has changed."""
     old = facts.traits.get(name)
     if old is not None:
-        if at < old.at or (
-            at == old.at
-            and (source, message_id, canonical(value)) <= (old.source, old.message_id, canonical(old.value))
-        ):
+        if not _newer(Trait(value, at, source, message_id), old):
             return False
         same = type(old.value) is type(value) and old.value == value
         old.value, old.at, old.source, old.message_id = value, at, source, message_id

@@ -14,7 +14,7 @@ from innkeeper.profiles.state import Enrollment, ProfileState, new_state
 
 
 def join(state: ProfileState, other: ProfileState) -> list[Enrollment]:
-    """Put everything of *other* into *state*; the enrollments that give way to an older one of the same journey and key."""
+    """Put everything of *other* into *state*; the enrollments that give way to older ones (same journey, key)."""
     if other.subject in other.facts:
         other.facts[other.subject].inputs = other.inputs
     state.facts.update(other.facts)

@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from innkeeper.profiles.reading import ProfileReader
     from innkeeper.profiles.rules import ProfileRules
 
+#: The traits that a profile's zone comes from.
+ZONE_TRAITS = frozenset({"timezone", "country"})
 Mode = Literal["live", "late", "history"]
 
 
 class EventInput(msgspec.Struct, frozen=True, gc=False):
     """An event that is taken at an instant.
 
-    `live`: at its own instant. `late`: at the clock, after its own instant. `history`: facts only; nothing is announced,
-    entered or sent.
+    `live`: at its own instant. `late`: at the clock, after its own instant. `history`: facts only; nothing is
+    announced, entered or sent.
     """
 
     event: Event
@@ -78,5 +80,7 @@ class Turn:
 
     def trait_changed(self, name: str) -> None:
         """Mark everything that reads a trait."""
+        if name in ZONE_TRAITS:
+            self.reader.forget_zone()
         self.nodes |= self.rules.trait_nodes.get(name, 0)
         self.watchers |= self.rules.trait_watchers.get(name, 0)

@@ -33,7 +33,7 @@ def read_step(node: Located, script: Script) -> Step | None:
         return None
     name, value = next(iter(node.value.items()))
     if name not in STEPS:
-        place = node.keys[name] if name in node.keys else node.place
+        place = dict(node.keys).get(name, node.place)
         fix = did_you_mean(name, STEPS) or known
         script.findings.add(place, "unknown-step", f"there is no step '{name}'", fix)
         return None
