@@ -64,8 +64,8 @@ def _bar(file: Path) -> Iterator[Progress]:
     if not click.get_text_stream("stderr").isatty():
         yield lambda done, total: None
         return
-    from rich.console import Console
     from rich import progress as bars
+    from rich.console import Console
 
     columns = (
         bars.TextColumn("{task.description}"),
