@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,7 +62,7 @@ def _tell(done: Imported) -> None:
 @contextmanager
 def _bar(file: Path) -> Iterator[Progress]:
     """A progress bar on standard error, if that is a terminal."""
-    if not click.get_text_stream("stderr").isatty():
+    if not sys.stderr.isatty():
         yield lambda done, total: None
         return
     from rich import progress as bars
