@@ -1,0 +1,73 @@
+"""`innkeeper apply [DIR] [--yes]`: makes a strategy folder the workspace's own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from innkeeper.cli.main import Call
+from innkeeper.cli.strategy_files import allow_unknown_option, directory_argument
+
+if TYPE_CHECKING:
+    from innkeeper.strategy.inventory import Changes
+
+
+@click.command()
+@directory_argument
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@allow_unknown_option
+@click.pass_obj
+def command(call: Call, directory: Path, yes: bool, allow_unknown: bool) -> None:
+    """Make the strategy folder the workspace's own.
+
+    Checks it, shows what changes and asks; --yes asks nothing. Makes the workspace when it is missing.
+    """
+    from innkeeper.cli.strategy_files import valid_files
+    from innkeeper.kernel.time import SystemClock
+    from innkeeper.runtime import definitions
+    from innkeeper.runtime.lock import hold
+    from innkeeper.store.state import State
+    from innkeeper.strategy.inventory import compare
+
+    files = valid_files(call, directory, allow_unknown=allow_unknown)
+    if not yes:
+        _needs_a_terminal(directory)
+    with hold(call.home), State.open(call.home, create=True) as state:
+        changes = compare(definitions.applied_files(state), files)
+        if changes and not yes:
+            _ask(changes)
+        definitions.apply(state, files, SystemClock().now())
+    call.answer(changes.as_dict(), lambda: _tell(changes, call.home, shown=not yes))
+
+
+def _needs_a_terminal(directory: Path) -> None:
+    from innkeeper.kernel.errors import UsageError
+
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "apply asks before it changes anything, and there is no terminal to ask on; nothing was applied",
+            code="not-a-terminal",
+            fix=f"innkeeper apply {directory} --yes",
+        )
+
+
+def _ask(changes: Changes) -> None:
+    from contextlib import redirect_stdout
+
+    from innkeeper.cli.strategy_files import show
+
+    with redirect_stdout(sys.stderr):
+        show(changes)
+    click.confirm("apply this?", abort=True, err=True)
+
+
+def _tell(changes: Changes, home: Path, *, shown: bool) -> None:
+    from innkeeper.cli.strategy_files import show
+
+    if not shown or not changes:
+        show(changes)
+    if changes:
+        click.echo(f"applied to {home}")

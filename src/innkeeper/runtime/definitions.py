@@ -1,0 +1,80 @@
+"""The applied strategy: kept in `state.db` as the texts of its files, loaded from there by everything that runs.
+
+What the texts mean is `strategy/load.py`; how profiles come under new definitions is `adopt.py`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Protocol
+
+from innkeeper.kernel.errors import Invalid, OperationFailed
+from innkeeper.kernel.json import dumps, loads
+from innkeeper.kernel.time import Instant
+from innkeeper.store.sqlite import transaction, translated
+from innkeeper.strategy.load import load, version_of
+from innkeeper.strategy.types import Definitions
+
+
+class HasConnection(Protocol):
+    """What is needed of the state."""
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """An open connection to `state.db`."""
+
+
+def applied(state: HasConnection) -> Definitions | None:
+    """The definitions in force; None when nothing was applied yet.
+
+    Raises:
+        OperationFailed: They were applied by another version and are not valid for this one.
+    """
+    found = _latest(state)
+    if found is None:
+        return None
+    try:
+        # Names were checked against the log when the strategy was applied; the log may hold fewer since.
+        return load(loads(found[2]), allow_unknown=True)
+    except Invalid as error:
+        raise OperationFailed(
+            f"the applied strategy is not valid for this version of Innkeeper:\n{error}",
+            code="applied-invalid",
+            fix="mend the strategy folder, then: innkeeper apply DIR",
+        ) from error
+
+
+def applied_files(state: HasConnection) -> dict[str, str]:
+    """The texts of the applied strategy by path; empty when nothing was applied yet."""
+    found = _latest(state)
+    return {} if found is None else loads(found[2])
+
+
+def number(state: HasConnection) -> int:
+    """The number of the strategy in force, rising with every change; 0: none."""
+    found = _latest(state)
+    return 0 if found is None else found[0]
+
+
+def apply(state: HasConnection, files: Mapping[str, str], now: Instant) -> int:
+    """Put a strategy in force that has passed `load`; its number. The same files again change nothing."""
+    with transaction(state.connection, "state.db"):
+        found = _latest(state)
+        version = version_of(files)
+        if found is not None and found[1] == version:
+            return found[0]
+        new = found[0] + 1 if found is not None else 1
+        state.connection.execute(
+            "INSERT INTO definitions (number, version, applied_at, files) VALUES (?, ?, ?, ?)",
+            (new, version, now, dumps(dict(files))),
+        )
+    return new
+
+
+def _latest(state: HasConnection) -> tuple[int, str, str] | None:
+    with translated("state.db"):
+        row: tuple[int, str, str] | None = state.connection.execute(
+            "SELECT number, version, files FROM definitions ORDER BY number DESC LIMIT 1"
+        ).fetchone()
+    return row

@@ -1,0 +1,35 @@
+"""The names that a workspace's log has seen: events with their properties, and traits.
+
+`check` and `apply` join them with what `strategy.yaml` declares, the questions of `audience` with what was applied.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+from innkeeper.strategy.known import KnownNames
+
+# Property names are counted once per event name, on the texts: no value is decoded.
+_PROPERTIES = """
+SELECT name, unnest(json_keys(properties)) AS property FROM events WHERE is_input AND properties != '{}'
+GROUP BY ALL
+"""
+_NAMES = "SELECT DISTINCT name FROM events WHERE is_input"
+_TRAITS = "SELECT DISTINCT unnest(json_keys(traits)) AS trait FROM events WHERE traits != '{}'"
+
+
+def known_names(home: Path) -> KnownNames | None:
+    """What the log of a workspace has seen; None when there is no log yet."""
+    if not (home / "log.db").exists():
+        return None
+    from innkeeper.store.bulk import Bulk  # type: ignore[import-not-found,unused-ignore]
+
+    events: defaultdict[str, set[str]] = defaultdict(set)
+    with Bulk.open(home) as bulk:
+        for (name,) in bulk.rows(_NAMES, ()):
+            events[name] = set()
+        for name, key in bulk.rows(_PROPERTIES, ()):
+            events[name].add(key)
+        traits = frozenset(trait for (trait,) in bulk.rows(_TRAITS, ()))
+    return KnownNames(events={name: frozenset(keys) for name, keys in events.items()}, traits=traits)

@@ -1,0 +1,255 @@
+"""A strategy's files to its `Definitions`, or every problem in them at once.
+
+One pass reads each file with the reader of its kind; a second one (`references.py`) checks what they say about each
+other. Not here: the folder on disk (`folder.py`), what was applied (`runtime/definitions.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import PurePosixPath
+
+from innkeeper.audiences import Expression
+from innkeeper.channels.contract import ChannelConfig
+from innkeeper.content.message import MessageFile, read_messages, split_name
+from innkeeper.content.types import Message
+from innkeeper.decisions.policy import Policies
+from innkeeper.decisions.read_policies import read_policies
+from innkeeper.journeys.definition import Journey
+from innkeeper.journeys.read import read_journey
+from innkeeper.kernel.errors import Invalid, Problem
+from innkeeper.kernel.ids import digest
+from innkeeper.kernel.located import Findings, Located, Place, Reader
+from innkeeper.strategy.expressions import Written, catalog_of, check_expressions, read_expression
+from innkeeper.strategy.folder import check_paths
+from innkeeper.strategy.known import KnownNames, join
+from innkeeper.strategy.message_files import message_files
+from innkeeper.strategy.names import check_name
+from innkeeper.strategy.read_workspace import DEFAULT_CHANNELS, read_channels, read_workspace
+from innkeeper.strategy.references import cap_mentions, check_mentions, journey_mentions, message_mentions
+from innkeeper.strategy.types import AudienceDefinition, Definitions, StageDefinition, Workspace
+from innkeeper.strategy.yaml import read_yaml
+
+#: Codes of findings about names that nobody has declared or sent; `--allow-unknown` makes them warnings.
+UNKNOWN_NAMES = frozenset({"unknown-event", "unknown-property", "unknown-trait", "unknown-stage"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """What a strategy's files say and what is wrong with them, in the order of file and line."""
+
+    definitions: Definitions
+    errors: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+def load(files: Mapping[str, str], *, known: KnownNames | None = None, allow_unknown: bool = False) -> Definitions:
+    """The definitions of a strategy.
+
+    Args:
+        files: Text by path, relative to the folder, with `/`.
+        known: Names that the log has seen; they join those that `strategy.yaml` declares and the standard ones.
+        allow_unknown: Accept names of events, properties and traits that nobody has declared or sent.
+
+    Raises:
+        Invalid: With all problems, in the order of file and line.
+    """
+    examination = examine(files, known=known, allow_unknown=allow_unknown)
+    if examination.errors:
+        raise Invalid(examination.errors)
+    return examination.definitions
+
+
+def examine(files: Mapping[str, str], *, known: KnownNames | None = None, allow_unknown: bool = False) -> Examination:
+    """As `load`, but answers with the problems instead of raising them; the definitions hold what could be read."""
+    findings = Findings()
+    definitions = _Loading(files, findings).definitions(known or KnownNames())
+    problems = sorted(set(findings.problems), key=lambda p: (p.file, p.line, p.column, p.code, p.message))
+    warnings = [problem for problem in problems if allow_unknown and problem.code in UNKNOWN_NAMES]
+    errors = [problem for problem in problems if problem not in warnings]
+    return Examination(definitions=definitions, errors=tuple(errors), warnings=tuple(warnings))
+
+
+def version_of(files: Mapping[str, str]) -> str:
+    """A hash of the files: equal files, equal version."""
+    return digest(*(part for path in sorted(files) for part in (path, files[path])))
+
+
+@dataclass(slots=True)
+class _Loading:
+    files: Mapping[str, str]
+    findings: Findings
+    paths: list[str] = field(default_factory=list)
+    written: list[Written] = field(default_factory=list)
+    # names of definitions that stand there, but could not be read: no reason to call them unknown as well
+    broken: dict[str, set[str]] = field(default_factory=lambda: {"audience": set(), "message": set(), "stage": set()})
+
+    def definitions(self, log_names: KnownNames) -> Definitions:
+        if not self.files:
+            place = Place("strategy.yaml", 1, 1)
+            self.findings.add(place, "no-strategy", "there are no strategy files", "make some: innkeeper init DIR")
+        self.paths = check_paths(sorted(self.files), self.findings)
+        workspace = self._workspace()
+        messages, message_parts = self._messages(workspace.locale)
+        policies_node, policies = self._policies()
+        definitions = Definitions(
+            version=version_of(self.files),
+            workspace=workspace,
+            audiences=self._audiences(),
+            stages=self._stages(),
+            journeys=self._journeys(),
+            messages=messages,
+            policies=policies or Policies(),
+            channels=self._channels(),
+        )
+        names = join(KnownNames(events=workspace.events, traits=workspace.traits), log_names)
+        catalog = catalog_of(definitions, names, self.broken)
+        known: dict[str, Collection[str] | None] = {
+            "message": definitions.messages.keys() | self.broken["message"],
+            "audience": definitions.audiences.keys() | self.broken["audience"],
+            "purpose": None if policies is None else policies.purposes,
+            "channel": definitions.channels,
+            "event": catalog.event_names,
+        }
+        mentions = chain(
+            message_mentions(message_parts), cap_mentions(policies_node), journey_mentions(definitions.journeys)
+        )
+        check_mentions(mentions, known, self.findings)
+        check_expressions([*self.written, *_journey_expressions(definitions)], catalog, self.findings)
+        return definitions
+
+    def _single(self, path: str) -> Located | None:
+        return read_yaml(self.files[path], path, self.findings) if path in self.files else None
+
+    def _each(self, folder: str, key: str) -> Iterator[tuple[str, Located]]:
+        """Name and value of every definition of a folder; a name that comes twice is a finding."""
+        seen: dict[str, Place] = {}
+        for path in self.paths:
+            if not path.startswith(f"{folder}/"):
+                continue
+            node = read_yaml(self.files[path], path, self.findings)
+            if node is not None and node.value is None:
+                self.findings.add(node, "empty-file", "the file is empty", "write the definition, or remove the file")
+            if node is None or node.value is None:
+                if folder == "audiences":
+                    self.broken["audience"].add(PurePosixPath(path).stem)
+                continue
+            name, place = _name_of(node, key, PurePosixPath(path).stem)
+            check_name(name, place, self.findings)
+            if name in seen:
+                self.findings.add(
+                    place, "two-definitions", f"{folder} has '{name}' already, in {seen[name].file}", "rename one"
+                )
+                continue
+            seen[name] = place
+            yield name, node
+
+    def _workspace(self) -> Workspace:
+        node = self._single("strategy.yaml")
+        return Workspace() if node is None else read_workspace(node, self.findings)
+
+    def _audiences(self) -> dict[str, AudienceDefinition]:
+        audiences = {}
+        for name, node in self._each("audiences", "name"):
+            reader = Reader(node, self.findings, f"the audience '{name}'")
+            reader.has("name")
+            description = reader.text("description", "") or ""
+            when = reader.require("when", "write it like when: did('Order Completed')")
+            reader.close()
+            expression = self._expression(when, f"audience '{name}'")
+            if expression is None:
+                self.broken["audience"].add(name)
+                continue
+            audiences[name] = AudienceDefinition(name=name, description=description, when=expression, place=node.place)
+        return audiences
+
+    def _stages(self) -> tuple[StageDefinition, ...]:
+        node = self._single("stages.yaml")
+        if node is None or node.value is None:
+            return ()
+        rules = _stage_rules(node, self.findings)
+        stages: list[StageDefinition] = []
+        for rule in rules:
+            reader = Reader(rule, self.findings, "a stage")
+            name = reader.text("stage", required=True)
+            when = reader.require("when", "write it like when: did('Order Completed')")
+            reader.has("description")
+            reader.close()
+            expression = self._expression(when, "the stages")
+            if name is not None and expression is None:
+                self.broken["stage"].add(name)
+            if name is not None and any(stage.stage == name for stage in stages):
+                where = reader.get("stage") or rule
+                self.findings.add(
+                    where, "two-definitions", f"the stage '{name}' stands here again", "join them with or"
+                )
+            elif name is not None and expression is not None:
+                check_name(name, (reader.get("stage") or rule).place, self.findings)
+                stages.append(StageDefinition(stage=name, when=expression, place=rule.place))
+        return tuple(stages)
+
+    def _expression(self, node: Located | None, owner: str) -> Expression | None:
+        written = None if node is None else read_expression(node, owner, self.findings)
+        if written is None:
+            return None
+        self.written.append(written)
+        return written.expression
+
+    def _journeys(self) -> dict[str, Journey]:
+        journeys = {}
+        for name, node in self._each("journeys", "journey"):
+            journey = read_journey(node, name, self.findings)
+            if journey is not None:
+                journeys[name] = journey
+        return journeys
+
+    def _messages(self, locale: str) -> tuple[dict[str, Message], list[MessageFile]]:
+        files = message_files({path: self.files[path] for path in self.paths}, self.findings)
+        messages = read_messages(files, locale, self.findings)
+        for path in self.paths:
+            if path.startswith("messages/"):
+                self.broken["message"].add(split_name(PurePosixPath(path).name)[0])
+        for name in messages:
+            check_name(name, messages[name].place, self.findings)
+        return messages, files
+
+    def _policies(self) -> tuple[Located | None, Policies | None]:
+        """The file's value and its policies; None for policies that could not be read."""
+        if "policies.yaml" not in self.files:
+            return None, Policies()
+        node = self._single("policies.yaml")
+        return node, None if node is None else read_policies(node, self.findings)
+
+    def _channels(self) -> dict[str, ChannelConfig]:
+        node = self._single("channels.yaml")
+        return dict(DEFAULT_CHANNELS) if node is None else read_channels(node, self.findings)
+
+
+def _journey_expressions(definitions: Definitions) -> list[Written]:
+    return [
+        Written(expression=clause.expression, where=clause.place, event=clause.event)
+        for journey in definitions.journeys.values()
+        for clause in journey.clauses
+    ]
+
+
+def _name_of(node: Located, key: str, stem: str) -> tuple[str, Place]:
+    if isinstance(node.value, dict) and key in node.value:
+        given = node.value[key]
+        if isinstance(given.value, str) and given.value.strip():
+            return given.value, given.place
+    return stem, node.place
+
+
+def _stage_rules(node: Located, findings: Findings) -> list[Located]:
+    if isinstance(node.value, dict):
+        reader = Reader(node, findings, "stages.yaml")
+        reader.require("stages", "write a list of {stage, when}")
+        reader.close()
+        return reader.items("stages")
+    if isinstance(node.value, list):
+        return node.value
+    findings.add(node, "not-a-list", "stages.yaml must be a list of {stage, when}", "begin each rule with '- stage:'")
+    return []

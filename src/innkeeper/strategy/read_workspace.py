@@ -1,0 +1,139 @@
+"""`strategy.yaml` and `channels.yaml` to their values."""
+
+from __future__ import annotations
+
+import re
+
+from innkeeper.channels.contract import ChannelConfig
+from innkeeper.kernel.located import Findings, Located, Place, Reader
+from innkeeper.kernel.zones import try_zone
+from innkeeper.strategy.types import Workspace
+
+#: What a workspace without `channels.yaml` has.
+DEFAULT_CHANNELS = {"email": ChannelConfig(name="email", provider="file")}
+
+LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*\Z")
+_CURRENCY = re.compile(r"[A-Z]{3}\Z")
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}\Z")
+_SECRET = re.compile(r"(?i)(pass(word|wd|phrase)?|secret|token|credential|(api|private|secret|access|write)[_-]?key)")
+_LATER_KEYS = ("sources", "objects", "accounts", "identity", "namespaces")
+_PROVIDERS = ("file",)
+_LATER_PROVIDERS = ("smtp", "webhook", "sms", "push", "ses", "sendgrid", "postmark", "mailgun")
+
+
+def read_workspace(node: Located, findings: Findings) -> Workspace:
+    """The workspace that `strategy.yaml` declares; an empty file is the default one."""
+    if node.value is None:
+        return Workspace()
+    reader = Reader(node, findings, "strategy.yaml")
+    default = Workspace()
+    workspace = Workspace(
+        name=reader.text("name", default.name) or default.name,
+        zone=_zone(reader, default.zone),
+        locale=_matching(reader, "locale", LOCALE, default.locale, "a locale such as en or pt-BR"),
+        currency=_matching(reader, "currency", _CURRENCY, default.currency, "an ISO 4217 code such as EUR"),
+        events=_events(reader.get("events"), findings),
+        traits=frozenset(_names(reader.items("traits"), findings, "a trait's name")),
+    )
+    for key in _LATER_KEYS:
+        if reader.has(key):
+            findings.add(node.keys[key], "later", f"'{key}' comes with a later version", "remove it until then")
+    reader.close()
+    return workspace
+
+
+def _zone(reader: Reader, default: str) -> str:
+    node = reader.get("zone")
+    if node is None:
+        return default
+    if isinstance(node.value, str) and try_zone(node.value) is not None:
+        return node.value
+    reader.findings.add(
+        node, "unknown-zone", f"there is no time zone '{node.plain()}'", "use an IANA name: Europe/Lisbon, UTC"
+    )
+    return default
+
+
+def _matching(reader: Reader, key: str, pattern: re.Pattern[str], default: str, what: str) -> str:
+    text = reader.text(key, default) or default
+    if not pattern.match(text):
+        reader.findings.add(reader.get(key) or reader.node, f"bad-{key}", f"'{text}' is not a {key}", f"write {what}")
+        return default
+    return text
+
+
+def _events(node: Located | None, findings: Findings) -> dict[str, frozenset[str]]:
+    """`{Order Completed: [total, products], Login:}`; a list declares names without properties."""
+    if node is None:
+        return {}
+    if isinstance(node.value, list):
+        return {name: frozenset() for name in _names(node.value, findings, "an event's name")}
+    if not isinstance(node.value, dict):
+        findings.add(
+            node, "not-a-mapping", "'events' names each event with its properties",
+            "write it like {Order Completed: [total, products]}",
+        )  # fmt: skip
+        return {}
+    events = {}
+    for name, item in node.value.items():
+        properties = item.value if isinstance(item.value, list) else [] if item.value is None else [item]
+        events[name] = frozenset(_names(properties, findings, f"a property's name of '{name}'"))
+    return events
+
+
+def _names(nodes: list[Located], findings: Findings, what: str) -> list[str]:
+    names = []
+    for node in nodes:
+        if isinstance(node.value, str) and node.value.strip():
+            names.append(node.value)
+        else:
+            findings.add(node, "not-a-text", f"{what} must be a text, not '{node.plain()}'", "put it in quotes")
+    return names
+
+
+def read_channels(node: Located, findings: Findings) -> dict[str, ChannelConfig]:
+    """The channels of `channels.yaml`: `{email: {provider: file, from: ...}}`."""
+    if node.value is None:
+        return dict(DEFAULT_CHANNELS)
+    reader = Reader(node, findings, "channels.yaml")
+    channels = {}
+    for name in reader:
+        item = reader.get(name)
+        if item is None:
+            item = Located({}, node.keys[name], {})
+        channels[name] = _channel(name, item, node.keys[name], findings)
+    return channels
+
+
+def _channel(name: str, node: Located, place: Place, findings: Findings) -> ChannelConfig:
+    reader = Reader(node, findings, f"the channel '{name}'")
+    if name != "email":
+        findings.add(place, "later", f"the channel '{name}' comes with a later version", "use the channel 'email'")
+    found = reader.get("provider")
+    provider = reader.text("provider", "file") or "file"
+    if found is not None and provider in _LATER_PROVIDERS:
+        findings.add(found, "later", f"the provider '{provider}' comes with a later version", "use 'provider: file'")
+    elif found is not None and provider not in _PROVIDERS:
+        findings.add(found, "unknown-provider", f"there is no provider '{provider}'", f"known: {', '.join(_PROVIDERS)}")
+    settings: dict[str, object] = {}
+    for key in reader:
+        item = reader.get(key)
+        if key == "provider" or item is None:
+            continue
+        _check_secret(key, item, findings)
+        settings[key] = item.plain()
+    return ChannelConfig(name=name, provider=provider, settings=settings)
+
+
+def _check_secret(key: str, node: Located, findings: Findings) -> None:
+    """Secrets stand in the environment: the strategy goes into Git, the log and the store."""
+    if isinstance(node.value, dict):
+        for inner, item in node.value.items():
+            _check_secret(inner, item, findings)
+    elif _SECRET.search(key) and not (isinstance(node.value, str) and _REFERENCE.match(node.value)):
+        name = re.sub(r"[^A-Z0-9]+", "_", key.upper())
+        # The value is not printed: it may be a real secret.
+        findings.add(
+            node, "inline-secret", f"'{key}' is a secret and must not stand in a file",
+            f"put it into the environment and write: {key}: ${{{name}}}",
+        )  # fmt: skip

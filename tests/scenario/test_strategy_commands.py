@@ -1,0 +1,119 @@
+"""`init`, `check`, `plan` and `apply` as people and scripts call them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from innkeeper.strategy.starting import example_names, starter_files
+
+
+class Workspace:
+    """A folder to call commands in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command without a terminal."""
+        return subprocess.run(
+            [sys.executable, "-m", "innkeeper", *arguments],
+            cwd=self.folder, env={**os.environ}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        """The JSON that a command answers with."""
+        done = self.call("--json", *arguments)
+        assert done.returncode == code, done.stderr
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
+
+
+def test_from_nothing_to_an_applied_strategy(workspace: Workspace) -> None:
+    assert workspace.json("init", "mine") == {"files": sorted(starter_files())}
+    assert workspace.json("check", "mine")["errors"] == []
+    added = workspace.json("plan", "mine")["added"]
+    assert {"audiences/loyal", "journeys/welcome", "messages/welcome-1", "policies", "stages"} <= set(added)
+    assert not (workspace.folder / ".innkeeper").exists()
+    assert workspace.json("apply", "mine", "--yes") == {"added": added, "changed": [], "removed": []}
+    nothing: dict[str, Any] = {"added": [], "changed": [], "removed": []}
+    assert workspace.json("plan", "mine") == {**nothing, "diffs": {}}
+    assert workspace.json("apply", "mine", "--yes") == nothing
+
+    loyal = workspace.folder / "mine" / "audiences" / "loyal.yaml"
+    loyal.write_text(loyal.read_text().replace(">= 3", ">= 4"))
+    planned = workspace.call("plan", "mine")
+    assert planned.returncode == 0
+    assert "~ audiences/loyal" in planned.stdout
+    assert "+when: count('Order Completed', within => '365 days') >= 4" in planned.stdout
+    assert workspace.json("apply", "mine", "--yes")["changed"] == ["audiences/loyal"]
+
+
+def test_apply_asks_and_without_a_terminal_refuses(workspace: Workspace) -> None:
+    workspace.call("init", "mine")
+    done = workspace.call("apply", "mine")
+    assert done.returncode == 2
+    assert "--yes" in done.stderr
+    assert not (workspace.folder / ".innkeeper").exists()
+
+
+def test_check_says_every_error_with_the_path_as_typed(workspace: Workspace) -> None:
+    workspace.call("init", "mine")
+    (workspace.folder / "mine" / "audiences" / "bad.yaml").write_text("when: did('Signd Up')\n")
+    (workspace.folder / "mine" / "stages.yaml").write_text("- stage: a\n")
+    errors = workspace.json("check", "mine", code=2)["errors"]
+    assert [(e["file"], e["line"], e["column"], e["code"]) for e in errors] == [
+        ("mine/audiences/bad.yaml", 1, 7, "unknown-event"), ("mine/stages.yaml", 1, 3, "missing-key"),
+    ]  # fmt: skip
+    assert all(error["message"] and error["fix"] for error in errors)
+    told = workspace.call("check", "mine")
+    assert told.returncode == 2
+    assert "mine/audiences/bad.yaml:1:7" in told.stderr
+    for command in (["plan", "mine"], ["apply", "mine", "--yes"]):
+        refused = workspace.call(*command)
+        assert refused.returncode == 2
+        assert "mine/stages.yaml:1:3" in refused.stderr
+    assert not (workspace.folder / ".innkeeper").exists()
+
+
+def test_unknown_names_can_be_allowed(workspace: Workspace) -> None:
+    workspace.call("init", "mine")
+    (workspace.folder / "mine" / "audiences" / "new.yaml").write_text("when: did('Not Yet Sent')\n")
+    answer = workspace.json("check", "mine", "--allow-unknown")
+    assert answer["errors"] == []
+    assert [warning["code"] for warning in answer["warnings"]] == ["unknown-event"]
+
+
+def test_init_leaves_a_folder_that_is_in_use_alone(workspace: Workspace) -> None:
+    (workspace.folder / "mine").mkdir()
+    (workspace.folder / "mine" / "note.txt").write_text("keep me")
+    done = workspace.call("init", "mine")
+    assert done.returncode == 2
+    assert "not empty" in done.stderr
+    assert [path.name for path in (workspace.folder / "mine").iterdir()] == ["note.txt"]
+    assert workspace.call("init", "other", "--example", "harbor-house").returncode == 2
+    assert not (workspace.folder / "other").exists()
+
+
+@pytest.mark.parametrize("name", example_names())
+def test_every_example_comes_out_valid(workspace: Workspace, name: str) -> None:
+    assert workspace.json("init", "mine", "--example", name)["files"]
+    assert workspace.json("check", "mine") == {"errors": [], "warnings": []}
+
+
+def test_check_of_nothing(workspace: Workspace) -> None:
+    done = workspace.call("check", "nowhere")
+    assert done.returncode == 2
+    assert "innkeeper init nowhere" in done.stderr
+    (workspace.folder / "empty").mkdir()
+    assert [e["code"] for e in workspace.json("check", "empty", code=2)["errors"]] == ["no-strategy"]
