@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from innkeeper.audiences import parse, print_expression
 from innkeeper.audiences.nodes import And, Compare, In, Not, Now, Number, Offset, Path, Text
 from innkeeper.kernel.errors import Invalid
