@@ -33,7 +33,6 @@ def test_an_empty_log(tmp_path: Path) -> None:
     with Log.open(tmp_path) as log:
         assert (log.last_seq(), log.count(), log.time_range(), log.read(0, 10)) == (0, 0, None, [])
         assert log.get([1, 2]) == {}
-        assert list(log.play()) == []
         assert log.seal(force=True) == 0
 
 
@@ -78,20 +77,6 @@ def test_reading_in_order_across_segments_and_tail(tmp_path: Path, limit: int) -
         assert found == [from_row(seq, row(number)) for seq, number in zip(range(1, 651), range(650), strict=True)]
         wanted = random.Random(1).sample(range(1, 660), 200)
         assert log.get(wanted) == {event.seq: event for event in found if event.seq in wanted}
-
-
-def test_play_is_ordered_by_time_source_and_message_id(tmp_path: Path) -> None:
-    with Log.open(tmp_path, sizes=NEVER) as log:
-        log.append(rows(0, 300))
-        log.seal(force=True)
-        log.append([*rows(300, 400), row(1, source="innkeeper", name="Stage Changed")])
-        log.append([row(2, source="innkeeper", name="Message Sent")])
-        inputs = [event for event in log.read(0, 1_000) if event.is_input]
-        key = lambda event: (event.timestamp, event.source, event.message_id)  # noqa: E731
-        assert [event for part in log.play() for event in part] == sorted(inputs, key=key)
-        expected = [event for event in sorted(inputs, key=key) if event.seq > 250 and event.timestamp <= 20_000_000]
-        assert [event for part in log.play(after=250, until=20_000_000) for event in part] == expected
-        assert sum(len(part) for part in log.play(inputs_only=False)) == 402
 
 
 def test_time_range(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ No extension is downloaded, no Arrow is needed. Next in the flow: `segments.py`,
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 SCRATCH: Final = "tmp"
 
 _CHUNK: Final = 4000
+_OWNED: Final = re.compile(r"(?:duckdb_temp_|[a-z]+-)(\d+)[_-]")
 _TAIL: Final = (
     "seq", "source", "message_id", "type", "name", "user_id", "anonymous_id", "timestamp", "received_at", "properties",
     "traits", "context", "extra",
@@ -94,6 +97,25 @@ def translated(where: str | Path) -> Iterator[None]:
 def run(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
     """All rows of a statement; a result that is not read to its end would keep the connection."""
     return connection.execute(sql, parameters).fetchall()
+
+
+def scratch_file(home: Path, what: str) -> Path:
+    """A name of a file of this process and thread for rows on their way; swept when a kill has left it."""
+    return home / SCRATCH / f"{what}-{os.getpid()}-{threading.get_ident()}.ndjson"
+
+
+def is_orphan(path: Path) -> bool:
+    """Whether a file of the scratch folder, ours or DuckDB's own, belongs to a process that is gone."""
+    found = _OWNED.match(path.name)
+    if found is None:
+        return False
+    try:
+        os.kill(int(found[1]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def stage(

@@ -11,16 +11,13 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from heapq import merge
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from innkeeper.events.types import ENGINE_SOURCE, RECEIPTS, Event, LogRow
+from innkeeper.events.types import Event, LogRow
 from innkeeper.kernel.errors import InnkeeperError, OperationFailed
 from innkeeper.kernel.failpoints import failpoint
-from innkeeper.kernel.json import dumps
-from innkeeper.kernel.time import FOREVER, Instant, SystemClock
+from innkeeper.kernel.time import Instant, SystemClock
 from innkeeper.store import files, manifest, sqlite
 from innkeeper.store.hashes import message_hashes
 from innkeeper.store.manifest import Manifest
@@ -38,13 +35,8 @@ _INSERT: Final = (
     "ON CONFLICT (message_id, source) DO NOTHING"
 )
 _READ: Final = f"SELECT {_ROW} FROM tail WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
-_PLAY: Final = (
-    "SELECT timestamp, source, message_id, seq FROM tail WHERE seq > ? AND timestamp <= ? "
-    "AND (?3 OR source <> ?4 OR name IN (SELECT value FROM json_each(?5))) ORDER BY 1, 2, 3"
-)
 #: SQLite's own limit of bound values is 32,766.
 _VARIABLES: Final = 10_000
-_PIECE: Final = 2_000
 
 
 class Appended(NamedTuple):
@@ -194,34 +186,6 @@ class Log:
                     found.update((row[0], to_event(row)) for row in reader.by_place(missing))
         return found
 
-    def play(self, *, after: int = 0, until: Instant = FOREVER, inputs_only: bool = True) -> Iterator[list[Event]]:
-        """Events behind a place in order of timestamp, source and message_id, in pieces: as `run` plays.
-
-        What is appended meanwhile is not part of it. The segments stay as they are until the end, or until the iterator
-        is closed.
-        """
-        with SealedReader(self.home) as reader:
-            # The snapshot is taken while the files are held: all that it names stay until the end.
-            with self._mutex, self._snapshot() as listed:
-                reader.reload(listed)
-                keys = self._database.execute(
-                    _PLAY,
-                    (
-                        max(after, listed.sealed_through), until, not inputs_only, ENGINE_SOURCE,
-                        dumps(sorted(RECEIPTS)),
-                    ),
-                ).fetchall()  # fmt: skip
-            sealed = reader.by_time(after_seq=after, until=until, inputs_only=inputs_only)
-            ordered = merge(_keyed(sealed), self._with_events(keys), key=itemgetter(0))
-            piece: list[Event] = []
-            for _, event in ordered:
-                piece.append(event)
-                if len(piece) == _PIECE:
-                    yield piece
-                    piece = []
-            if piece:
-                yield piece
-
     def seal(self, *, force: bool = False) -> int:
         """Seal the tail if it is large or old (all of it with *force*), merge small segments; rows sealed.
 
@@ -299,19 +263,6 @@ class Log:
         self._stream, self._streamed, self._stream_at = None, [], -1
         self._sealed.release()
 
-    def _with_events(self, keys: Sequence[tuple[Any, ...]]) -> Iterator[tuple[tuple[Any, ...], Event]]:
-        for at in range(0, len(keys), _PIECE):
-            part = keys[at : at + _PIECE]
-            events = self.get(key[3] for key in part)
-            for key in part:
-                yield key[:3], events[key[3]]
-
     def _old(self) -> bool:
         oldest = self._database.execute("SELECT min(received_at) FROM tail").fetchone()[0]
         return oldest is not None and oldest < SystemClock().now() - self.sizes.seal_age
-
-
-def _keyed(pieces: Iterable[list[tuple[Any, ...]]]) -> Iterator[tuple[tuple[Any, ...], Event]]:
-    for piece in pieces:
-        for row in piece:
-            yield (row[7], row[1], row[2]), to_event(row)

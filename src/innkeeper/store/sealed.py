@@ -1,4 +1,4 @@
-"""Reading the sealed part of the log: events by place, by time, by key. The tail is `log.py`'s.
+"""Reading the sealed part of the log: events by place, in order, by key. The tail is `log.py`'s.
 
 A reader holds `segments/readers.lock` shared for as long as it has files open, so that no sweep takes them away.
 """
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 from innkeeper.events.types import Event, LogRow, from_row
 from innkeeper.kernel.errors import OperationFailed
-from innkeeper.kernel.time import Instant
 from innkeeper.store import duck, files, manifest
 from innkeeper.store.columns import text_sql
 from innkeeper.store.hashes import HashIndex
@@ -131,14 +130,6 @@ class SealedReader:
         """All rows behind a place, in the order of the log."""
         for segment in [segment for segment in self._manifest.segments if segment.last_seq > after_seq]:
             yield from self.stream([segment], "seq > ?", [after_seq], "seq", ROW_SQL)
-
-    def by_time(self, *, after_seq: int, until: Instant, inputs_only: bool) -> Iterator[list[tuple[Any, ...]]]:
-        """All rows behind a place with timestamps up to an instant, by timestamp, source and message_id."""
-        segments = [
-            segment for segment in self._manifest.segments if segment.last_seq > after_seq and segment.first_at <= until
-        ]
-        condition: LiteralString = "seq > ? AND ts <= ?" + (" AND is_input" if inputs_only else "")
-        return self.stream(segments, condition, [after_seq, until], "ts, source, message_id", ROW_SQL)
 
 
 class KnownMessages:

@@ -115,6 +115,9 @@ class Sealer:
                     if readers.try_alone():
                         for path in garbage:
                             path.unlink(missing_ok=True)
+            for path in (self.home / duck.SCRATCH).glob("*"):
+                if duck.is_orphan(path):
+                    path.unlink(missing_ok=True)
 
     def _waiting(self, sealed_through: int) -> tuple[int, int]:
         """How many rows of the tail are not sealed, at most one segment's, and the place of the last of them."""
@@ -131,7 +134,7 @@ class Sealer:
         with duck.translated(self.folder):
             engine = duck.connect(self.home)
             try:
-                scratch = self.folder / f"{stem}.ndjson"
+                scratch = duck.scratch_file(self.home, "seal")
                 with sqlite.translated(self.database_path):
                     duck.stage(engine, "staged", self.database, scratch, after=after, upto=upto)
                 failpoint("seal.exported")
