@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hostile.events import GOOD, cases, line
+from hostile.events import cases, line
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from innkeeper.events.limits import GROUPED_LIMITS, Limits, Refusal, check_source
-from innkeeper.events.parse import NAMES, Parser
+from innkeeper.events.parse import NAMES, Made, Parser
 from innkeeper.events.types import LogRow, from_row, to_row
 from innkeeper.kernel.errors import UsageError
 
@@ -164,9 +164,12 @@ def test_a_refused_line_takes_no_occurrence_number() -> None:
 
 
 def test_grouped_events_may_be_larger() -> None:
-    big = GOOD | {"properties": {"products": [{"sku": f"{n:06d}", "price": 1.25} for n in range(5_000)]}}
-    assert isinstance(parser().build(json.loads(json.dumps(big))), Refusal)
-    assert isinstance(parser(limits=GROUPED_LIMITS).build(big), LogRow)
+    products = [{"sku": f"{n:06d}", "price": 1.25} for n in range(5_000)]
+    event = Made("track", "Order Completed", "m1", "u1", None, 0, {"products": products}, {}, {})
+    refused = parser().made(event)
+    assert isinstance(refused, Refusal)
+    assert refused.code == "too-large"
+    assert isinstance(parser(limits=GROUPED_LIMITS).made(event), LogRow)
 
 
 def test_limits_can_be_set() -> None:

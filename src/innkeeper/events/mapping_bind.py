@@ -1,0 +1,352 @@
+"""A mapping tied to the columns of one table: rows in, events out. Expressions and templates come in as `Tools`.
+
+Everything that can be known before the first row is checked here, all findings at once: names of columns, types, zones.
+What only a row can show raises `Refused`. Reading rows and grouping them is `runtime/import_table.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, Protocol
+
+from innkeeper.events.mapping import AGGREGATES, Condition, TableMapping, Tree, Value
+from innkeeper.events.mapping_values import (
+    Column,
+    Row,
+    add_up,
+    as_text,
+    cell_reader,
+    plain_number,
+    refuse_time,
+    text_instant,
+    wall_instant,
+)
+from innkeeper.events.parse import Made
+from innkeeper.kernel.errors import UsageError, did_you_mean
+from innkeeper.kernel.located import Findings, Place
+from innkeeper.kernel.time import Instant
+
+Rows = Sequence[Row]
+Get = Callable[[Rows], Any]
+_PLAIN = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
+
+
+class Tools(Protocol):
+    """Compilers of the two languages inside a mapping; the runtime brings them."""
+
+    def condition(self, text: str) -> tuple[Sequence[tuple[str, ...]], Callable[[Mapping[str, Any]], bool]]:
+        """The paths that an expression reads, and its test. Raises `UsageError` or `Invalid`."""
+
+    def template(self, text: str, columns: Sequence[str]) -> tuple[Sequence[str], Callable[[Mapping[str, Any]], str]]:
+        """The columns that a template reads, and its renderer. Raises `UsageError` or `Invalid`."""
+
+
+class BoundMapping:
+    """What a mapping makes of the rows of a table.
+
+    Attributes:
+        columns: The columns to read, in the order of a row.
+        nested: Whether a column can hold objects or lists.
+        keeps: Whether a row is read at all; None: every row is.
+        group_by: The columns whose equal values make one event, as places in a row; empty: each row is one.
+    """
+
+    def __init__(self, mapping: TableMapping, table: Sequence[Column], tools: Tools, findings: Findings) -> None:
+        self._table = {column.name: column for column in table}
+        self._tools, self._findings = tools, findings
+        self._used: dict[str, Column] = {}
+        self._zone_name: str | None = None
+        self._has_zone = mapping.zone is not None
+        self._zone = self._read_zone(mapping.zone)
+        self.keeps = self._condition(mapping.where)
+        found = [self._column(name, place) for name, place in mapping.group_by]
+        self.group_by = [column.index for column in found if column is not None]
+        fields = mapping.fields
+        self._type = self._text(fields.get("type"))
+        self._event = self._text(fields.get("event"))
+        self._message_id = self._text(fields.get("messageId"))
+        self._user_id = self._text(fields.get("userId"))
+        self._anonymous_id = self._text(fields.get("anonymousId"))
+        self._instant = self._time(fields.get("timestamp"))
+        self._properties = self._tree(mapping.properties)
+        self._traits = self._tree(mapping.traits)
+        self._context = self._tree(mapping.context)
+        self._products = None if mapping.products is None else self._tree(mapping.products)
+        for name, (_, place) in mapping.types.items():
+            self._column(name, place)
+        self.columns = tuple(self._used.values())
+        self.nested = any(column.kind == "json" for column in self.columns)
+
+    def event(self, rows: Rows) -> Made:
+        """The event of one row, or of the rows of a group; raises `Refused` for what a row holds."""
+        instant = self._instant
+        properties = self._properties(rows)
+        if self._products is not None:
+            properties["products"] = [self._products((row,)) for row in rows]
+        return Made(
+            (self._type(rows) if self._type else None) or "track",
+            self._event(rows) if self._event else None,
+            self._message_id(rows) if self._message_id else None,
+            self._user_id(rows) if self._user_id else None,
+            self._anonymous_id(rows) if self._anonymous_id else None,
+            instant(rows[0]) if len(rows) == 1 else min(map(instant, rows)),
+            properties,
+            self._traits(rows),
+            self._context(rows),
+        )
+
+    def _column(self, name: str, place: Place) -> Column | None:
+        known = self._used.get(name)
+        if known is not None:
+            return known
+        column = self._table.get(name)
+        if column is None:
+            near = did_you_mean(name, self._table) or f"columns: {', '.join(list(self._table)[:30])}"
+            self._findings.add(
+                place,
+                "unknown-column",
+                f"there is no column '{name}'",
+                f"{near}; for a fixed text: {{ value: {name} }}",
+            )
+            return None
+        column = Column(name=name, kind=column.kind, index=len(self._used))
+        self._used[name] = column
+        return column
+
+    def _condition(self, condition: Condition | None) -> Callable[[Row], bool] | None:
+        if condition is None:
+            return None
+        try:
+            paths, test = self._tools.condition(condition.text)
+        except UsageError as error:
+            self._findings.add_from(condition.place, error)
+            return None
+        readers: list[tuple[tuple[str, ...], Callable[[Row], Any]]] = []
+        for path in dict.fromkeys(paths):
+            # A dot goes deeper into a column that holds an object, or belongs to the name of a column.
+            name = ".".join(path) if ".".join(path) in self._table else path[0]
+            column = self._column(name, condition.place)
+            if column is not None:
+                readers.append(((name,) if name == path[0] else path, cell_reader(column, self._zone_name)))
+
+        def holds(row: Row) -> bool:
+            cells: dict[str, Any] = {}
+            for path, read in readers:
+                target = cells
+                for part in path[:-1]:
+                    target = target.setdefault(part, {})
+                target[path[-1]] = read(row)
+            return test(cells)
+
+        return holds
+
+    def _get(self, value: Value) -> Get:
+        """The value of a group's rows: of its first line, unless the source adds lines up."""
+        get = self._source(value)
+        if value.table is not None:
+            get = _mapped(get, value)
+        holds = self._condition(value.where)
+        if holds is None:
+            return get
+        if value.kind in AGGREGATES:
+            # An aggregate takes the lines for which its own `where` holds.
+            return lambda rows: get([row for row in rows if holds(row)])
+        return lambda rows: get(rows) if holds(rows[0]) else None
+
+    def _source(self, value: Value) -> Get:
+        if value.kind == "value":
+            literal = value.literal
+            return lambda rows: literal
+        if value.kind == "template":
+            return self._template(value)
+        if value.kind == "count":
+            return len
+        found = [self._column(name, value.place) for name in value.columns]
+        columns = [column for column in found if column is not None]
+        if len(columns) < len(found) or not columns:
+            return lambda rows: None
+        if value.kind == "sum":
+            return self._sum(columns, value)
+        read, index = cell_reader(columns[0], self._zone_name), columns[0].index
+        if value.kind == "column" and columns[0].kind not in ("instant", "local", "json"):
+            return lambda rows: rows[0][index]
+        if value.kind == "column":
+            return lambda rows: read(rows[0])
+        choose = min if value.kind == "min" else max
+        return lambda rows: choose((cell for cell in map(read, rows) if cell is not None), default=None)
+
+    def _sum(self, columns: list[Column], value: Value) -> Get:
+        for column in columns:
+            if column.kind != "number":
+                self._findings.add(
+                    value.place,
+                    "not-a-number",
+                    f"the column '{column.name}' holds {column.kind}, which cannot be added up",
+                    f"if its cells are numbers: types: {{ {column.name}: number }}",
+                )
+        pick = itemgetter(*(column.index for column in columns))
+        if len(columns) == 1:
+            return lambda rows: add_up(((pick(row),) for row in rows), 1)
+        factors = len(columns)
+        return lambda rows: add_up(map(pick, rows), factors)
+
+    def _template(self, value: Value) -> Get:
+        plain = _PLAIN.sub("", value.template)
+        if not any(mark in plain for mark in ("{{", "{%", "}}", "%}")):
+            return self._plain_template(value)
+        try:
+            names, render = self._tools.template(value.template, list(self._table))
+        except UsageError as error:
+            self._findings.add_from(value.place, error)
+            return lambda rows: None
+        found = [(name, self._column(name, value.place)) for name in names]
+        readers = [(name, cell_reader(column, self._zone_name)) for name, column in found if column is not None]
+
+        def get(rows: Rows) -> str | None:
+            return render({name: plain_number(read(rows[0])) for name, read in readers}) or None
+
+        return get
+
+    def _plain_template(self, value: Value) -> Get:
+        """Columns between texts; the same as Liquid would print, but nothing at all when a column is empty."""
+        pieces = _PLAIN.split(value.template)
+        found = [self._column(name, value.place) for name in pieces[1::2]]
+        readers = [cell_reader(column, self._zone_name) for column in found if column is not None]
+        texts = pieces[0::2]
+        if len(readers) == 1 and len(texts) == 2:
+            before, after = texts
+            read = readers[0]
+
+            def one(rows: Rows) -> str | None:
+                text = as_text(read(rows[0]))
+                return None if text is None else before + text + after
+
+            return one
+
+        def several(rows: Rows) -> str | None:
+            out = [texts[0]]
+            for reader, text in zip(readers, texts[1:], strict=False):
+                cell = as_text(reader(rows[0]))
+                if cell is None:
+                    return None
+                out += (cell, text)
+            return "".join(out) or None
+
+        return several
+
+    def _text(self, value: Value | None) -> Callable[[Rows], str | None] | None:
+        if value is None:
+            return None
+        get = self._get(value)
+        return lambda rows: as_text(get(rows))
+
+    def _tree(self, tree: Tree) -> Callable[[Rows], dict[str, Any]]:
+        """An object of the event. Empty cells are left out; a literal null stays, so that it can take a trait away."""
+        simple: list[tuple[str, Get]] = []
+        nulls: list[str] = []
+        inner: list[tuple[str, Callable[[Rows], dict[str, Any]]]] = []
+        for key, value in tree.items():
+            if isinstance(value, dict):
+                inner.append((key, self._tree(value)))
+            elif value.kind == "value" and value.literal is None and value.where is None:
+                nulls.append(key)
+            else:
+                simple.append((key, self._get(value)))
+
+        def build(rows: Rows) -> dict[str, Any]:
+            out = {key: found for key, get in simple if (found := get(rows)) is not None}
+            for key in nulls:
+                out[key] = None
+            for key, make in inner:
+                if made := make(rows):
+                    out[key] = made
+            return out
+
+        return build
+
+    def _read_zone(self, value: Value | None) -> Callable[[Row], str | None]:
+        if value is None:
+            return lambda row: None
+        if value.kind == "value":
+            self._zone_name = str(value.literal)
+            return lambda row: self._zone_name
+        get = self._text(value)
+        return lambda row: get((row,)) if get is not None else None
+
+    def _time(self, value: Value | None) -> Callable[[Row], Instant]:
+        """When the event of a row happened."""
+        column = self._table.get(value.columns[0]) if value is not None and value.kind == "column" else None
+        if value is not None and column is not None and value.table is None and value.where is None:
+            if column.kind == "instant":
+                return self._instants(value)
+            if column.kind == "local":
+                return self._walls(value)
+            if column.kind in ("number", "boolean", "json"):
+                self._findings.add(
+                    value.place,
+                    "not-a-time",
+                    f"the column '{column.name}' holds {column.kind}, not times",
+                    "times are ISO 8601 texts or timestamps",
+                )
+        get = self._text(value)
+        zone = self._zone
+
+        def instant(row: Row) -> Instant:
+            text = get((row,)) if get is not None else None
+            zone_name = zone(row)
+            found = text_instant(text, zone_name) if text is not None else None
+            if found is None:
+                raise refuse_time(text, zone_name)
+            return found
+
+        return instant
+
+    def _instants(self, value: Value) -> Callable[[Row], Instant]:
+        column = self._column(value.columns[0], value.place)
+        index = column.index if column is not None else 0
+
+        def instant(row: Row) -> Instant:
+            found: Instant | None = row[index]
+            if found is None:
+                raise refuse_time(None, None)
+            return found
+
+        return instant
+
+    def _walls(self, value: Value) -> Callable[[Row], Instant]:
+        column = self._column(value.columns[0], value.place)
+        index = column.index if column is not None else 0
+        zone = self._zone
+        if not self._has_zone:
+            self._findings.add(
+                value.place,
+                "naive-time",
+                f"the times of the column '{value.columns[0]}' have no zone",
+                "say which: zone: Europe/Lisbon",
+            )
+
+        def instant(row: Row) -> Instant:
+            zone_name = zone(row)
+            wall = row[index]
+            found = wall_instant(wall, zone_name) if wall is not None and zone_name is not None else None
+            if found is None:
+                raise refuse_time(wall, zone_name)
+            return found
+
+        return instant
+
+
+def _mapped(get: Get, value: Value) -> Get:
+    """Put what stands in the table of `map` in the place of a text."""
+    table = value.table or {}
+
+    def mapped(rows: Rows) -> Any:
+        found = get(rows)
+        text = as_text(found)
+        if text is None:
+            return None
+        return table.get(text, found if value.keeps else value.otherwise)
+
+    return mapped

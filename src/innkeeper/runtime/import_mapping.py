@@ -1,0 +1,86 @@
+"""The mapping file read and tied to a table: YAML by `strategy/`, expressions by `audiences/`, Liquid by `content/`.
+
+What a mapping may say is `events/mapping.py`; what it makes of a row is `events/mapping_bind.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from innkeeper.events.mapping import TableMapping, read_mapping
+from innkeeper.events.mapping_bind import BoundMapping
+from innkeeper.events.mapping_values import Column
+from innkeeper.kernel.errors import Invalid, Problem, UsageError
+from innkeeper.kernel.located import Findings
+from innkeeper.runtime.import_files import translated
+
+
+class LanguageTools:
+    """Compiles what stands in a mapping: conditions as inside `where`, templates as in a message's subject."""
+
+    def condition(self, text: str) -> tuple[Sequence[tuple[str, ...]], Callable[[Mapping[str, Any]], bool]]:
+        """The paths that an expression reads, and its test."""
+        from innkeeper.audiences import compile_where, parse
+        from innkeeper.audiences.nodes import Path as Looked
+
+        tree = parse(text, scope="event")
+        paths = [node.parts for node in _nodes(tree) if isinstance(node, Looked)]
+        return paths, compile_where(tree)
+
+    def template(self, text: str, columns: Sequence[str]) -> tuple[Sequence[str], Callable[[Mapping[str, Any]], str]]:
+        """The columns that a template reads, and its renderer."""
+        from innkeeper.content.render import check_template, render_text, variables
+
+        wrong = check_template(text, set(columns))
+        if wrong:
+            raise Invalid([Problem(code="bad-template", message=said, line=line) for line, said in wrong])
+        roots = {name.partition(".")[0].partition("[")[0] for name in variables(text)}
+        return sorted(roots & set(columns)), lambda cells: render_text(text, cells)
+
+
+def _nodes(node: object) -> Iterator[object]:
+    """All nodes of an expression's tree."""
+    todo = [node]
+    while todo:
+        found = todo.pop()
+        if isinstance(found, tuple):
+            todo.extend(found)
+        elif is_dataclass(found):
+            yield found
+            todo.extend(getattr(found, item.name) for item in fields(found))
+
+
+def load_mapping(path: Path) -> tuple[TableMapping, Findings]:
+    """What a mapping file declares, with what is wrong so far; `tie` adds the rest and raises.
+
+    Raises:
+        UsageError: The file cannot be read.
+        Invalid: It is no YAML.
+    """
+    from innkeeper.strategy.yaml import read_yaml
+
+    with translated(path):
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{path} is not UTF-8", code="not-utf-8", fix="save the file as UTF-8") from error
+    findings = Findings()
+    node = read_yaml(text, str(path), findings)
+    if node is None:
+        findings.raise_if_any()
+        raise UsageError(f"{path} is no mapping", code="no-mapping")
+    return read_mapping(node, findings), findings
+
+
+def tie(mapping: TableMapping, table: Sequence[Column], findings: Findings) -> BoundMapping:
+    """The mapping over a table's columns.
+
+    Raises:
+        Invalid: The mapping is wrong; all findings at once.
+    """
+    bound = BoundMapping(mapping, table, LanguageTools(), findings)
+    findings.raise_if_any()
+    return bound
