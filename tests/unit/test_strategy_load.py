@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import time
-from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from innkeeper.decisions.policy import Cap, Policies, Purpose, QuietHours
 from innkeeper.kernel.errors import OperationFailed, UsageError
 from innkeeper.kernel.time import DAY, HOUR, WEEK
 from innkeeper.runtime import definitions
+from innkeeper.store.state import State
 from innkeeper.strategy.folder import read_folder
 from innkeeper.strategy.inventory import compare, inventory
 from innkeeper.strategy.known import KnownNames
@@ -140,21 +139,13 @@ def test_only_contents_are_compared() -> None:
     }  # fmt: skip
 
 
-@dataclass
-class FakeState:
-    """A `state.db` in memory."""
-
-    connection: sqlite3.Connection
-
-
 @pytest.fixture
-def state() -> FakeState:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.executescript(resources.files("innkeeper.store").joinpath("sql", "state_0001.sql").read_text())
-    return FakeState(connection)
+def state(tmp_path: Path) -> Iterator[State]:
+    with State.open(tmp_path, create=True) as opened:
+        yield opened
 
 
-def test_what_is_applied_is_what_is_in_force(state: FakeState) -> None:
+def test_what_is_applied_is_what_is_in_force(state: State) -> None:
     assert definitions.applied(state) is None
     assert (definitions.number(state), definitions.applied_files(state)) == (0, {})
     assert definitions.apply(state, STARTER, 5) == 1
@@ -167,7 +158,7 @@ def test_what_is_applied_is_what_is_in_force(state: FakeState) -> None:
     assert (definitions.number(state), definitions.applied_files(state)) == (2, changed)
 
 
-def test_an_applied_strategy_that_is_no_longer_valid_says_how_to_go_on(state: FakeState) -> None:
+def test_an_applied_strategy_that_is_no_longer_valid_says_how_to_go_on(state: State) -> None:
     definitions.apply(state, {**STARTER, "audiences/new.yaml": "who: me"}, 1)
     with pytest.raises(OperationFailed, match="not valid for this version") as caught:
         definitions.applied(state)

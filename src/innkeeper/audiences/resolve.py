@@ -1,6 +1,6 @@
 """Gives the names and arguments of a parsed expression their meaning, scope by scope: lark's tree becomes our nodes.
 
-`parse.py` calls it. Scope decides what a bare word is: a property inside `where`, elsewhere `stage`, `traits.x`, `id.x`.
+`parse.py` calls it. Scope decides what a bare word is: a property inside `where`, else `stage`, `traits.x`, `id.x`.
 """
 
 from __future__ import annotations

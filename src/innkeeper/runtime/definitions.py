@@ -5,27 +5,18 @@ What the texts mean is `strategy/load.py`; how profiles come under new definitio
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
-from typing import Protocol
 
 from innkeeper.kernel.errors import Invalid, OperationFailed
 from innkeeper.kernel.json import dumps, loads
 from innkeeper.kernel.time import Instant
 from innkeeper.store.sqlite import transaction, translated
+from innkeeper.store.state import State
 from innkeeper.strategy.load import load, version_of
 from innkeeper.strategy.types import Definitions
 
 
-class HasConnection(Protocol):
-    """What is needed of the state."""
-
-    @property
-    def connection(self) -> sqlite3.Connection:
-        """An open connection to `state.db`."""
-
-
-def applied(state: HasConnection) -> Definitions | None:
+def applied(state: State) -> Definitions | None:
     """The definitions in force; None when nothing was applied yet.
 
     Raises:
@@ -45,19 +36,19 @@ def applied(state: HasConnection) -> Definitions | None:
         ) from error
 
 
-def applied_files(state: HasConnection) -> dict[str, str]:
+def applied_files(state: State) -> dict[str, str]:
     """The texts of the applied strategy by path; empty when nothing was applied yet."""
     found = _latest(state)
     return {} if found is None else loads(found[2])
 
 
-def number(state: HasConnection) -> int:
+def number(state: State) -> int:
     """The number of the strategy in force, rising with every change; 0: none."""
     found = _latest(state)
     return 0 if found is None else found[0]
 
 
-def apply(state: HasConnection, files: Mapping[str, str], now: Instant) -> int:
+def apply(state: State, files: Mapping[str, str], now: Instant) -> int:
     """Put a strategy in force that has passed `load`; its number. The same files again change nothing."""
     with transaction(state.connection, "state.db"):
         found = _latest(state)
@@ -72,7 +63,7 @@ def apply(state: HasConnection, files: Mapping[str, str], now: Instant) -> int:
     return new
 
 
-def _latest(state: HasConnection) -> tuple[int, str, str] | None:
+def _latest(state: State) -> tuple[int, str, str] | None:
     with translated("state.db"):
         row: tuple[int, str, str] | None = state.connection.execute(
             "SELECT number, version, files FROM definitions ORDER BY number DESC LIMIT 1"

@@ -123,7 +123,7 @@ class Projections:
 def move_subject(connection: sqlite3.Connection, before: str, after: str, *, identifier: str | None = None) -> None:
     """Rows of one profile belong to another from now on; with *identifier*, only those made under it."""
     for table in ("enrollments", "deliveries", "decisions", "tasks", "consents", "suppressions"):
-        sql = "UPDATE " + table + " SET subject = ? WHERE subject = ?"
+        sql = "UPDATE " + table + " SET subject = ? WHERE subject = ?"  # noqa: S608 – names of ours
         if identifier is None:
             connection.execute(sql, (after, before))
         else:

@@ -162,7 +162,10 @@ class State:
             page = wanted[start : start + _PAGE]
             marks = ",".join("?" * len(page))
             found.update(
-                self.connection.execute("SELECT subject, body FROM subjects WHERE subject IN (" + marks + ")", page)
+                self.connection.execute(
+                    "SELECT subject, body FROM subjects WHERE subject IN (" + marks + ")",  # noqa: S608 – placeholders
+                    page,
+                )
             )
         return found
 
@@ -211,7 +214,8 @@ class State:
             page = wanted[start : start + _PAGE]
             marks = ",".join("?" * len(page))
             for anon, user in self.connection.execute(
-                "SELECT anonymous, user FROM links WHERE anonymous IN (" + marks + ")", page
+                "SELECT anonymous, user FROM links WHERE anonymous IN (" + marks + ")",  # noqa: S608 – placeholders
+                page,
             ):
                 found[anon].add(user)
         return found
