@@ -5,6 +5,7 @@ Next in the flow: `read.py` makes a `Journey` from YAML; `compiled.py` makes it 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(ABC):
     """Base of all steps.
 
     Attributes:
@@ -42,13 +43,13 @@ class Step:
         """The messages it may send."""
         return ()
 
+    @abstractmethod
     def words(self) -> str:
         """What it does, in plain words."""
-        raise NotImplementedError
 
+    @abstractmethod
     def run(self, here: Here) -> Move:
         """What it does when an enrollment reaches it."""
-        raise NotImplementedError
 
     def resume(self, here: Here) -> Move:
         """What it does when an enrollment that it holds looks again."""

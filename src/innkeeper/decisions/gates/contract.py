@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -26,7 +27,7 @@ class Answer:
         return "deny" if self.until is None else "defer"
 
 
-class Gate:
+class Gate(ABC):
     """One question that every candidate must pass.
 
     Attributes:
@@ -41,6 +42,6 @@ class Gate:
     skipped_by: ClassVar[frozenset[Kind]] = frozenset()
     examples: ClassVar[tuple[tuple[str, str], ...]]
 
+    @abstractmethod
     def answer(self, candidate: Candidate, sight: Sight) -> Answer:
         """Whether the candidate may pass now."""
-        raise NotImplementedError
