@@ -12,8 +12,7 @@ from innkeeper.strategy.known import KnownNames
 
 # Property names are counted once per event name, on the texts: no value is decoded.
 _PROPERTIES = """
-SELECT name, unnest(json_keys(properties)) AS property FROM events WHERE is_input AND properties != '{}'
-GROUP BY ALL
+SELECT DISTINCT name, unnest(json_keys(properties)) AS property FROM events WHERE is_input AND properties != '{}'
 """
 _NAMES = "SELECT DISTINCT name FROM events WHERE is_input"
 _TRAITS = "SELECT DISTINCT unnest(json_keys(traits)) AS trait FROM events WHERE traits != '{}'"
@@ -23,7 +22,7 @@ def known_names(home: Path) -> KnownNames | None:
     """What the log of a workspace has seen; None when there is no log yet."""
     if not (home / "log.db").exists():
         return None
-    from innkeeper.store.bulk import Bulk  # type: ignore[import-not-found,unused-ignore]
+    from innkeeper.store.bulk import Bulk
 
     events: defaultdict[str, set[str]] = defaultdict(set)
     with Bulk.open(home) as bulk:
