@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from innkeeper.events.parse import Parser
@@ -9,15 +11,15 @@ from innkeeper.events.types import LogRow
 from innkeeper.kernel.json import dumps_bytes, loads
 from innkeeper.kernel.time import parse_instant
 from innkeeper.runtime.harbour_house import generate
+from innkeeper.strategy.folder import read_folder
 from innkeeper.strategy.load import load
-from innkeeper.strategy.starting import example_files
 from innkeeper.strategy.types import Definitions
 
 END = parse_instant("2026-11-22T00:00:00Z")
 
 
 def _load(name: str) -> Definitions:
-    return load({path: content.decode() for path, content in example_files(name).items()}, known=None)
+    return load(read_folder(Path(__file__).parents[2] / "examples" / name), known=None)
 
 
 @pytest.mark.parametrize("name", ["harbour-house", "online-retail"])
