@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from innkeeper.kernel.errors import Invalid
 from innkeeper.strategy.known import KnownNames
@@ -60,6 +62,7 @@ def test_a_problem_has_place_code_and_fix(code: str, fix: str, message: str, fil
     expected = [(code, *place) for place in places(files)]
     assert [(p.code, p.file, p.line, p.column) for p in found if p.code == code] == expected, "\n".join(map(str, found))
     problem = next(p for p in found if p.code == code)
+    assert all(p.fix and p.message for p in found)
     assert fix in problem.fix
     assert message in problem.message
     # Nothing else is said, but what follows from the problem itself.
@@ -102,3 +105,33 @@ def test_allow_unknown_makes_unknown_names_warnings_and_nothing_else() -> None:
 
 def test_an_empty_folder_is_no_strategy() -> None:
     assert [p.code for p in examine({}).errors] == ["no-strategy"]
+
+
+def _mutated(draw: st.DrawFn) -> dict[str, str]:
+    """The starter with a few characters or lines changed, taken away or doubled."""
+    files = dict(STARTER)
+    for _ in range(draw(st.integers(1, 4))):
+        path = draw(st.sampled_from(sorted(files)))
+        text = files[path]
+        at = draw(st.integers(0, len(text)))
+        end = min(len(text), at + draw(st.integers(0, 12)))
+        files[path] = text[:at] + draw(st.sampled_from(_SPLINTERS)) + text[end:]
+    return files
+
+
+_SPLINTERS = [
+    "", " ", "\n", "\n  ", "- ", ": ", "{", "}", "[", "]", "'", '"', "(", ")", ",", "{{", "}}", "{% if %}", "%}", "|",
+    "null", "true", "12", "-1.5", "[]", "{}", "a", "did('Signed Up')", "event.plan", "3 days", "\t", "&a ", "*a", "#",
+    "---\n", "é", "\x00", "!",
+]  # fmt: skip
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.composite(_mutated)())
+def test_any_damage_gives_definitions_or_problems_with_places(files: dict[str, str]) -> None:
+    for problem in examine(files).errors:
+        assert problem.code
+        assert problem.message
+        assert problem.file in files
+        assert 1 <= problem.line <= files[problem.file].count("\n") + 2
+        assert problem.column >= 1

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from innkeeper.audiences.nodes import Expression
-from innkeeper.kernel.located import NOWHERE, Place
+from innkeeper.kernel.located import NOWHERE, Located, Place
 from innkeeper.kernel.time import DAY, Duration
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ class Clause:
     scope: Literal["journey", "event"]
     place: Place
     event: str | None = None
+    node: Located | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,7 @@ class Script:
         except UsageError as error:
             self.findings.add_from(node, error)
             return None
-        self.clauses.append(Clause(expression=found, scope=scope, place=node.place, event=event))
+        self.clauses.append(Clause(expression=found, scope=scope, place=node.place, event=event, node=node))
         return found
 
     def mention(self, kind: MentionKind, name: str, node: Located) -> str:

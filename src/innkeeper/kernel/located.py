@@ -115,7 +115,12 @@ class Reader:
             self._items: dict[str, Located] = node.value
         else:
             self._items = {}
-            findings.add(node, "not-a-mapping", f"{what} must be a mapping of keys, not {_shape(node.value)}")
+            findings.add(
+                node,
+                "not-a-mapping",
+                f"{what} must be a mapping of keys, not {_shape(node.value)}",
+                "write it as lines of 'key: value', or as { key: value }",
+            )
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._items)
@@ -133,7 +138,7 @@ class Reader:
         """The value of a key that must be there."""
         found = self.get(key)
         if found is None and isinstance(self.node.value, dict):
-            self.findings.add(self.node, "missing-key", f"{self.what} needs '{key}'", fix)
+            self.findings.add(self.node, "missing-key", f"{self.what} needs '{key}'", fix or f"add '{key}: ...'")
         return found
 
     def text(self, key: str, default: str | None = None, *, required: bool = False) -> str | None:
@@ -145,7 +150,9 @@ class Reader:
             return node.value
         if isinstance(node.value, int | float) and not isinstance(node.value, bool):
             return str(node.value)
-        self.findings.add(node, "not-a-text", f"'{key}' of {self.what} must be a text, not {_shape(node.value)}")
+        self.findings.add(
+            node, "not-a-text", f"'{key}' of {self.what} must be a text, not {_shape(node.value)}", "put it in quotes"
+        )
         return default
 
     def integer(self, key: str, default: int | None = None, *, required: bool = False) -> int | None:
@@ -156,7 +163,10 @@ class Reader:
         if isinstance(node.value, int) and not isinstance(node.value, bool):
             return node.value
         self.findings.add(
-            node, "not-a-number", f"'{key}' of {self.what} must be a whole number, not {_shape(node.value)}"
+            node,
+            "not-a-number",
+            f"'{key}' of {self.what} must be a whole number, not {_shape(node.value)}",
+            f"write it like {key}: 10",
         )
         return default
 
@@ -171,7 +181,7 @@ class Reader:
             node,
             "not-a-choice",
             f"'{key}' of {self.what} is '{node.plain()}'; it must be one of: {', '.join(choices)}",
-            did_you_mean(str(node.value), choices),
+            did_you_mean(str(node.plain()), choices) or f"write one of: {', '.join(choices)}",
         )
         return default
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -19,8 +18,6 @@ FOLDERS = {"audiences": (".yaml",), "journeys": (".yaml",), "messages": (".md", 
 # Named by the design, not built yet: an honest answer beats silence.
 _LATER_FOLDERS = ("traits", "catalogs", "experiments", "tests")
 _LATER_ENDINGS = (".mjml",)
-# What people keep beside a strategy and `import` reads: mappings.
-_BESIDE = ("mappings",)
 _MAX_BYTES = 1_000_000
 _MAX_FILES = 5_000
 
@@ -52,19 +49,21 @@ def read_folder(folder: Path) -> dict[str, str]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
-        at_top = Path(parent) == folder
-        folders[:] = sorted(
-            name for name in folders if not name.startswith((".", "__")) and not (at_top and name in _BESIDE)
-        )
-        for name in sorted(names):
-            beside = name.startswith(("README", "LICENSE")) or (at_top and _is_mapping(name))
-            if not name.startswith(".") and not name.endswith("~") and not beside:
-                yield Path(parent) / name
+    pending = [folder]
+    while pending:
+        parent = pending.pop()
+        for entry in parent.iterdir():
+            if entry.name.startswith((".", "__")) or (parent == folder and _is_beside(entry.name)):
+                continue
+            if not entry.is_dir():
+                if not entry.name.startswith(("README", "LICENSE")) and not entry.name.endswith("~"):
+                    yield entry
+            elif not entry.is_symlink():
+                pending.append(entry)
 
 
-def _is_mapping(name: str) -> bool:
-    return name == "mapping.yaml" or name.endswith(".mapping.yaml")
+def _is_beside(name: str) -> bool:
+    return name == "mappings" or (name.endswith(".yaml") and "mapping" in name)
 
 
 def _read(path: Path, findings: Findings) -> str:

@@ -24,6 +24,7 @@ from innkeeper.kernel.ids import digest
 from innkeeper.kernel.located import Findings, Located, Place, Reader
 from innkeeper.strategy.expressions import Written, catalog_of, check_expressions, read_expression
 from innkeeper.strategy.folder import check_paths
+from innkeeper.strategy.journey_names import NameChecker, traits_set
 from innkeeper.strategy.known import KnownNames, join
 from innkeeper.strategy.message_files import message_files
 from innkeeper.strategy.names import check_name
@@ -94,17 +95,19 @@ class _Loading:
         workspace = self._workspace()
         messages, message_parts = self._messages(workspace.locale)
         policies_node, policies = self._policies()
+        journeys, journey_nodes = self._journeys()
         definitions = Definitions(
             version=version_of(self.files),
             workspace=workspace,
             audiences=self._audiences(),
             stages=self._stages(),
-            journeys=self._journeys(),
+            journeys=journeys,
             messages=messages,
             policies=policies or Policies(),
             channels=self._channels(),
         )
-        names = join(KnownNames(events=workspace.events, traits=workspace.traits), log_names)
+        declared = KnownNames(events=workspace.events, traits=workspace.traits | traits_set(journeys))
+        names = join(declared, log_names)
         catalog = catalog_of(definitions, names, self.broken)
         known: dict[str, Collection[str] | None] = {
             "message": definitions.messages.keys() | self.broken["message"],
@@ -118,6 +121,11 @@ class _Loading:
         )
         check_mentions(mentions, known, self.findings)
         check_expressions([*self.written, *_journey_expressions(definitions)], catalog, self.findings)
+        checker = NameChecker(catalog, self.findings)
+        for name, journey in journeys.items():
+            checker.journey(journey, journey_nodes[name])
+        for message in messages.values():
+            checker.message(message, journeys.values())
         return definitions
 
     def _single(self, path: str) -> Located | None:
@@ -197,13 +205,13 @@ class _Loading:
         self.written.append(written)
         return written.expression
 
-    def _journeys(self) -> dict[str, Journey]:
-        journeys = {}
+    def _journeys(self) -> tuple[dict[str, Journey], dict[str, Located]]:
+        journeys, nodes = {}, {}
         for name, node in self._each("journeys", "journey"):
             journey = read_journey(node, name, self.findings)
             if journey is not None:
-                journeys[name] = journey
-        return journeys
+                journeys[name], nodes[name] = journey, node
+        return journeys, nodes
 
     def _messages(self, locale: str) -> tuple[dict[str, Message], list[MessageFile]]:
         files = message_files({path: self.files[path] for path in self.paths}, self.findings)
@@ -229,7 +237,7 @@ class _Loading:
 
 def _journey_expressions(definitions: Definitions) -> list[Written]:
     return [
-        Written(expression=clause.expression, where=clause.place, event=clause.event)
+        Written(expression=clause.expression, where=clause.node or clause.place, event=clause.event)
         for journey in definitions.journeys.values()
         for clause in journey.clauses
     ]
