@@ -62,6 +62,7 @@ class Projections:
         self._consents: list[tuple[object, ...]] = []
         self._suppressions: list[tuple[object, ...]] = []
         self._cancelled: list[tuple[object, ...]] = []
+        self._parked: list[tuple[object, ...]] = []
         self._entered: list[tuple[object, ...]] = []
         self._stepped: dict[str, str] = {}
         self._exited: list[tuple[object, ...]] = []
@@ -87,6 +88,8 @@ class Projections:
                 self._suppressions.append(
                     (subject, output.identifier, output.channel or "", int(output.suppressed), output.reason, output.at)
                 )
+            case o.ProfileParked():
+                self._parked.append((subject, output.error, at))
             case o.JourneyEntered():
                 self._entered.append(
                     (output.enrollment, subject, output.identifier, output.journey, output.version, output.key, at)
@@ -105,6 +108,7 @@ class Projections:
         steps: list[tuple[object, ...]] = [(step, enrollment) for enrollment, step in self._stepped.items()]
         self._stepped.clear()
         for sql, rows in (
+            (_PARK, self._parked),
             (_INSERT_ENROLLMENT, self._entered),
             (_MOVE_ENROLLMENT, steps),
             (_END_ENROLLMENT, self._exited),
@@ -147,6 +151,7 @@ def _decision(at: Instant, subject: str, output: o.DecisionMade) -> tuple[object
     )  # fmt: skip
 
 
+_PARK = "INSERT OR REPLACE INTO parked (subject, error, at) VALUES (?, ?, ?)"
 _INSERT_ENROLLMENT = (
     "INSERT INTO enrollments (id, subject, identifier, journey, version, key, entered_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (id) DO NOTHING"

@@ -112,6 +112,14 @@ class State:
             sqlite.migrate(connection, "state", path)
         return cls(connection, path)
 
+    @classmethod
+    def in_memory(cls) -> State:
+        """An empty state that lives as long as this object."""
+        path = Path(":memory:")
+        connection = sqlite3.connect(path, isolation_level=None)
+        sqlite.migrate(connection, "state", path)
+        return cls(connection, path)
+
     def close(self) -> None:
         """Close the database."""
         self.connection.close()

@@ -12,6 +12,9 @@ CREATE TABLE subjects (
 );
 CREATE INDEX subjects_due ON subjects (next_due_at, subject);
 
+-- Profiles whose reactions did not settle; they take no more inputs than facts until the definitions change.
+CREATE TABLE parked (subject TEXT PRIMARY KEY, error TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
+
 -- Which users an anonymous id has been seen with; with exactly one, it belongs to that user.
 CREATE TABLE links (
   anonymous TEXT NOT NULL,

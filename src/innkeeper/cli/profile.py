@@ -1,0 +1,74 @@
+"""`innkeeper profile show`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from innkeeper.cli.main import Call
+from innkeeper.cli.run import parse_time
+from innkeeper.kernel.errors import UsageError
+
+
+@click.group()
+def command() -> None:
+    """One customer."""
+
+
+@command.command("show")
+@click.argument("id")
+@click.option("--at", metavar="TIME", help="As the engine knew it then.")
+@click.pass_obj
+def show(call: Call, id: str, at: str | None) -> None:
+    """Identifiers, traits with where they come from, stage, audiences, consents, journeys, messages, tasks."""
+    told = look(call, id, at)
+
+    def tell() -> None:
+        click.echo(f"{told['id']}  stage: {told['stage'] or 'none'}  as of {told['at']}")
+        click.echo("  known as   " + ", ".join(told["identifiers"]))
+        for trait in told["traits"]:
+            click.echo(f"  trait      {trait['name']} = {trait['value']!r}  ({trait['source']}, {trait['at']})")
+        for audience in told["audiences"]:
+            click.echo(f"  audience   {audience['name']} since {audience['since']}")
+        for word in told["consents"]:
+            subject = "/".join(word[part] or "all" for part in ("purpose", "channel", "topic"))
+            click.echo(f"  consent    {subject}: {'given' if word['given'] else 'withdrawn'} {word['at']}")
+        for word in told["suppressions"]:
+            if word["suppressed"]:
+                click.echo(f"  suppressed {word['channel'] or 'all channels'}: {word['reason']}")
+        for row in told["enrollments"]:
+            end = f"{row['outcome']} {row['ended_at']}" if row["ended_at"] else f"at step {row['step']}"
+            click.echo(f"  journey    {row['entered_at']}  {row['journey']} {row['key'] or ''}  {end}")
+        for row in told["deliveries"]:
+            click.echo(f"  message    {row['planned_at']}  {row['message']}  {row['state']} {row['reason']}".rstrip())
+        for row in told["tasks"]:
+            click.echo(f"  task       {row['created_at']}  {row['queue']}: {row['title']}")
+
+    call.answer(told, tell)
+
+
+def look(call: Call, id: str, at: str | None) -> dict[str, Any]:
+    """The JSON of `profile show`.
+
+    Raises:
+        UsageError: Nobody of that id was known then.
+    """
+    from innkeeper.profiles.portrait import portrait
+    from innkeeper.runtime.lookup import subject_of
+    from innkeeper.runtime.past import known
+    from innkeeper.store.queries import profile_rows
+    from innkeeper.store.state import State
+
+    home = call.existing_home()
+    instant = parse_time(at, option="--at")
+    with State.open(home, readonly=True) as store:
+        subject = subject_of(store, id)
+        state, world, moment = known(home, subject, instant)
+        if state is None:
+            raise UsageError(
+                f"nobody is known as '{id}'" + ("" if at is None else f" at {at}"),
+                code="unknown-profile",
+                fix="an id is a user id, or namespace:value, e.g. anonymous_id:9f3a; see: innkeeper events list",
+            )
+        return portrait(state, world.profiles.zone, moment) | profile_rows(store.connection, subject, at=instant)

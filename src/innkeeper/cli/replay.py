@@ -1,0 +1,29 @@
+"""`innkeeper replay`."""
+
+from __future__ import annotations
+
+import click
+
+from innkeeper.cli.main import Call
+from innkeeper.kernel.errors import OperationFailed
+
+
+@click.command()
+@click.pass_obj
+def command(call: Call) -> None:
+    """Make all outputs again from the log, in the recorded order, and compare them with what was written."""
+    from innkeeper.runtime.replay import replay
+
+    report = replay(call.existing_home())
+
+    def tell() -> None:
+        click.echo(f"{report.inputs:,} inputs played again, {report.outputs:,} outputs compared")
+        for one in report.examples:
+            click.echo(f"  {one.message_id}\n    recorded: {one.recorded}\n    made:     {one.made}")
+
+    call.answer(report.as_dict(), tell)
+    if report.different:
+        raise OperationFailed(
+            f"{report.different:,} of {report.outputs:,} outputs are not the same twice", code="replay-differs",
+            fix="report it with the examples above: a replay has to be exact",
+        )  # fmt: skip

@@ -1,0 +1,66 @@
+"""`innkeeper status`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from innkeeper.cli.main import Call
+from innkeeper.kernel.time import SystemClock, format_instant
+
+
+@click.command()
+@click.pass_obj
+def command(call: Call) -> None:
+    """Counts by stage, journey and step, the lag of each part, and whether sending is armed."""
+    told = look(call)
+
+    def tell() -> None:
+        click.echo(f"clock      {told['clock'] or 'not started: innkeeper run --until now'}")
+        click.echo(f"profiles   {told['profiles']:,}")
+        click.echo(f"events     {told['events']:,}")
+        for stage, number in told["stages"].items():
+            click.echo(f"  stage    {stage:<24} {number:>9,}")
+        for journey, counts in told["journeys"].items():
+            click.echo(f"  journey  {journey:<24} {counts['entered']:>9,} entered, {counts['active']:,} active")
+        for parked in told["parked"]:
+            click.echo(f"  parked   {parked['id']}: {parked['error']}")
+        lag = told["lag"]
+        click.echo(f"waiting    {lag['outbox']:,} outputs for the log, {lag['deliveries']:,} deliveries")
+        click.echo(f"sending    {'armed' if told['armed'] else 'disarmed'}")
+
+    call.answer(told, tell)
+
+
+def look(call: Call) -> dict[str, Any]:
+    """The JSON of `status`."""
+    from innkeeper.kernel.ids import display_id
+    from innkeeper.store.log import Log
+    from innkeeper.store.queries import journey_counts, stage_counts
+    from innkeeper.store.state import State
+
+    home = call.existing_home()
+    with Log.open(home, read_only=True) as log:
+        events = log.count()
+    with State.open(home, readonly=True) as state:
+        clock = state.clock()
+        parked = state.connection.execute("SELECT subject, error FROM parked ORDER BY subject").fetchall()
+        waiting = state.connection.execute(
+            "SELECT count(*) FROM deliveries WHERE state IN ('planned', 'claimed', 'committing')"
+            " AND reason <> 'virtual'"
+        ).fetchone()[0]
+        return {
+            "clock": None if clock is None else format_instant(clock),
+            "profiles": state.count_subjects(),
+            "events": events,
+            "stages": stage_counts(state.connection),
+            "journeys": journey_counts(state.connection),
+            "lag": {
+                "engine_seconds": None if clock is None else max(0, SystemClock().now() - clock) / 1_000_000,
+                "outbox": state.outbox_size(),
+                "deliveries": waiting,
+            },
+            "parked": [{"id": display_id(subject), "error": error} for subject, error in parked],
+            "armed": state.meta("armed") != "no",
+        }

@@ -1,0 +1,93 @@
+"""Turning points of a workspace: new definitions over old customers, and the end of a period taken as history.
+
+Both go through every profile in pages. A profile's row carries no mark of its own: the work is repeated whole when it
+was cut off, which changes nothing, because facts are functions of the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from innkeeper import lifecycle
+from innkeeper.events.types import Event
+from innkeeper.kernel.time import Instant
+from innkeeper.profiles.state import ProfileState
+from innkeeper.runtime.engine import Engine, subject_row
+from innkeeper.runtime.record import taken_events
+from innkeeper.store.state import Cursor, State
+
+if TYPE_CHECKING:
+    from innkeeper.store.bulk import Bulk
+
+_PAGE = 1_000
+
+
+def end_history(engine: Engine, at: Instant, cursor: Cursor) -> None:
+    """Record memberships and stages as they are at *at*, without announcing them."""
+    for page in _profiles(engine.state):
+        for state in page:
+            lifecycle.record_history(state, at, engine.world)
+        store(engine.state, page)
+    engine.mark("history_end", 0, at, cursor)
+
+
+def adopt(
+    engine: Engine, bulk: Bulk, number: int, cursor: Cursor, *, identifiers: set[str] | None = None
+) -> None:
+    """Bring every profile under the engine's world: new conditions learn the past, nothing is announced.
+
+    With *identifiers* only these are looked at.
+    """
+    keys = dict(engine.world.accumulators)
+    if keys and engine.state.count_subjects():
+        names = sorted({accumulator.event for accumulator in keys.values()})
+        _refold(engine, taken_events(bulk, cursor, names, identifiers), set(keys))
+    for page in _profiles(engine.state):
+        for state in page:
+            lifecycle.record_history(state, max(cursor.clock, state.last_at), engine.world)
+        store(engine.state, page)
+    engine.mark("definitions", number, cursor.clock, cursor)
+
+
+def _refold(engine: Engine, events: Iterator[Event], keys: set[str]) -> None:
+    for batch in _batches(groupby(events, key=lambda event: event.identifier)):
+        owners = _owners(engine.state, batch.keys())
+        bodies = engine.state.bodies(set(owners.values()))
+        states = {subject: lifecycle.decode(body) for subject, body in bodies.items()}
+        for identifier, history in batch.items():
+            state = states.get(owners[identifier])
+            if state is not None:
+                lifecycle.refold(state, identifier, history, engine.world, keys)
+        store(engine.state, list(states.values()))
+
+
+def _batches(groups: Iterator[tuple[str, Iterator[Event]]]) -> Iterator[dict[str, list[Event]]]:
+    batch: dict[str, list[Event]] = {}
+    for identifier, events in groups:
+        batch[identifier] = list(events)
+        if len(batch) >= _PAGE:
+            yield batch
+            batch = {}
+    if batch:
+        yield batch
+
+
+def _owners(state: State, identifiers: Iterator[str] | object) -> dict[str, str]:
+    wanted = list(identifiers)  # type: ignore[call-overload]
+    users = state.users_of(wanted)
+    return {
+        identifier: next(iter(users[identifier])) if len(users[identifier]) == 1 else identifier for identifier in wanted
+    }
+
+
+def _profiles(state: State) -> Iterator[list[ProfileState]]:
+    for page in state.pages(_PAGE):
+        yield [lifecycle.decode(body) for _, body in page]
+
+
+def store(state: State, states: list[ProfileState]) -> None:
+    """Write profiles back in one transaction."""
+    with state.transaction():
+        state.put_subjects([subject_row(one) for one in states])

@@ -1,0 +1,124 @@
+"""The engine of `up`: a tick every 50 ms over what has arrived and what has come due, then deliveries, then receipts.
+
+It runs in a process of its own and is the only writer of `state.db`; the door (`serve.py`) is the only writer of
+`log.db`. The door moves the outbox into the log and leaves a mark; the engine trims what the mark covers.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import signal
+import time
+from pathlib import Path
+
+import msgspec
+
+from innkeeper import lifecycle
+from innkeeper.events.types import ENGINE_SOURCE, Event
+from innkeeper.kernel.time import Clock, Instant, SystemClock
+from innkeeper.runtime import definitions as applied
+from innkeeper.runtime.adopt import adopt
+from innkeeper.runtime.deliver import Deliverer
+from innkeeper.runtime.engine import Engine, Item
+from innkeeper.runtime.outlet import read_mark
+from innkeeper.runtime.record import first_timestamp, waiting_keys
+from innkeeper.runtime.run import LAST
+from innkeeper.store.bulk import Bulk
+from innkeeper.store.log import Log
+from innkeeper.store.state import Cursor, State
+from innkeeper.strategy.types import Definitions
+
+TICK = 2_000
+PAUSE_SECONDS = 0.05
+_CLOCK_WRITTEN_EVERY = 1_000_000
+
+
+class Live:
+    """The engine's loop, one `step` at a time."""
+
+    def __init__(self, home: Path, log: Log, state: State, clock: Clock) -> None:
+        self.home, self.log, self.state, self.clock = home, log, state, clock
+        definitions = applied.applied(state) or Definitions(version="none")
+        self.deliverer = Deliverer.open(home, state, definitions, live=True)
+        self.engine = Engine(state, lifecycle.World.build(definitions), delivery="later")
+        with Bulk.open(home) as bulk:
+            self.cursor = state.cursor() or self._fresh(bulk)
+            number = applied.number(state)
+            if str(number) != (state.meta("adopted") or "0"):
+                adopt(self.engine, bulk, number, self.cursor)
+                with state.transaction():
+                    state.set_meta("adopted", str(number))
+            #: Events whose time has not come: (timestamp, source, message id, seq).
+            self.waiting = waiting_keys(bulk, self.cursor)
+        heapq.heapify(self.waiting)
+        self.deliverer.recover()
+
+    def step(self) -> bool:
+        """One tick, one round of deliveries, their receipts; whether there was anything to do."""
+        wall = max(self.clock.now(), self.cursor.clock)
+        busy = self._tick(wall)
+        busy = bool(self.deliverer.deliver(now=wall, limit=200)) or busy
+        receipts = self.state.receipts(500)
+        if receipts:
+            self.engine.take_receipts(receipts, self.cursor.clock, None)
+        mark = read_mark(self.home)
+        if mark is not None:
+            with self.state.transaction():
+                self.state.trim_outbox(mark)
+        return busy or bool(receipts)
+
+    def _tick(self, wall: Instant) -> bool:
+        events = self.log.read(self.cursor.seq, TICK)
+        items = [self._item(event, wall) for event in self._matured(wall)]
+        for event in events:
+            if event.source == ENGINE_SOURCE:
+                continue
+            if event.timestamp > wall:
+                heapq.heappush(self.waiting, (event.timestamp, event.source, event.message_id, event.seq))
+            else:
+                items.append(self._item(event, wall))
+        items.sort(key=lambda item: (item.taken_at, item.event.seq))
+        behind = len(events) == TICK and bool(items)
+        horizon = items[-1].taken_at if behind else wall
+        due = [subject for _, subject in self.state.due(horizon, TICK // 2)]
+        if not (items or due or events) and horizon - self.cursor.clock < _CLOCK_WRITTEN_EVERY:
+            return False
+        self.cursor = msgspec.structs.replace(
+            self.cursor,
+            clock=horizon,
+            seq=events[-1].seq if events else self.cursor.seq,
+            timestamp=horizon,
+            source=LAST,
+            message_id=LAST,
+        )
+        self.engine.tick(items, horizon, self.cursor, due=due)
+        return bool(items or due)
+
+    def _matured(self, wall: Instant) -> list[Event]:
+        seqs: list[int] = []
+        while self.waiting and self.waiting[0][0] <= wall and len(seqs) < TICK:
+            seqs.append(heapq.heappop(self.waiting)[3])
+        return list(self.log.get(seqs).values()) if seqs else []
+
+    def _item(self, event: Event, wall: Instant) -> Item:
+        return Item(event, min(max(event.received_at, event.timestamp, self.cursor.clock), wall), "live")
+
+    def _fresh(self, bulk: Bulk) -> Cursor:
+        first = first_timestamp(bulk)
+        clock = self.clock.now() if first is None else first - 1
+        return Cursor(clock=clock, timestamp=clock, source=LAST, message_id=LAST)
+
+
+def serve_engine(home: Path) -> None:
+    """Run the engine until the parent process ends or asks to stop; the home's lock is the parent's."""
+    stopping: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.append(1))
+    parent = os.getppid()
+    with Log.open(home, read_only=True) as log, State.open(home, create=True) as state:
+        live = Live(home, log, state, SystemClock())
+        while not stopping and os.getppid() == parent:
+            if not live.step():
+                time.sleep(PAUSE_SECONDS)
+        live.deliverer.close()

@@ -1,0 +1,227 @@
+"""`replay`: makes every output again from the log, in the recorded order of inputs, and compares with what was written.
+
+It works in a scratch store beside the real one, which it only reads.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from innkeeper import lifecycle
+from innkeeper.events.types import ENGINE_SOURCE
+from innkeeper.kernel.errors import OperationFailed
+from innkeeper.kernel.time import BEGINNING, Instant
+from innkeeper.runtime import definitions as applied
+from innkeeper.runtime.adopt import adopt, end_history
+from innkeeper.runtime.engine import Engine, Item, Mode
+from innkeeper.runtime.lock import hold
+from innkeeper.store.bulk import Bulk
+from innkeeper.store.log import Log
+from innkeeper.store.state import Cursor, Receipt, State, TakenRow
+from innkeeper.strategy.types import Definitions
+
+_PAGE = 2_000
+_SHOWN = 20
+
+
+@dataclass(slots=True)
+class Difference:
+    """An output that is not the same twice; `recorded` or `made` is None where one side lacks it."""
+
+    message_id: str
+    recorded: str | None
+    made: str | None
+
+
+@dataclass(slots=True)
+class Replay:
+    """How a replay went."""
+
+    inputs: int = 0
+    outputs: int = 0
+    different: int = 0
+    examples: list[Difference] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {
+            "inputs": self.inputs,
+            "outputs": self.outputs,
+            "different": self.different,
+            "examples": [
+                {"messageId": one.message_id, "recorded": one.recorded, "made": one.made} for one in self.examples
+            ],
+        }
+
+
+def replay(home: Path) -> Replay:
+    """Play the recorded order of inputs again and compare all outputs.
+
+    Raises:
+        OperationFailed: The home is in use, or an event of the recorded order is missing from the log.
+    """
+    scratch = home / "replay"
+    shutil.rmtree(scratch, ignore_errors=True)
+    with hold(home):
+        scratch.mkdir()
+        try:
+            with Log.open(home) as log, State.open(home) as real, State.open(scratch, create=True) as state:
+                again = Again(home, log, real, state)
+                again.play()
+                return again.compare()
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+class Again:
+    """The recorded order of inputs, played into a scratch store.
+
+    Args:
+        home, log, real: The workspace, which is only read.
+        scratch: Where the states and outputs go.
+        identifiers: Only these customers' inputs are played; None: everybody's.
+    """
+
+    def __init__(
+        self, home: Path, log: Log, real: State, scratch: State, *, identifiers: set[str] | None = None
+    ) -> None:
+        self.home, self.log, self.real, self.scratch = home, log, real, scratch
+        self.identifiers = identifiers
+        self.report = Replay()
+        self.engine = Engine(
+            scratch,
+            lifecycle.World.build(Definitions(version="none")),
+            delivery="replay",
+            was_virtual=self._was_virtual,
+        )
+        self.cursor = Cursor(clock=BEGINNING, timestamp=BEGINNING)
+
+    def play(self, wanted: Callable[[TakenRow], bool] | None = None, *, until: Instant | None = None) -> None:
+        """Take the wanted inputs in their order, then let every timer go off up to *until* (None: the clock)."""
+        after = 0
+        while rows := self.real.taken(after, _PAGE):
+            after = rows[-1].position
+            if wanted is not None:
+                rows = [row for row in rows if wanted(row)]
+            for kind, group in groupby(rows, key=_kind):
+                self._take(kind, list(group))
+            self.report.inputs += len(rows)
+        end = self.real.clock() if until is None else until
+        if end is not None:
+            self._settle(end)
+
+    def _take(self, kind: str, rows: list[TakenRow]) -> None:
+        if kind == "event":
+            events = self.log.get([row.seq for row in rows])
+            missing = [row.seq for row in rows if row.seq not in events]
+            if missing:
+                raise OperationFailed(
+                    f"the log lacks the events with seq {missing[:5]} that were taken", code="log-gap",
+                    fix="run: innkeeper doctor",
+                )  # fmt: skip
+            items = [Item(events[row.seq], row.taken_at, _mode(row)) for row in rows]
+            self.engine.tick(items, BEGINNING, self.cursor)
+        elif kind == "receipt":
+            for row in rows:
+                receipt = self._receipt(row)
+                if self.identifiers is None or receipt.identifier in self.identifiers:
+                    self.engine.take_receipts([receipt], None, self.cursor)
+        else:
+            for row in rows:
+                self._turn(row)
+
+    def _turn(self, row: TakenRow) -> None:
+        cursor = msgspec.json.decode(row.reason or "", type=Cursor)
+        if row.mode == "history_end":
+            end_history(self.engine, row.taken_at, cursor)
+            return
+        self._settle(row.taken_at)
+        self.engine.world = lifecycle.World.build(applied.numbered(self.real, row.seq))
+        with Bulk.open(self.home) as bulk:
+            adopt(self.engine, bulk, row.seq, cursor, identifiers=self.identifiers)
+
+    def _settle(self, until: Instant) -> None:
+        while due := self.scratch.due(until, _PAGE):
+            self.engine.tick([], until, self.cursor, due=[subject for _, subject in due])
+
+    def _receipt(self, row: TakenRow) -> Receipt:
+        found = self.real.connection.execute(
+            "SELECT id, subject, identifier, message, channel, purpose, journey, key FROM deliveries WHERE id = ?",
+            (row.delivery,),
+        ).fetchone()
+        if found is None:
+            raise OperationFailed(f"the ledger lacks the delivery {row.delivery}", code="ledger-gap")
+        made = self.scratch.connection.execute(
+            "SELECT subject FROM deliveries WHERE id = ?", (row.delivery,)
+        ).fetchone()
+        subject = found[1] if made is None else made[0]
+        return Receipt(found[0], subject, *found[2:], row.outcome or "", row.reason or "", row.taken_at, row.taken_at)
+
+    def _was_virtual(self, delivery_id: str) -> bool:
+        row = self.real.connection.execute("SELECT reason FROM deliveries WHERE id = ?", (delivery_id,)).fetchone()
+        return row is not None and row[0] == "virtual"
+
+    # Comparing
+
+    def compare(self) -> Replay:
+        made = self.scratch.connection.execute(
+            "SELECT message_id, name, properties, traits FROM outbox ORDER BY message_id"
+        )
+        with Bulk.open(self.home) as bulk:
+            recorded = _flat(
+                bulk.stream(
+                    "SELECT message_id, name, properties, traits FROM events WHERE source = $source ORDER BY message_id",
+                    {"source": ENGINE_SOURCE},
+                )
+            )
+            self._merge(recorded, iter(made))
+        return self.report
+
+    def _merge(self, recorded: Iterator[tuple[str, ...]], made: Iterator[tuple[str, ...]]) -> None:
+        left, right = next(recorded, None), next(made, None)
+        while left is not None or right is not None:
+            self.report.outputs += 1
+            if left is not None and right is not None and left[0] == right[0]:
+                if left != right:
+                    self._differ(left[0], left, right)
+                left, right = next(recorded, None), next(made, None)
+            elif right is None or (left is not None and left[0] < right[0]):
+                assert left is not None
+                self._differ(left[0], left, None)
+                left = next(recorded, None)
+            else:
+                self._differ(right[0], None, right)
+                right = next(made, None)
+
+    def _differ(self, message_id: str, recorded: tuple[str, ...] | None, made: tuple[str, ...] | None) -> None:
+        self.report.different += 1
+        if len(self.report.examples) < _SHOWN:
+            self.report.examples.append(
+                Difference(message_id, recorded and " ".join(recorded[1:]), made and " ".join(made[1:]))
+            )
+
+
+def _kind(row: TakenRow) -> str:
+    return "event" if row.mode in ("live", "late", "history") else row.mode
+
+
+def _mode(row: TakenRow) -> Mode:
+    match row.mode:
+        case "history":
+            return "history"
+        case "late":
+            return "late"
+        case _:
+            return "live"
+
+
+def _flat(pages: Iterator[list[tuple[Any, ...]]]) -> Iterator[tuple[str, ...]]:
+    for page in pages:
+        yield from page

@@ -1,0 +1,156 @@
+"""`up`: two processes. The door (this one) serves HTTP and writes `log.db`; the engine folds and delivers.
+
+The door restarts an engine that died, and takes it down with itself.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from innkeeper.kernel.errors import OperationFailed
+from innkeeper.kernel.time import SystemClock
+from innkeeper.runtime.lock import hold
+from innkeeper.runtime.outlet import forward
+from innkeeper.store.log import Log
+from innkeeper.store.state import State
+
+_PAUSE_SECONDS = 0.1
+_RESTART_SECONDS = 1.0
+_CALM_SECONDS = 30.0
+_MOST_RESTARTS = 5
+
+logger = structlog.get_logger()
+
+
+def serve(home: Path, *, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serve a workspace until it is stopped (Ctrl-C, SIGTERM).
+
+    Args:
+        home: Folder of the workspace; made when it is missing.
+        host, port: Where to listen; port 0 picks a free one.
+        ready: Called once with the URL when requests are answered.
+
+    Raises:
+        OperationFailed: The home is in use, the address is taken, or the engine keeps dying.
+    """
+    with hold(home), Log.open(home) as log:
+        State.open(home, create=True).close()
+        with _listen(host, port) as listener:
+            keeper = _Keeper(home, log)
+            url = f"http://{host}:{listener.getsockname()[1]}"
+            try:
+                keeper.start()
+                _run_http(keeper, listener, lambda: ready(url))
+            finally:
+                keeper.stop()
+    if keeper.failure is not None:
+        raise keeper.failure
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise OperationFailed(
+            f"{host}:{port} cannot be listened on: {error.strerror}", code="address-in-use", fix="choose another --port"
+        ) from error
+    return listener
+
+
+def _run_http(keeper: _Keeper, listener: socket.socket, started: Callable[[], None]) -> None:
+    import uvicorn
+
+    from innkeeper.web.app import make_app
+
+    config = uvicorn.Config(make_app(keeper.health), log_level="warning", access_log=False, lifespan="on")
+    server = uvicorn.Server(config)
+    keeper.on_failure = lambda: setattr(server, "should_exit", True)
+
+    def announce() -> None:
+        while not server.started and not server.should_exit:
+            time.sleep(0.01)
+        if server.started:
+            started()
+
+    threading.Thread(target=announce, daemon=True).start()
+    server.run(sockets=[listener])
+
+
+class _Keeper:
+    """Keeps the engine's process alive and moves its outputs into the log."""
+
+    def __init__(self, home: Path, log: Log) -> None:
+        self.home, self.log = home, log
+        self.failure: OperationFailed | None = None
+        self.on_failure: Callable[[], object] = lambda: None
+        self._engine: subprocess.Popen[bytes] | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep, daemon=True)
+        self._deaths: list[float] = []
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+        engine = self._engine
+        if engine is not None and engine.poll() is None:
+            engine.terminate()
+            try:
+                engine.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                engine.kill()
+                engine.wait()
+        with State.open(self.home, readonly=True) as state:
+            forward(self.home, state, self.log)
+
+    def health(self) -> dict[str, Any]:
+        """How the parts are: whether the engine runs, and how far its clock is behind."""
+        engine = self._engine
+        alive = engine is not None and engine.poll() is None
+        with State.open(self.home, readonly=True) as state:
+            clock, waiting = state.clock(), state.outbox_size()
+        lag = None if clock is None else max(0, SystemClock().now() - clock) / 1_000_000
+        return {"ready": alive and lag is not None, "engine": alive, "lag_seconds": lag, "outbox": waiting}
+
+    def _keep(self) -> None:
+        try:
+            with State.open(self.home, readonly=True) as state:
+                while not self._stop.is_set():
+                    if self._engine is None or self._engine.poll() is not None:
+                        self._start_engine()
+                    if not forward(self.home, state, self.log):
+                        self._stop.wait(_PAUSE_SECONDS)
+                    self.log.seal()
+        except OperationFailed as error:
+            logger.error("door stops", action="stop", reason=error.code)
+            self.failure = error
+            self.on_failure()
+
+    def _start_engine(self) -> None:
+        now = time.monotonic()
+        if self._engine is not None:
+            logger.error("engine ended", action="restart", status=self._engine.returncode)
+            self._deaths = [death for death in self._deaths if now - death < _CALM_SECONDS] + [now]
+            if len(self._deaths) > _MOST_RESTARTS:
+                raise OperationFailed(
+                    "the engine ended again and again; its errors are above",
+                    code="engine-dies",
+                    fix="run: innkeeper doctor",
+                )
+            self._stop.wait(_RESTART_SECONDS)
+        self._engine = subprocess.Popen([sys.executable, "-m", "innkeeper.runtime.engine_process", str(self.home)])
