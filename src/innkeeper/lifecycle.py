@@ -133,23 +133,31 @@ def refold(state: ProfileState, identifier: str, events: Iterable[Event], world:
         fold.refold(facts, events, {key: world.profiles.accumulators[key] for key in keys})
 
 
-def absorb(state: ProfileState, other: ProfileState, at: Instant, world: World) -> list[Output]:
-    """Let *other* become part of *state*: its facts and process entries keep the identifiers they were made under."""
+def absorb(
+    state: ProfileState, other: ProfileState, at: Instant, world: World, *, announce: bool = True
+) -> list[Output]:
+    """Let *other* become part of *state*: its facts and process entries keep the identifiers they were made under.
+
+    Without *announce* (history) nothing is evaluated; `record_history` comes later.
+    """
     gone = transfer.join(state, other)
     turn = _begin(state, at, world)
     for enrollment in gone:
         end(turn, enrollment, "left", "merged: an older enrollment stays")
-    return _look_at_everything(turn, world)
+    return _look_at_everything(turn, world) if announce else turn.outputs
 
 
-def release(state: ProfileState, identifier: str, at: Instant, world: World) -> tuple[ProfileState, list[Output]]:
+def release(
+    state: ProfileState, identifier: str, at: Instant, world: World, *, announce: bool = True
+) -> tuple[ProfileState, list[Output]]:
     """Take an identifier out of *state* with everything made under it; the reverse of `absorb`.
 
     The profile that comes apart looks again at *at* by its own timer: call `advance` with it as with any that is due.
     """
     apart = transfer.split(state, identifier, at, world.profiles)
     apart.next_due_at = next_due_at(apart)
-    return apart, _look_at_everything(_begin(state, at, world), world)
+    turn = _begin(state, at, world)
+    return apart, _look_at_everything(turn, world) if announce else turn.outputs
 
 
 def _look_at_everything(turn: Turn, world: World) -> list[Output]:

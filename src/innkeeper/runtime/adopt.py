@@ -6,7 +6,7 @@ was cut off, which changes nothing, because facts are functions of the log.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -40,9 +40,9 @@ def adopt(
 
     With *identifiers* only these are looked at.
     """
-    keys = dict(engine.world.accumulators)
+    keys = dict(engine.world.profiles.accumulators)
     if keys and engine.state.count_subjects():
-        names = sorted({accumulator.event for accumulator in keys.values()})
+        names = sorted({accumulator.event for accumulator, _ in keys.values()})
         _refold(engine, taken_events(bulk, cursor, names, identifiers), set(keys))
     for page in _profiles(engine.state):
         for state in page:
@@ -74,8 +74,8 @@ def _batches(groups: Iterator[tuple[str, Iterator[Event]]]) -> Iterator[dict[str
         yield batch
 
 
-def _owners(state: State, identifiers: Iterator[str] | object) -> dict[str, str]:
-    wanted = list(identifiers)  # type: ignore[call-overload]
+def _owners(state: State, identifiers: Iterable[str]) -> dict[str, str]:
+    wanted = list(identifiers)
     users = state.users_of(wanted)
     return {
         identifier: next(iter(users[identifier])) if len(users[identifier]) == 1 else identifier for identifier in wanted

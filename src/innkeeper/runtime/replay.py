@@ -162,7 +162,10 @@ class Again:
             "SELECT subject FROM deliveries WHERE id = ?", (row.delivery,)
         ).fetchone()
         subject = found[1] if made is None else made[0]
-        return Receipt(found[0], subject, *found[2:], row.outcome or "", row.reason or "", row.taken_at, row.taken_at)
+        return Receipt(
+            found[0], subject, found[2], found[3], found[4], found[5], found[6], found[7], row.outcome or "",
+            row.reason or "", row.taken_at, row.taken_at,
+        )  # fmt: skip
 
     def _was_virtual(self, delivery_id: str) -> bool:
         row = self.real.connection.execute("SELECT reason FROM deliveries WHERE id = ?", (delivery_id,)).fetchone()
@@ -204,7 +207,11 @@ class Again:
         self.report.different += 1
         if len(self.report.examples) < _SHOWN:
             self.report.examples.append(
-                Difference(message_id, recorded and " ".join(recorded[1:]), made and " ".join(made[1:]))
+                Difference(
+                    message_id,
+                    None if recorded is None else " ".join(recorded[1:]),
+                    None if made is None else " ".join(made[1:]),
+                )
             )
 
 
