@@ -33,9 +33,7 @@ def end_history(engine: Engine, at: Instant, cursor: Cursor) -> None:
     engine.mark("history_end", 0, at, cursor)
 
 
-def adopt(
-    engine: Engine, bulk: Bulk, number: int, cursor: Cursor, *, identifiers: set[str] | None = None
-) -> None:
+def adopt(engine: Engine, bulk: Bulk, number: int, cursor: Cursor, *, identifiers: set[str] | None = None) -> None:
     """Bring every profile under the engine's world: new conditions learn the past, nothing is announced.
 
     With *identifiers* only these are looked at.
@@ -78,7 +76,8 @@ def _owners(state: State, identifiers: Iterable[str]) -> dict[str, str]:
     wanted = list(identifiers)
     users = state.users_of(wanted)
     return {
-        identifier: next(iter(users[identifier])) if len(users[identifier]) == 1 else identifier for identifier in wanted
+        identifier: next(iter(users[identifier])) if len(users[identifier]) == 1 else identifier
+        for identifier in wanted
     }
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from innkeeper.kernel.errors import Invalid, OperationFailed
 from innkeeper.kernel.json import dumps, loads
 from innkeeper.kernel.time import Instant
+from innkeeper.lifecycle import World
 from innkeeper.store.sqlite import transaction, translated
 from innkeeper.store.state import State
 from innkeeper.strategy.load import load, version_of
@@ -23,11 +24,28 @@ def applied(state: State) -> Definitions | None:
         OperationFailed: They were applied by another version and are not valid for this one.
     """
     found = _latest(state)
-    if found is None:
-        return None
+    return None if found is None else _load(found[2])
+
+
+def world(state: State, upto: int | None = None) -> World:
+    """The definitions in force, compiled, with earlier ones for the people who are inside a changed journey.
+
+    *upto*: the definitions that were in force when that number was the newest; 0: none.
+    """
+    with translated("state.db"):
+        rows: list[tuple[int, str]] = state.connection.execute(
+            "SELECT number, files FROM definitions WHERE ? IS NULL OR number <= ? ORDER BY number DESC", (upto, upto)
+        ).fetchall()
+    if not rows:
+        return World.build(Definitions(version="none"))
+    current, *earlier = (_load(files) for _, files in rows)
+    return World.build(current, earlier)
+
+
+def _load(files: str) -> Definitions:
     try:
         # Names were checked against the log when the strategy was applied; the log may hold fewer since.
-        return load(loads(found[2]), allow_unknown=True)
+        return load(loads(files), allow_unknown=True)
     except Invalid as error:
         raise OperationFailed(
             f"the applied strategy is not valid for this version of Innkeeper:\n{error}",

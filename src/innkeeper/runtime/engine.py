@@ -327,9 +327,7 @@ class Engine:
     def _commit(self, cursor: Cursor | None) -> None:
         """Write everything that the last pass made, in one transaction; with a cursor the tick is whole."""
         work, self._next = self._next, _Pending()
-        rows = [
-            subject_row(self._cache[subject]) for subject in sorted(work.dirty - work.gone)
-        ]
+        rows = [subject_row(self._cache[subject]) for subject in sorted(work.dirty - work.gone)]
         failpoint("tick.computed")
         with self.state.transaction() as connection:
             self.state.put_subjects(rows)
@@ -346,7 +344,6 @@ class Engine:
                 self.state.set_cursor(msgspec.structs.replace(cursor, position=position))
             failpoint("tick.written")
         failpoint("tick.committed")
-
 
 
 def subject_row(state: ProfileState) -> tuple[str, Instant, str | None, bytes]:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import msgspec
 
-from innkeeper import lifecycle
 from innkeeper.events.types import ENGINE_SOURCE, Event
 from innkeeper.kernel.time import Clock, Instant, SystemClock
 from innkeeper.runtime import definitions as applied
@@ -41,7 +40,7 @@ class Live:
         self.home, self.log, self.state, self.clock = home, log, state, clock
         definitions = applied.applied(state) or Definitions(version="none")
         self.deliverer = Deliverer.open(home, state, definitions, live=True)
-        self.engine = Engine(state, lifecycle.World.build(definitions), delivery="later")
+        self.engine = Engine(state, applied.world(state), delivery="later")
         with Bulk.open(home) as bulk:
             self.cursor = state.cursor() or self._fresh(bulk)
             number = applied.number(state)

@@ -16,7 +16,6 @@ from innkeeper.runtime.replay import Again
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.log import Log
 from innkeeper.store.state import State
-from innkeeper.strategy.types import Definitions
 
 
 def known(home: Path, subject: str, at: Instant | None) -> tuple[ProfileState | None, lifecycle.World, Instant]:
@@ -28,7 +27,7 @@ def known(home: Path, subject: str, at: Instant | None) -> tuple[ProfileState | 
         clock = state.clock() or 0
         if at is None or at >= clock:
             body = state.bodies([subject]).get(subject)
-            world = lifecycle.World.build(applied.applied(state) or Definitions(version="none"))
+            world = applied.world(state)
             return (None if body is None else lifecycle.decode(body)), world, clock
         return (*_replayed(home, log, state, subject, at), at)
 

@@ -37,9 +37,7 @@ def ordered_events(bulk: Bulk, cursor: Cursor, last: int, until: Instant, skip: 
     yield from _events(bulk, sql, parameters, skip)
 
 
-def taken_events(
-    bulk: Bulk, cursor: Cursor, names: list[str], identifiers: set[str] | None = None
-) -> Iterator[Event]:
+def taken_events(bulk: Bulk, cursor: Cursor, names: list[str], identifiers: set[str] | None = None) -> Iterator[Event]:
     """Everything that has been taken of some names, receipts too, identifier by identifier (None: all of them)."""
     sql = (
         "SELECT " + _COLUMNS + " FROM events WHERE is_input AND list_contains($names, name)"

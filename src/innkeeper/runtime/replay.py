@@ -143,7 +143,7 @@ class Again:
             end_history(self.engine, row.taken_at, cursor)
             return
         self._settle(row.taken_at)
-        self.engine.world = lifecycle.World.build(applied.numbered(self.real, row.seq))
+        self.engine.world = applied.world(self.real, row.seq)
         with Bulk.open(self.home) as bulk:
             adopt(self.engine, bulk, row.seq, cursor, identifiers=self.identifiers)
 

@@ -10,13 +10,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from innkeeper import lifecycle
 from innkeeper.events.types import Event
 from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.time import BEGINNING, HOUR, Clock, Instant, SystemClock, format_instant
 from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.adopt import adopt, end_history
-from innkeeper.runtime.deliver import Deliverer
 from innkeeper.runtime.engine import Counts, Engine, Item
 from innkeeper.runtime.lock import hold
 from innkeeper.runtime.outlet import FULL, drain
@@ -94,10 +92,14 @@ class _Run:
         self.home, self.log, self.state = home, log, state
         self.tick_size, self.progress = tick_size, progress
         definitions = applied.applied(state) or Definitions(version="none")
-        self.deliverer = None if deliver == "none" else Deliverer.open(home, state, definitions, live=deliver == "live")
+        self.deliverer = None
+        if deliver != "none":
+            from innkeeper.runtime.deliver import Deliverer
+
+            self.deliverer = Deliverer.open(home, state, definitions, live=deliver == "live")
         self.engine = Engine(
             state,
-            lifecycle.World.build(definitions),
+            applied.world(state),
             delivery="virtual" if deliver == "none" else "wait",
             deliver=self._send,
         )
