@@ -253,7 +253,7 @@ def _table(node: Located | None, findings: Findings) -> dict[str, Scalar] | None
     table: dict[str, Scalar] = {}
     for key, item in node.value.items():
         if isinstance(item.value, dict | list):
-            findings.add(item, "not-a-scalar", f"'{key}' must stand for a text, a number, true, false or null")
+            findings.add(item, "not-a-scalar", f"what '{key}' stands for must be a text, a number, true, false or null")
         else:
             table[key] = item.value
     return table
