@@ -110,14 +110,18 @@ def record_history(state: ProfileState, at: Instant, world: World, audiences: Co
     and lets a parked profile go on.
     """
     transfer.forget_undefined(state, world.profiles)
-    turn = Turn(state, world.profiles, ProfileReader(state, world.profiles.zone), at)
-    turn.nodes = transfer.nodes_of(world.profiles, audiences)
-    settle_memberships(turn, announce=False)
+    _record(state, at, world, transfer.nodes_of(world.profiles, audiences))
     for enrollment in state.enrollments:
         if state.parked or (enrollment.journey, enrollment.version) not in world.journeys.versions:
             enrollment.recheck_at = min(enrollment.recheck_at, at)
     state.parked = None
     state.next_due_at = next_due_at(state)
+
+
+def _record(state: ProfileState, at: Instant, world: World, nodes: int) -> None:
+    turn = Turn(state, world.profiles, ProfileReader(state, world.profiles.zone), at)
+    turn.nodes = nodes
+    settle_memberships(turn, announce=False)
 
 
 def missing_accumulators(before: World | None, world: World) -> set[str]:
@@ -154,7 +158,12 @@ def release(
 
     The profile that comes apart looks again at *at* by its own timer: call `advance` with it as with any that is due.
     """
-    apart = transfer.split(state, identifier, at, world.profiles)
+    members = set(state.memberships)
+    apart = transfer.split(state, identifier, at)
+    for side in (state, apart):
+        # Who was a member together and still is alone has not entered: that is recorded, not announced.
+        _record(side, at, world, transfer.nodes_of(world.profiles, members - side.memberships.keys()))
+    apart.rechecks = dict.fromkeys(world.profiles.positions, at)
     apart.next_due_at = next_due_at(apart)
     turn = _begin(state, at, world)
     return apart, _look_at_everything(turn, world) if announce else turn.outputs

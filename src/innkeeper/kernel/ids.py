@@ -47,6 +47,17 @@ def display_id(identifier: str) -> str:
     return identifier if parse_id(bare) != identifier else bare
 
 
+def output_id(subject: str, number: int, index: int) -> str:
+    """The messageId of an output: its subject, the number of the input and its place among that input's outputs.
+
+    Padded, so that of two outputs of one instant the later has the greater id: of two traits set at once, it counts.
+
+    >>> output_id("user_id:c1", 7, 0)
+    'user_id:c1:00000007:0000'
+    """
+    return f"{subject}:{number:08d}:{index:04d}"
+
+
 def digest(*parts: object, size: int = 10) -> str:
     """A stable hexadecimal name of a sequence of parts; *size* bytes of BLAKE2b over their length-prefixed texts."""
     state = blake2b(digest_size=size)

@@ -47,8 +47,11 @@ def _younger(mine: list[Enrollment], theirs: list[Enrollment]) -> list[Enrollmen
     return list(gone.values())
 
 
-def split(state: ProfileState, identifier: str, at: Instant, rules: ProfileRules) -> ProfileState:
-    """Take everything made under an identifier out of *state*, into a profile of its own that looks again at *at*."""
+def split(state: ProfileState, identifier: str, at: Instant) -> ProfileState:
+    """Take everything made under an identifier out of *state*, into a profile of its own that looks again at *at*.
+
+    The stage was that of both, so both keep it until they look again.
+    """
     apart = new_state(identifier)
     apart.last_at = state.last_at
     facts = state.facts.pop(identifier, None)
@@ -57,9 +60,7 @@ def split(state: ProfileState, identifier: str, at: Instant, rules: ProfileRules
         apart.inputs, facts.inputs = facts.inputs, 0
     for name in [name for name, each in state.memberships.items() if each.identifier == identifier]:
         apart.memberships[name] = state.memberships.pop(name)
-    if state.stage_by == identifier:
-        apart.stage, apart.stage_by, apart.stage_at = state.stage, identifier, state.stage_at
-        state.stage = None
+    apart.stage, apart.stage_by, apart.stage_at = state.stage, identifier, state.stage_at
     apart.enrollments = [each for each in state.enrollments if each.identifier == identifier]
     state.enrollments = [each for each in state.enrollments if each.identifier != identifier]
     apart.reservations = [each for each in state.reservations if each.identifier == identifier]
@@ -76,7 +77,6 @@ def split(state: ProfileState, identifier: str, at: Instant, rules: ProfileRules
         enrollment.recheck_at = at
     for enrollment in state.enrollments:
         enrollment.facts.pop(identifier, None)
-    apart.rechecks = dict.fromkeys(rules.positions, at)
     return apart
 
 

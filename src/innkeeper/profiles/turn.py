@@ -8,6 +8,7 @@ import msgspec
 
 from innkeeper.events.outputs import Output
 from innkeeper.events.types import Event
+from innkeeper.kernel.ids import output_id
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.state import ProfileState
 
@@ -76,7 +77,7 @@ class Turn:
 
     def next_message_id(self) -> str:
         """The messageId that the log gives to the next output: subject, number of the input, index."""
-        return f"{self.state.subject}:{self.state.inputs}:{len(self.outputs)}"
+        return output_id(self.state.subject, self.state.inputs, len(self.outputs))
 
     def trait_changed(self, name: str) -> None:
         """Mark everything that reads a trait."""

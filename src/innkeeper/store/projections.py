@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from innkeeper.events import outputs as o
-from innkeeper.kernel.ids import ANONYMOUS, USER
+from innkeeper.kernel.ids import ANONYMOUS, USER, output_id
 from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import Instant, format_instant
 from innkeeper.store.state import OutboxRow
@@ -37,7 +37,7 @@ def to_outbox(taken_at: Instant, subject: str, number: int, index: int, output: 
         subject,
         number,
         index,
-        f"{subject}:{number}:{index}",
+        output_id(subject, number, index),
         output.event_name,
         *sender(identifier),
         dumps(fields),
