@@ -134,7 +134,7 @@ class Engine:
         self.counts.ticks += 1
 
     def mark(self, mode: str, number: int, at: Instant, cursor: Cursor) -> None:
-        """Record a turning point (new definitions, end of history) in the order of inputs, with the cursor as it was."""
+        """Record a turning point (new definitions, end of history) in the order of inputs, with the cursor."""
         self._position += 1
         self._next.taken.append(
             TakenRow(self._position, mode, number, at, None, None, msgspec.json.encode(cursor).decode())

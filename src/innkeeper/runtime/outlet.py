@@ -1,4 +1,4 @@
-"""Moves outputs and receipts from the outbox into the log. A repeat is a duplicate, so any crash in between is harmless."""
+"""Moves outputs and receipts from the outbox into the log. A repeat is a duplicate, so a crash is harmless."""
 
 from __future__ import annotations
 

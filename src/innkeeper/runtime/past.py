@@ -51,6 +51,8 @@ def _replayed(
 
 
 _EVENTS = ("live", "late", "history")
+_USERS = "SELECT user FROM links WHERE anonymous = ?"
+_DEVICES = "SELECT anonymous FROM links WHERE user = ?"
 
 
 def _everybody(state: State, subject: str) -> set[str]:
@@ -59,8 +61,7 @@ def _everybody(state: State, subject: str) -> set[str]:
     while fresh:
         near: set[str] = set()
         for identifier in fresh:
-            column, other = ("anonymous", "user") if identifier.startswith(ANONYMOUS) else ("user", "anonymous")
-            sql = "SELECT " + other + " FROM links WHERE " + column + " = ?"
+            sql = _USERS if identifier.startswith(ANONYMOUS) else _DEVICES
             near.update(value for (value,) in state.connection.execute(sql, (identifier,)))
         fresh = near - found
         found |= fresh

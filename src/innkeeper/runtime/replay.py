@@ -180,7 +180,8 @@ class Again:
         with Bulk.open(self.home) as bulk:
             recorded = _flat(
                 bulk.stream(
-                    "SELECT message_id, name, properties, traits FROM events WHERE source = $source ORDER BY message_id",
+                    "SELECT message_id, name, properties, traits FROM events WHERE source = $source"
+                    " ORDER BY message_id",
                     {"source": ENGINE_SOURCE},
                 )
             )

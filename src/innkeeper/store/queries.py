@@ -56,7 +56,7 @@ def journey_counts(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
     """Per journey: entered, active, ends by outcome, and how many wait at each step."""
     told: dict[str, dict[str, Any]] = {}
     for journey, outcome, number in connection.execute(
-        "SELECT journey, coalesce(outcome, 'active'), count(*) FROM enrollments GROUP BY 1, 2 ORDER BY 1, 2"
+        "SELECT journey, coalesce(outcome, 'active'), count(*) FROM enrollments GROUP BY 1, 2"
     ):
         entry = told.setdefault(journey, {"entered": 0, "active": 0, "outcomes": {}, "steps": {}})
         entry["entered"] += number
@@ -65,7 +65,7 @@ def journey_counts(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
         else:
             entry["outcomes"][outcome] = number
     for journey, step, number in connection.execute(
-        "SELECT journey, coalesce(step, ''), count(*) FROM enrollments WHERE ended_at IS NULL GROUP BY 1, 2 ORDER BY 1, 2"
+        "SELECT journey, coalesce(step, ''), count(*) FROM enrollments WHERE ended_at IS NULL GROUP BY 1, 2"
     ):
         told[journey]["steps"][step] = number
     return told

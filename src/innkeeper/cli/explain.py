@@ -1,0 +1,111 @@
+"""`innkeeper explain profile ID --message NAME` and `innkeeper explain delivery ID`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from innkeeper.cli.main import Call
+from innkeeper.cli.run import parse_time
+from innkeeper.kernel.errors import UsageError, did_you_mean
+
+
+@click.group()
+def command() -> None:
+    """Why, or why not."""
+
+
+@command.command("profile")
+@click.argument("id")
+@click.option("--message", metavar="NAME", required=True, help="The message that is asked about.")
+@click.option("--at", metavar="TIME", help="As the engine knew it then.")
+@click.pass_obj
+def profile(call: Call, id: str, message: str, at: str | None) -> None:
+    """Why a customer got, gets or does not get a message: every gate with the facts it sees, and what was decided."""
+    told = look(call, id, message, at)
+
+    def tell() -> None:
+        word = "would be planned" if told["allowed"] else f"refused by {told['gate']}: {told['reason']}"
+        click.echo(f"{told['id']} and '{message}' at {told['at']}: {word}")
+        click.echo(f"  {told['words']}")
+        for gate in told["gates"]:
+            facts = ", ".join(f"{name}={value}" for name, value in gate["facts"].items())
+            until = f" until {gate['until']}" if gate["until"] else ""
+            click.echo(
+                f"  {gate['gate']:<12} {gate['outcome']}{until}  {gate['words']}" + (f"  ({facts})" if facts else "")
+            )
+        for journey in told["journeys"]:
+            click.echo(f"  journey {journey['journey']}: {journey['words']}")
+        for one in told["decisions"]:
+            reason = f" by {one['gate']}: {one['reason']}" if one["gate"] else ""
+            click.echo(f"  decided {one['at']}  {one['outcome']}{reason}")
+        for row in told["deliveries"]:
+            click.echo(f"  delivery {row['id']}  planned {row['planned_at']}  {row['state']} {row['reason']}".rstrip())
+
+    call.answer(told, tell)
+
+
+def look(call: Call, id: str, message: str, at: str | None) -> dict[str, Any]:
+    """The JSON of `explain profile`.
+
+    Raises:
+        UsageError: There is no such profile or message.
+    """
+    from innkeeper.journeys.explain import explain_message
+    from innkeeper.kernel.ids import display_id
+    from innkeeper.runtime.lookup import subject_of
+    from innkeeper.runtime.past import known
+    from innkeeper.store.queries import decisions, profile_rows
+    from innkeeper.store.state import State
+
+    home = call.existing_home()
+    instant = parse_time(at, option="--at")
+    with State.open(home, readonly=True) as store:
+        subject = subject_of(store, id)
+        state, world, moment = known(home, subject, instant)
+        if state is None:
+            raise UsageError(
+                f"nobody is known as '{id}'" + ("" if at is None else f" at {at}"),
+                code="unknown-profile",
+                fix="an id is a user id, or namespace:value, e.g. anonymous_id:9f3a",
+            )
+        if message not in world.journeys.messages:
+            raise UsageError(
+                f"there is no message '{message}'",
+                code="unknown-message",
+                fix=did_you_mean(message, world.journeys.messages) or "see the folder messages/ of the strategy",
+            )
+        told = explain_message(state, moment, message, world.journeys, world.profiles.zone).as_dict()
+        made = decisions(store.connection, subject=subject, message=message, at=instant)
+        rows = profile_rows(store.connection, subject, at=instant)["deliveries"]
+    return {
+        "id": display_id(subject),
+        **told,
+        "decisions": made,
+        "deliveries": [row for row in rows if row["message"] == message],
+    }
+
+
+@command.command("delivery")
+@click.argument("id")
+@click.pass_obj
+def delivery(call: Call, id: str) -> None:
+    """Why a message was sent, or what became of it: its candidate's decisions, and its fate in the ledger."""
+    from innkeeper.store.queries import delivery as find
+    from innkeeper.store.state import State
+
+    with State.open(call.existing_home(), readonly=True) as store:
+        told = find(store.connection, id)
+    if told is None:
+        raise UsageError(f"there is no delivery '{id}'", code="unknown-delivery", fix="see: innkeeper ledger list")
+
+    def tell() -> None:
+        click.echo(f"{told['message']} to {told['user_id']} <{told['address']}>, planned {told['planned_at']}")
+        click.echo(f"  {told['state']} {told['reason']} at {told['state_at']}, attempts: {told['attempts']}")
+        click.echo(f"  journey {told['journey']} ({told['version']}), step {told['step']}, key {told['key']}")
+        for one in told["decisions"]:
+            reason = f" by {one['gate']}: {one['reason']}" if one["gate"] else ""
+            click.echo(f"  decided {one['at']}  {one['outcome']}{reason}")
+
+    call.answer(told, tell)
