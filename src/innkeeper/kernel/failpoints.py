@@ -28,12 +28,13 @@ FAILPOINTS: Final[dict[str, str]] = {
     "compact.renamed": "the merged segment has its name, the manifest does not know it",
     "compact.listed": "the manifest knows the merged segment, the replaced ones are still there",
     "compact.recorded": "log.db knows the new manifest, the replaced segments are still there",
+    "compact.swept": "the replaced segments are gone",
+    "forget.listed": "the manifest no longer names a damaged segment",
     "tick.computed": "a tick's results are in memory",
     "tick.written": "a tick's results are in an open transaction",
     "tick.committed": "a tick, or a part of it, is on disk",
     "outlet.appended": "outputs are in the log and still in the outbox",
     "outlet.trimmed": "outputs are in the log alone",
-    "compact.swept": "the replaced segments are gone",
 }
 
 VARIABLE: Final = "INNKEEPER_FAILPOINT"

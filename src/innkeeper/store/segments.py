@@ -9,6 +9,7 @@ seal trims. Not here: reading (`log.py`, `bulk.py`), judging damage (`doctor.py`
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,15 +17,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from innkeeper.kernel.errors import OperationFailed
+from innkeeper.kernel.errors import OperationFailed, UsageError
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.store import duck, files, manifest, sqlite
 from innkeeper.store.columns import fixed_sql, segments_sql
 from innkeeper.store.manifest import FOLDER, Manifest, Segment
 from innkeeper.store.segment_files import add_typed_columns, common_properties, write_segment
+from innkeeper.store.verify import damage
 
 _TRIM_CHUNK: Final = 20_000
+_ASIDE: Final = "forgotten"
 READERS_LOCK: Final = "readers.lock"
+#: Name of a segment: first place, last place, generation.
+NAME: Final = re.compile(r"(\d+)-(\d+)-(\d+)\.(?:parquet|hash)")
 _SEAL_LOCK: Final = "seal.lock"
 _ENDINGS: Final = (".parquet", ".hash", ".ndjson", files.TEMPORARY)
 
@@ -87,6 +92,34 @@ class Sealer:
             self._sweep(listed)
             return listed
 
+    def forget(self, name: str) -> Segment:
+        """Take a damaged segment out of the log and put its files aside in `HOME/forgotten`; what it was.
+
+        Its events are then no longer known: importing their source again brings them back.
+
+        Raises:
+            UsageError: There is no such segment, or it is sound.
+        """
+        with self._alone():
+            listed = self._finish()
+            found = [segment for segment in listed.segments if segment.file == name]
+            if not found:
+                raise UsageError(
+                    f"the log has no segment '{name}'", code="unknown-segment", fix="innkeeper doctor names the damaged"
+                )
+            if damage(self.home, found[0], deep=True) is None:
+                raise UsageError(
+                    f"the segment '{name}' is sound; its events stay", code="segment-sound", fix="nothing needs doing"
+                )
+            self._list(listed, [segment for segment in listed.segments if segment.file != name], "forget")
+            aside = self.home / _ASIDE
+            files.make_folder(aside)
+            with files.translated(aside):
+                for file in (found[0].file, found[0].index):
+                    if (self.folder / file).exists():
+                        (self.folder / file).replace(aside / file)
+        return found[0]
+
     @contextmanager
     def _alone(self) -> Iterator[None]:
         files.make_folder(self.folder)
@@ -96,6 +129,12 @@ class Sealer:
 
     def _finish(self) -> Manifest:
         listed = restore(self.home, self.database)
+        if not listed.segments and self.stranded(listed):
+            raise OperationFailed(
+                "there are segments, but the manifest that names them is lost",
+                code="manifest-missing", where=str(manifest.path_of(self.home)),
+                fix="run: innkeeper doctor, which makes it again",
+            )  # fmt: skip
         with sqlite.translated(self.database_path):
             oldest = self.database.execute("SELECT min(seq) FROM tail").fetchone()[0]
             recorded = self.database.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()[0]
@@ -104,12 +143,13 @@ class Sealer:
         return listed
 
     def _sweep(self, listed: Manifest) -> None:
-        """Remove files that the manifest does not name; while somebody reads, leave them to the next sweep."""
-        named = {name for segment in listed.segments for name in (segment.file, segment.index)}
+        """Remove files that the manifest does not name; while somebody reads, leave them to the next sweep.
+
+        A segment is only removed when its events are seen to be elsewhere: should manifest and copy both be lost, the
+        segments are all there is.
+        """
         with files.translated(self.folder):
-            garbage = [
-                path for path in self.folder.iterdir() if path.name not in named and path.name.endswith(_ENDINGS)
-            ]
+            garbage = [path for path in leftovers(self.folder, listed) if self._is_elsewhere(path, listed)]
             if garbage:
                 with files.FileLock(self.folder / READERS_LOCK) as readers:
                     if readers.try_alone():
@@ -118,6 +158,27 @@ class Sealer:
             for path in (self.home / duck.SCRATCH).glob("*"):
                 if duck.is_orphan(path):
                     path.unlink(missing_ok=True)
+
+    def stranded(self, listed: Manifest) -> list[Path]:
+        """Segments that the manifest does not name though their events are nowhere else."""
+        if not self.folder.is_dir():
+            return []
+        return [
+            path
+            for path in leftovers(self.folder, listed)
+            if path.name.endswith(".parquet") and not self._is_elsewhere(path, listed)
+        ]
+
+    def _is_elsewhere(self, path: Path, listed: Manifest) -> bool:
+        found = NAME.match(path.name)
+        if found is None or path.name.endswith(files.TEMPORARY):
+            return True
+        first, last = int(found[1]), int(found[2])
+        if last <= listed.sealed_through:
+            return True
+        with sqlite.translated(self.database_path):
+            here = self.database.execute("SELECT 1 FROM tail WHERE seq = ?", (last,)).fetchone()
+        return first > listed.sealed_through and here is not None
 
     def _waiting(self, sealed_through: int) -> tuple[int, int]:
         """How many rows of the tail are not sealed, at most one segment's, and the place of the last of them."""
@@ -181,6 +242,10 @@ class Sealer:
                 (listed.generation, listed.encode()),
             )
             database.execute("UPDATE meta SET value = ? WHERE key = 'generation'", (listed.generation,))
+            # A place is never used again, not even where `log.db` was lost and made anew.
+            database.execute(
+                "UPDATE meta SET value = max(value, ?) WHERE key = 'next_seq'", (listed.sealed_through + 1,)
+            )
         if change == "compact":
             failpoint("compact.recorded")
         while True:
@@ -217,6 +282,12 @@ def restore(home: Path, database: sqlite3.Connection, *, write: bool = True) -> 
         files.make_folder(home / FOLDER)
         manifest.save(home, copy)
     return copy
+
+
+def leftovers(folder: Path, listed: Manifest) -> list[Path]:
+    """Files among the segments that the manifest does not name."""
+    named = {name for segment in listed.segments for name in (segment.file, segment.index)}
+    return sorted(path for path in folder.iterdir() if path.name not in named and path.name.endswith(_ENDINGS))
 
 
 def run_to_merge(segments: Sequence[Segment], sizes: Sizes) -> list[Segment]:

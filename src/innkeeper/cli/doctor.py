@@ -1,0 +1,45 @@
+"""`innkeeper doctor`: what is wrong with the store, and what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from innkeeper.cli.main import Call
+
+
+@click.command()
+@click.option(
+    "--forget",
+    metavar="SEGMENT",
+    default=None,
+    help="Give a damaged segment up: its files are put aside, its events can be imported again.",
+)
+@click.pass_obj
+def command(call: Call, forget: str | None) -> None:
+    """Say what is wrong with the store and what to do; mend what can be derived.
+
+    Ends with 1 when something needs a person.
+    """
+    from msgspec.structs import asdict
+
+    from innkeeper.store.doctor import examine, forget_segment
+
+    home = call.existing_home()
+    if forget is not None:
+        forget_segment(home, forget)
+    findings = examine(home)
+    ok = not any(finding.state == "wrong" for finding in findings)
+    result: dict[str, Any] = {"findings": [asdict(finding) for finding in findings], "ok": ok}
+
+    def tell() -> None:
+        for finding in findings:
+            click.echo(f"{finding.state:<9}{finding.message} [{finding.code}]")
+            if finding.fix:
+                click.echo(f"         fix: {finding.fix}")
+        click.echo("the store is sound" if ok else "the store needs you")
+
+    call.answer(result, tell)
+    if not ok:
+        raise SystemExit(1)
