@@ -8,6 +8,7 @@ They hold nothing later than the instant of the question: the engine asks at `ta
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_right, insort
 from collections.abc import Callable
 from operator import itemgetter
@@ -32,7 +33,7 @@ def _order(entry: Any) -> tuple[Any, str]:
     return (entry[0], str(entry[1]))
 
 
-class Summary:
+class Summary(ABC):
     """Base of the four shapes; see `audiences/types.py` for the laws."""
 
     __slots__ = ("_entry", "_kind", "event", "key", "windowed")
@@ -46,17 +47,17 @@ class Summary:
         self.event: str = node.event
         self.windowed: bool = node.within is not None
 
+    @abstractmethod
     def add(self, state: Any, event: Event) -> Any:
         """The state with one more event; the same object when the event does not count."""
-        raise NotImplementedError
 
+    @abstractmethod
     def merge(self, a: Any, b: Any) -> Any:
         """The state of both histories together."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, facts: FactsReader, now: Instant) -> tuple[Any, Instant]:
         """The total at *now*, None when nothing counts, and when it could next change by time alone."""
-        raise NotImplementedError
 
 
 class Total(Summary):

@@ -7,6 +7,7 @@ The SQL counterparts are in `sql_values.py`.
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -25,14 +26,22 @@ COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 FLIPPED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
+#: What compares as an instant; the bulk engine uses the same pattern, so that both understand the same texts.
+INSTANT = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.,][0-9]{1,9})?)?"
+    r"(?: ?[Zz]|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)"
+)
+_INSTANT = re.compile(INSTANT)
+
+
 def literal_instant(node: Expression) -> Instant | None:
     """The instant that a text literal names; None for everything else."""
-    return try_parse_instant(node.value) if isinstance(node, Text) else None
+    return _instant_of(node.value) if isinstance(node, Text) else None
 
 
 @lru_cache(maxsize=4096)
 def _instant_of(text: str) -> Instant | None:
-    return try_parse_instant(text)
+    return try_parse_instant(text) if _INSTANT.fullmatch(text) else None
 
 
 def as_instant(value: Any) -> Instant | None:
