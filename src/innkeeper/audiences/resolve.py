@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, Literal
 
 from innkeeper.audiences.nodes import (
@@ -32,14 +33,16 @@ from innkeeper.audiences.nodes import (
 from innkeeper.audiences.operators.signatures import FUNCTIONS, NAMED_ARGUMENTS, OTHER_FUNCTIONS
 from innkeeper.audiences.spans import Span, parse_span
 from innkeeper.kernel.errors import Invalid, Problem, UsageError, did_you_mean
-from innkeeper.kernel.numbers import to_micro
 from innkeeper.kernel.time import parse_duration
 
 Scope = Literal["profile", "journey", "event"]
 
 LITERALS = (Text, Number, Boolean)
-#: Literals must stay below this, so that products with counts fit the numbers of the bulk engine.
-MAX_LITERAL = 10**18
+#: Literals have no more digits than this before the point: products with counts fit the numbers of the bulk engine.
+MAX_DIGITS = 18
+
+_PLACES = Decimal("0.000001")
+_EXACT = Context(prec=MAX_DIGITS + 10, rounding=ROUND_HALF_UP)
 
 
 def short(text: object) -> str:
@@ -232,12 +235,12 @@ class Resolver:
 
     def _number(self, item: Any, scope: Scope, depth: int) -> Expression:
         text = str(item.children[0])
-        plain = text.lstrip("-").isdigit()
-        micro = to_micro(int(text) if plain and len(text) < 40 else float(text))
-        if micro is None or abs(micro) >= MAX_LITERAL * 1_000_000:
+        exact = Decimal(text)
+        if exact and exact.adjusted() >= MAX_DIGITS:
             raise invalid(
                 "number-too-large", f"the number {short(text)} is too large", "stay below 10^18", place_of(item)
             )
+        micro = int(exact.quantize(_PLACES, context=_EXACT).scaleb(6, context=_EXACT))
         return Number(micro, at=place_of(item))
 
     def _true(self, item: Any, scope: Scope, depth: int) -> Expression:

@@ -8,7 +8,8 @@ no member. Expressions come expanded (`expand.py`); conditions are written by `s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from sqlglot import exp
@@ -19,9 +20,23 @@ from innkeeper.audiences.operators import OPERATORS
 from innkeeper.audiences.operators.base import SqlEvent
 from innkeeper.audiences.spans import Span, back_from
 from innkeeper.audiences.sql_conditions import Columns, condition_sql, where_sql
-from innkeeper.audiences.sql_values import Binder, Looked, Sql, all_of, fn, json_at, number, of_column, of_json, text
+from innkeeper.audiences.sql_values import (
+    Binder,
+    Looked,
+    Sql,
+    all_of,
+    fn,
+    instant,
+    json_at,
+    micro,
+    number,
+    of_column,
+    of_json,
+    of_text,
+    text,
+    unquoted,
+)
 from innkeeper.audiences.types import MISSING
-from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.ids import ANONYMOUS, USER
 from innkeeper.kernel.time import Instant
 
@@ -62,7 +77,7 @@ def zones_query(at: Instant) -> Query:
     bind = Binder()
     sources = _Sources(bind, at)
     traits = sources.traits(["timezone", "country"])
-    pairs = exp.select("t0", "t1").distinct().from_("traits")
+    pairs = exp.select("t0", "t1").distinct().from_("traits", copy=False)
     return _query(pairs.with_("owned", as_=sources.owned()).with_("traits", as_=traits), bind)
 
 
@@ -77,14 +92,12 @@ def members_query(
         zones: The zones of the pairs that `zones_query` found; needed when `uses_calendar`.
         default_zone: The zone of profiles without these traits.
     """
-    return _Statement(expression, at, zones, default_zone).query(exp.column("subject"))
+    return _Statement(expression, at, zones, default_zone).query()
 
 
-def count_query(
-    expression: Expression, *, at: Instant, zones: Sequence[LocalZone] = (), default_zone: str = "UTC"
-) -> Query:
-    """The number of members as of an instant; arguments as for `members_query`."""
-    return _Statement(expression, at, zones, default_zone).query(exp.Count(this=exp.Star()))
+def counting(members: Query) -> Query:
+    """The statement that counts what another lists."""
+    return replace(members, sql=f"SELECT COUNT(*) FROM (\n{members.sql}\n)")  # noqa: S608
 
 
 def _query(statement: exp.Select, bind: Binder, properties: frozenset[tuple[str, ...]] = frozenset()) -> Query:
@@ -157,9 +170,9 @@ class _Sources:
         owner = exp.Coalesce(this=exp.column("subject", table="o"), expressions=[exp.column("identifier", table="e")])
         return (
             exp.select(exp.alias_(owner, "subject"), *columns)
-            .from_(exp.alias_("events", "e", table=True))
+            .from_(exp.to_table("events", alias="e"))
             .join(
-                exp.alias_("owned", "o", table=True), join_type="left",
+                exp.to_table("owned", alias="o"), join_type="left",
                 on=exp.EQ(this=exp.column("identifier", table="o"), expression=exp.column("identifier", table="e")),
             )
             .where(exp.LTE(this=exp.column("ts"), expression=self.at.copy()))
@@ -190,15 +203,15 @@ class _Sources:
 class _Statement(Columns):
     """One statement: gives each function, trait and identifier its column, and joins their sources."""
 
-    def __init__(
-        self, expression: Expression, at: Instant, zones: Sequence[LocalZone], default_zone: str
-    ) -> None:
+    def __init__(self, expression: Expression, at: Instant, zones: Sequence[LocalZone], default_zone: str) -> None:
         self.expression, self.instant, self.zones, self.default_zone = expression, at, zones, default_zone
         self.bind = Binder()
         self.sources = _Sources(self.bind, at)
         self.at = self.sources.at
         self.aggregates: list[Aggregate] = []
         self.trait_names: list[str] = []
+        self.trait_paths: list[tuple[str, ...]] = []
+        self.trait_columns: set[str] = set()
         self.paths: dict[str, tuple[str, ...]] = {}
         self.spans = _calendar_spans(expression)
         self.reads_anonymous = False
@@ -213,14 +226,33 @@ class _Statement(Columns):
         return [exp.column(name) for name in names]
 
     def trait(self, path: tuple[str, ...]) -> Looked:
-        """A trait."""
-        raw: Sql = exp.column(f"t{self._trait_index(path[0])}")
-        return of_json(json_at(raw, path[1:], self.bind) if len(path) > 1 else raw)
+        """A trait: columns of the table `traits`, made where they are asked for."""
+        if path[0] not in self.trait_names:
+            self.trait_names.append(path[0])
+        if path not in self.trait_paths:
+            self.trait_paths.append(path)
+        base = f"v{self.trait_paths.index(path)}"
 
-    def _trait_index(self, name: str) -> int:
-        if name not in self.trait_names:
-            self.trait_names.append(name)
-        return self.trait_names.index(name)
+        def column(kind: str) -> Sql:
+            if kind == "i":
+                self.trait_columns.add(f"{base}s")
+            self.trait_columns.add(base + kind)
+            return exp.column(base + kind)
+
+        return Looked(*(partial(column, kind) for kind in ("", "n", "s", "i")))
+
+    def _trait_values(self) -> exp.Select:
+        """The columns of traits that the condition asked for, each from the one before it."""
+        columns: list[Sql] = [exp.column("subject")]
+        for index, path in enumerate(self.trait_paths):
+            raw: Sql = exp.column(f"t{self.trait_names.index(path[0])}")
+            base = f"v{index}"
+            columns.append(exp.alias_(json_at(raw, path[1:], self.bind) if len(path) > 1 else raw, base, copy=False))
+            made = {"n": micro(exp.column(base)), "s": unquoted(exp.column(base)), "i": instant(exp.column(f"{base}s"))}
+            columns += [
+                exp.alias_(value, base + kind) for kind, value in made.items() if base + kind in self.trait_columns
+            ]
+        return exp.select(*columns).from_("newest")
 
     def identifier(self, namespace: str) -> Sql:
         """The identifier in a namespace."""
@@ -239,32 +271,34 @@ class _Statement(Columns):
         name = ".".join(path)
         if self.paths.setdefault(name.casefold(), path) == path and name.isascii():
             return of_column(name)
-        return of_json(json_at(exp.column("properties"), path, self.bind))
+        return of_json(lambda: json_at(exp.column("properties"), path, self.bind))
 
-    def query(self, answer: Sql) -> Query:
+    def query(self) -> Query:
         """The whole statement."""
         condition = condition_sql(self.expression, self)
         facts = self._facts()
         parts: list[tuple[str, exp.Select]] = [("owned", self.sources.owned())]
         if self.spans:
-            indexes = [self._trait_index(name) for name in ("timezone", "country")]
+            zone_columns = [self.trait((name,)).raw() for name in ("timezone", "country")]
         if self.trait_names:
-            parts.append(("traits", self.sources.traits(self.trait_names)))
+            parts += [("newest", self.sources.traits(self.trait_names)), ("traits", self._trait_values())]
         if self.spans:
-            parts.append(("zoned", self._zoned(indexes)))
-        statement = exp.select(answer).where(condition)
+            parts.append(("zoned", self._zoned(zone_columns)))
+        statement = exp.select("subject").where(condition, copy=False)
         if self.aggregates or self.everyone or not self.trait_names:
             parts.append(("facts", facts))
-            statement = statement.from_("facts")
+            statement = statement.from_("facts", copy=False)
             if self.trait_names:
-                statement = statement.join("traits", using="subject", join_type="left" if self.everyone else "full")
+                statement = statement.join(
+                    "traits", using="subject", join_type="left" if self.everyone else "full", copy=False
+                )
         else:
-            statement = statement.from_("traits")
+            statement = statement.from_("traits", copy=False)
         if self.reads_anonymous:
             parts.append(("own_ids", self._own_ids()))
-            statement = statement.join("own_ids", using="subject", join_type="left")
+            statement = statement.join("own_ids", using="subject", join_type="left", copy=False)
         for name, select in parts:
-            statement = statement.with_(name, as_=select)
+            statement = statement.with_(name, as_=select, copy=False)
         used = frozenset(path for name, path in self.paths.items() if path in self._columned())
         return _query(statement, self.bind, used)
 
@@ -281,7 +315,7 @@ class _Statement(Columns):
             for node, parts in zip(self.aggregates, conjuncts, strict=True)
             for column, name in self._aggregate_columns(node, [part for part in parts if part not in shared])
         ]
-        select = self.sources.events(*columns).where(exp.column("is_input"), *shared)
+        select = self.sources.events(*columns).where(exp.column("is_input"), *shared, copy=False)
         if not self.everyone and self.aggregates and len({node.event for node in self.aggregates}) > 1:
             names = sorted({node.event for node in self.aggregates})
             select = select.where(exp.In(this=exp.column("name"), expressions=[self.bind.bind(name) for name in names]))
@@ -290,7 +324,7 @@ class _Statement(Columns):
         if self.spans:
             owner = select.selects[0].this
             select = select.join(
-                exp.alias_("zoned", "z", table=True), join_type="left",
+                exp.to_table("zoned", alias="z"), join_type="left",
                 on=exp.EQ(this=exp.column("subject", table="z"), expression=owner.copy()),
             )  # fmt: skip
         return select
@@ -301,7 +335,7 @@ class _Statement(Columns):
         def filtered(aggregate: Sql) -> Sql:
             return exp.Filter(this=aggregate, expression=exp.Where(this=all_of(parts))) if parts else aggregate
 
-        looked = self.property(node.path) if node.path is not None else Looked(exp.Null(), exp.Null(), exp.Null())
+        looked = self.property(node.path) if node.path is not None else of_text(exp.Null)
         event = SqlEvent(
             timestamp=exp.column("ts"), number=looked.number, text=looked.text, raw=looked.raw, aggregate=filtered
         )
@@ -326,7 +360,7 @@ class _Statement(Columns):
         default = self.bind.bind(back_from(span)(self.instant, self.default_zone))
         return exp.Coalesce(this=exp.column(f"b{self.spans.index(span)}", table="z"), expressions=[default])
 
-    def _zoned(self, indexes: list[int]) -> exp.Select:
+    def _zoned(self, zone_columns: list[Sql]) -> exp.Select:
         """Each profile's bounds of calendar windows, from the table of zones."""
         rows = [
             exp.Tuple(
@@ -343,20 +377,15 @@ class _Statement(Columns):
         bounds = [f"b{index}" for index in range(len(self.spans))]
         table = exp.alias_(exp.Values(expressions=rows), "zone", table=["tz", "country", *bounds])
         same = [
-            exp.NullSafeEQ(this=exp.column(f"t{index}", table="traits"), expression=exp.column(name, table="zone"))
-            for index, name in zip(indexes, ("tz", "country"), strict=True)
+            exp.NullSafeEQ(this=exp.column(column.name, table="traits"), expression=exp.column(name, table="zone"))
+            for column, name in zip(zone_columns, ("tz", "country"), strict=True)
         ]
         columns = [exp.cast(exp.column(bound, table="zone"), "bigint").as_(bound) for bound in bounds]
-        return exp.select(exp.column("subject", table="traits"), *columns).from_("traits").join(table, on=exp.and_(*same))
+        return (
+            exp.select(exp.column("subject", table="traits"), *columns).from_("traits").join(table, on=exp.and_(*same))
+        )
 
     def _own_ids(self) -> exp.Select:
         """The smallest anonymous id of each user."""
         bare = fn("substr", exp.column("identifier"), number(len(ANONYMOUS) + 1))
         return exp.select("subject", exp.alias_(exp.Min(this=bare), "anonymous")).from_("owned").group_by("subject")
-
-
-def no_entry(path: tuple[str, ...]) -> UsageError:
-    """The error of `event.x` outside a journey."""
-    return UsageError(
-        f"event.{'.'.join(path)} is known only inside a journey", code="no-entry-event", fix="ask about traits or events"
-    )

@@ -6,6 +6,7 @@ Unknown (NULL) counts as false, as SQL has it for and, or and WHERE; only under 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Protocol
 
 from sqlglot import exp
@@ -39,10 +40,10 @@ from innkeeper.audiences.sql_values import (
     any_of,
     compare,
     fn,
-    instant,
     like,
     membership,
     number,
+    of_text,
     two_valued,
 )
 from innkeeper.audiences.values import FLIPPED, literal_instant
@@ -98,7 +99,7 @@ class _Writer:
             case Boolean(value=value):
                 return exp.true() if value else exp.false()
             case Path():
-                return exp.EQ(this=self.looked(node).raw.copy(), expression=exp.Literal.string("true"))
+                return exp.EQ(this=self.looked(node).raw(), expression=exp.Literal.string("true"))
             case Aggregate():
                 return self.columns.aggregate(node)[0]
             case Compare(op=op, left=left, right=right):
@@ -111,7 +112,7 @@ class _Writer:
                 return any_of([self.compare("=", value, item) for item in items])
             case Like(value=value, pattern=pattern, ignore_case=ignore_case):
                 if isinstance(value, Path):
-                    return like(self.looked(value).text, pattern, ignore_case, self.bind)
+                    return like(self.looked(value).text(), pattern, ignore_case, self.bind)
                 return exp.false()
             case Missing(value=value):
                 return self.missing(value)
@@ -126,8 +127,7 @@ class _Writer:
             case "property":
                 return self.columns.property(node.parts)
             case "id":
-                value = self.columns.identifier(node.parts[0])
-                return Looked(exp.Null(), value, value)
+                return of_text(partial(self.columns.identifier, node.parts[0]))
             case _:
                 raise UsageError(
                     f"event.{'.'.join(node.parts)} is known only inside a journey", code="no-entry-event",
@@ -137,7 +137,7 @@ class _Writer:
     def missing(self, value: Expression) -> Sql:
         """The condition `value is missing`."""
         if isinstance(value, Path):
-            return exp.Is(this=self.looked(value).raw.copy(), expression=exp.Null())
+            return exp.Is(this=self.looked(value).raw(), expression=exp.Null())
         base = value.base if isinstance(value, Offset) else value
         if not isinstance(base, Aggregate) or base.function in ("count", "sum", "distinct"):
             return exp.false()
@@ -151,7 +151,9 @@ class _Writer:
             return self.literal(op, left, right)
         kinds = {type_of(left), type_of(right)}
         if "mean" in kinds:
-            raise UsageError("avg(…) compares with a number only", code="bad-comparison", fix="avg('Event', total) > 50")
+            raise UsageError(
+                "avg(…) compares with a number only", code="bad-comparison", fix="avg('Event', total) > 50"
+            )
         if isinstance(left, Path) and isinstance(right, Path):
             return against_looked(op, self.looked(left), self.looked(right))
         if kinds <= {"any", "number"}:
@@ -188,7 +190,7 @@ class _Writer:
     def number(self, node: Expression) -> Sql:
         """Millionths of a number."""
         if isinstance(node, Path):
-            return self.looked(node).number
+            return self.looked(node).number()
         if not isinstance(node, Aggregate):
             raise InternalError(f"{type(node).__name__} is no number", code="bad-expression")
         column = self.columns.aggregate(node)[0]
@@ -219,7 +221,7 @@ class _Writer:
     def instant(self, node: Expression) -> Sql:
         """Microseconds of an instant."""
         if isinstance(node, Path):
-            return instant(self.looked(node).text)
+            return self.looked(node).instant()
         base = node.base if isinstance(node, Offset) else node
         at = self.columns.aggregate(base)[0] if isinstance(base, Aggregate) else self.columns.at.copy()
         if not isinstance(node, Offset):

@@ -6,7 +6,9 @@ by sqlglot and come from the paths of an expression alone. `sql.py` puts these t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlglot import exp
@@ -15,7 +17,7 @@ from innkeeper.audiences.nodes import Boolean, Expression, Number, Text
 from innkeeper.audiences.values import INSTANT, literal_instant
 from innkeeper.kernel.errors import InternalError
 
-Sql = exp.Expression
+Sql = exp.Expr
 
 _COMPARE: dict[str, type[exp.Binary]] = {
     "=": exp.EQ, "!=": exp.NEQ, "<": exp.LT, "<=": exp.LTE, ">": exp.GT, ">=": exp.GTE,
@@ -38,9 +40,14 @@ class Binder:
         return exp.Placeholder(this=self._names[key])
 
 
+def own(part: Sql) -> Sql:
+    """The part itself, or a copy when it stands in a tree already."""
+    return part if part.parent is None else part.copy()
+
+
 def fn(name: str, *arguments: Sql) -> Sql:
     """A call of a DuckDB function, as it is."""
-    return exp.Anonymous(this=name, expressions=[argument.copy() for argument in arguments])
+    return exp.Anonymous(this=name, expressions=[own(argument) for argument in arguments])
 
 
 def text(value: str) -> Sql:
@@ -55,12 +62,12 @@ def number(value: int) -> Sql:
 
 def all_of(parts: list[Sql]) -> Sql:
     """`and` over conditions, in parentheses."""
-    return exp.true() if not parts else exp.and_(*(part.copy() for part in parts), copy=False)
+    return exp.true() if not parts else exp.and_(*(own(part) for part in parts), copy=False)
 
 
 def any_of(parts: list[Sql]) -> Sql:
     """`or` over conditions, in parentheses."""
-    return exp.false() if not parts else exp.paren(exp.or_(*(part.copy() for part in parts), copy=False), copy=False)
+    return exp.false() if not parts else exp.paren(exp.or_(*(own(part) for part in parts), copy=False), copy=False)
 
 
 def two_valued(condition: Sql) -> Sql:
@@ -70,32 +77,50 @@ def two_valued(condition: Sql) -> Sql:
 
 def compare(op: str, left: Sql, right: Sql) -> Sql:
     """`left op right`."""
-    return _COMPARE[op](this=left.copy(), expression=right.copy())
+    return _COMPARE[op](this=own(left), expression=own(right))
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A looked-up JSON value: *raw* its JSON text (NULL: missing), *number* its millionths, *text* its text."""
+    """A looked-up JSON value; each field makes its SQL anew.
 
-    number: Sql
-    text: Sql
-    raw: Sql
+    Attributes:
+        raw: Its JSON text; NULL: missing.
+        number: Its millionths.
+        text: Its text.
+        instant: Microseconds of a text that is an instant.
+    """
+
+    raw: Callable[[], Sql]
+    number: Callable[[], Sql]
+    text: Callable[[], Sql]
+    instant: Callable[[], Sql]
 
     def is_boolean(self) -> Sql:
         """Whether it is JSON true or false."""
-        return exp.In(this=self.raw.copy(), expressions=[text("true"), text("false")])
+        return exp.In(this=self.raw(), expressions=[text("true"), text("false")])
 
 
 def of_column(path: str) -> Looked:
     """A property that the view `events` has columns for."""
-    return Looked(*(exp.column(f"{kind}:{path}", quoted=True) for kind in "nsj"))
+    raw, numeric, textual = (partial(exp.column, f"{kind}:{path}", quoted=True) for kind in "jns")
+    return Looked(raw, numeric, textual, lambda: instant(textual()))
 
 
-def of_json(raw: Sql) -> Looked:
+def of_json(raw: Callable[[], Sql]) -> Looked:
     """A value of which there is only the JSON text."""
+    return Looked(raw, lambda: micro(raw()), lambda: unquoted(raw()), lambda: instant(unquoted(raw())))
+
+
+def of_text(value: Callable[[], Sql]) -> Looked:
+    """A value that is always a text."""
+    return Looked(value, exp.Null, value, lambda: instant(value()))
+
+
+def unquoted(raw: Sql) -> Sql:
+    """The text of a JSON text that is a string; else NULL."""
     quoted = fn("starts_with", raw, text('"'))
-    unquoted = exp.Case().when(quoted, fn("json_extract_string", raw, text("$")))
-    return Looked(micro(raw), unquoted, raw)
+    return exp.Case().when(quoted, fn("json_extract_string", raw, text("$")), copy=False)
 
 
 def json_at(document: Sql, path: tuple[str, ...], bind: Binder) -> Sql:
@@ -110,7 +135,7 @@ def json_at(document: Sql, path: tuple[str, ...], bind: Binder) -> Sql:
             is_object = exp.EQ(this=fn("json_type", found), expression=text("OBJECT"))
             value = exp.Case().when(is_object, value)
         found = value
-    return fn("nullif", exp.cast(found.copy(), "varchar"), text("null"))
+    return fn("nullif", exp.cast(own(found), "varchar", copy=False), text("null"))
 
 
 def micro(raw: Sql) -> Sql:
@@ -169,30 +194,30 @@ def _offset(value: Sql) -> Sql:
 def against_literal(op: str, looked: Looked, literal: Expression, bind: Binder) -> Sql:
     """`value op literal`: a value of another JSON type is missing."""
     if isinstance(literal, Number):
-        return compare(op, looked.number, bind.bind(literal.micro))
+        return compare(op, looked.number(), bind.bind(literal.micro))
     if isinstance(literal, Boolean):
         if op not in ("=", "!="):
             return _boolean_order(op, looked, literal.value)
         wanted = literal.value if op == "=" else not literal.value
-        return exp.EQ(this=looked.raw.copy(), expression=text("true" if wanted else "false"))
+        return exp.EQ(this=looked.raw(), expression=text("true" if wanted else "false"))
     if not isinstance(literal, Text):
         raise InternalError(f"{type(literal).__name__} is no literal", code="bad-literal")
     moment = literal_instant(literal)
     if moment is not None:
-        return compare(op, instant(looked.text), bind.bind(moment))
-    return compare(op, looked.text, bind.bind(literal.value))
+        return compare(op, looked.instant(), bind.bind(moment))
+    return compare(op, looked.text(), bind.bind(literal.value))
 
 
 def _boolean_order(op: str, looked: Looked, value: bool) -> Sql:
-    side = exp.EQ(this=looked.raw.copy(), expression=text("true"))
+    side = exp.paren(exp.EQ(this=looked.raw(), expression=text("true")))
     return exp.and_(looked.is_boolean(), compare(op, side, exp.convert(value)))
 
 
 def against_looked(op: str, left: Looked, right: Looked) -> Sql:
     """`left op right` of two looked-up values of one type."""
-    cases = [compare(op, left.text, right.text), compare(op, left.number, right.number)]
+    cases = [compare(op, left.text(), right.text()), compare(op, left.number(), right.number())]
     if op in ("=", "!="):
-        cases.append(exp.and_(left.is_boolean(), right.is_boolean(), compare(op, left.raw, right.raw)))
+        cases.append(exp.and_(left.is_boolean(), right.is_boolean(), compare(op, left.raw(), right.raw())))
     return any_of(cases)
 
 
@@ -204,13 +229,13 @@ def membership(looked: Looked, items: tuple[Expression, ...], bind: Binder) -> S
     booleans = ["true" if item.value else "false" for item in items if isinstance(item, Boolean)]
     cases: list[Sql] = []
     if texts:
-        cases.append(exp.In(this=looked.text.copy(), expressions=[bind.bind(each) for each in texts]))
+        cases.append(exp.In(this=looked.text(), expressions=[bind.bind(each) for each in texts]))
     if moments:
-        cases.append(exp.In(this=instant(looked.text), expressions=[bind.bind(each) for each in moments]))
+        cases.append(exp.In(this=looked.instant(), expressions=[bind.bind(each) for each in moments]))
     if numbers:
-        cases.append(exp.In(this=looked.number.copy(), expressions=[bind.bind(each) for each in numbers]))
+        cases.append(exp.In(this=looked.number(), expressions=[bind.bind(each) for each in numbers]))
     if booleans:
-        cases.append(exp.In(this=looked.raw.copy(), expressions=[text(each) for each in booleans]))
+        cases.append(exp.In(this=looked.raw(), expressions=[text(each) for each in booleans]))
     return any_of(cases)
 
 

@@ -94,14 +94,14 @@ class SqlEvent:
 
     Attributes:
         timestamp: The event's instant.
-        number, text, raw: The property, as millionths, as text, as JSON; None for functions without one.
+        number, text, raw: Make the property, as millionths, as text, as JSON text.
         aggregate: Puts the filter (name, windows, `where`) on an aggregate.
     """
 
     timestamp: Any
-    number: Any
-    text: Any
-    raw: Any
+    number: Callable[[], Any]
+    text: Callable[[], Any]
+    raw: Callable[[], Any]
     aggregate: Callable[[Any], Any]
 
 

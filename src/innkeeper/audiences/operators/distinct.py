@@ -34,14 +34,14 @@ def _sql(event: SqlEvent) -> Any:
     def tagged(tag: str, value: Any) -> Any:
         return exp.DPipe(this=exp.Literal.string(tag), expression=exp.cast(value, "varchar"), safe=True)
 
-    text = exp.Not(this=exp.Is(this=event.text.copy(), expression=exp.Null()))
-    number = exp.Not(this=exp.Is(this=event.number.copy(), expression=exp.Null()))
-    boolean = exp.In(this=event.raw.copy(), expressions=[exp.Literal.string("true"), exp.Literal.string("false")])
+    text = exp.Not(this=exp.Is(this=event.text(), expression=exp.Null()))
+    number = exp.Not(this=exp.Is(this=event.number(), expression=exp.Null()))
+    boolean = exp.In(this=event.raw(), expressions=[exp.Literal.string("true"), exp.Literal.string("false")])
     value = (
         exp.Case()
-        .when(text, tagged("s", event.text.copy()))
-        .when(number, tagged("n", event.number.copy()))
-        .when(boolean, tagged("b", event.raw.copy()))
+        .when(text, tagged("s", event.text()))
+        .when(number, tagged("n", event.number()))
+        .when(boolean, tagged("b", event.raw()))
     )
     return event.aggregate(exp.Count(this=exp.Distinct(expressions=[value])))
 

@@ -39,7 +39,7 @@ def _aggregate(name: str) -> Any:
         from sqlglot import exp
 
         made = {"sum": exp.Sum, "min": exp.Min, "max": exp.Max}[name]
-        return event.aggregate(made(this=event.number))
+        return event.aggregate(made(this=event.number()))
 
     return build
 
@@ -54,7 +54,7 @@ def _avg_sql(event: SqlEvent) -> Any:
     from sqlglot import exp
 
     # Compared as sum against literal x count, so that no division rounds: see sql.py.
-    return exp.Tuple(expressions=[_aggregate("sum")(event), event.aggregate(exp.Count(this=event.number))])
+    return exp.Tuple(expressions=[_aggregate("sum")(event), event.aggregate(exp.Count(this=event.number()))])
 
 
 def _words(what: str) -> Any:

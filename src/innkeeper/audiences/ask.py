@@ -1,0 +1,72 @@
+"""Asks an audience of everyone at once: from an expression to the members as of an instant.
+
+Pure: whoever calls gives a function that runs SQL over the views `events` and `links` (the bulk engine of the store).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from innkeeper.audiences.catalog import Catalog
+from innkeeper.audiences.expand import expand
+from innkeeper.audiences.nodes import Expression
+from innkeeper.audiences.sql import LocalZone, Query, counting, members_query, uses_calendar, zones_query
+from innkeeper.kernel.json import loads
+from innkeeper.kernel.time import Instant
+from innkeeper.kernel.zones import country_zone, try_zone
+
+#: Runs a statement with named parameters.
+Rows = Callable[[str, dict[str, Any]], list[tuple[Any, ...]]]
+
+
+def zone_of(timezone: Any, country: Any, default: str) -> str:
+    """The zone of a profile with these traits: its own, else its country's, else the workspace's."""
+    if isinstance(timezone, str) and try_zone(timezone) is not None:
+        return timezone
+    found = country_zone(country) if isinstance(country, str) else None
+    return default if found is None else found
+
+
+class Question:
+    """An expression with its definitions put in, ready to be asked as of any instant."""
+
+    def __init__(self, expression: Expression, catalog: Catalog, *, at: Instant, zone: str = "UTC") -> None:
+        self.expression = expand(expression, catalog)
+        self.at, self.zone = at, zone
+
+    @cached_property
+    def sql(self) -> Query:
+        """The statement that lists the members; without the table of zones that calendar words need."""
+        return members_query(self.expression, at=self.at, default_zone=self.zone)
+
+    @property
+    def properties(self) -> frozenset[tuple[str, ...]]:
+        """The paths of properties that the view `events` must have columns for."""
+        return self.sql.properties
+
+    def members(self, rows: Rows) -> list[str]:
+        """The subjects of all members, sorted."""
+        query = self._complete(rows)
+        return sorted(subject for (subject,) in rows(query.sql, query.parameters))
+
+    def count(self, rows: Rows) -> int:
+        """How many members there are."""
+        query = counting(self._complete(rows))
+        return int(rows(query.sql, query.parameters)[0][0])
+
+    def _complete(self, rows: Rows) -> Query:
+        """The statement with the zones that calendar words need."""
+        if not uses_calendar(self.expression):
+            return self.sql
+        query = zones_query(self.at)
+        zones = [
+            LocalZone(timezone=timezone, country=country, zone=zone_of(_plain(timezone), _plain(country), self.zone))
+            for timezone, country in rows(query.sql, query.parameters)
+        ]
+        return members_query(self.expression, at=self.at, zones=zones, default_zone=self.zone)
+
+
+def _plain(text: str | None) -> Any:
+    return None if text is None else loads(text)

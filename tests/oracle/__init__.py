@@ -1,0 +1,1 @@
+"""Plain answers, written apart from the code that they judge."""
