@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from innkeeper.runtime.lock import hold
 from innkeeper.strategy.starting import example_names, starter_files
 
 
@@ -65,6 +67,54 @@ def test_apply_asks_and_without_a_terminal_refuses(workspace: Workspace) -> None
     assert done.returncode == 2
     assert "--yes" in done.stderr
     assert not (workspace.folder / ".innkeeper").exists()
+
+
+def answer_on_a_terminal(workspace: Workspace, answer: str, *arguments: str) -> tuple[int, str]:
+    """Run a command with a terminal for its input; its exit code and what it said on it."""
+    main, side = pty.openpty()
+    os.write(main, f"{answer}\n".encode())
+    done = subprocess.run(
+        [sys.executable, "-m", "innkeeper", *arguments],
+        cwd=workspace.folder, stdin=side, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    os.close(main)
+    os.close(side)
+    return done.returncode, done.stderr
+
+
+def test_apply_shows_and_asks_on_a_terminal(workspace: Workspace) -> None:
+    workspace.call("init", "mine")
+    code, said = answer_on_a_terminal(workspace, "n", "apply", "mine")
+    assert (code, "+ journeys/welcome" in said, "nothing was applied" in said) == (1, True, True)
+    assert not (workspace.folder / ".innkeeper").exists()
+    code, said = answer_on_a_terminal(workspace, "y", "apply", "mine")
+    assert code == 0, said
+    assert workspace.json("plan", "mine")["added"] == []
+
+
+def test_apply_waits_for_nobody_who_holds_the_home(workspace: Workspace) -> None:
+    workspace.call("init", "mine")
+    with hold(workspace.folder / ".innkeeper"):
+        done = workspace.call("apply", "mine", "--yes")
+    assert done.returncode == 1
+    assert str(os.getpid()) in done.stderr
+
+
+def test_names_that_the_log_has_seen_need_no_declaration(workspace: Workspace) -> None:
+    workspace.call("init", "mine")
+    new = workspace.folder / "mine" / "audiences" / "new.yaml"
+    new.write_text("when: did('Room Viewed', where => rate > 100) and traits.tier = 'gold'\n")
+    assert len(workspace.json("check", "mine", code=2)["errors"]) == 2
+    event = {
+        "type": "track", "event": "Room Viewed", "userId": "u1", "messageId": "m1", "properties": {"rate": 120},
+        "timestamp": "2026-01-01T00:00:00Z", "context": {"traits": {"tier": "gold"}},
+    }  # fmt: skip
+    (workspace.folder / "events.jsonl").write_text(json.dumps(event) + "\n")
+    assert workspace.json("import", "events.jsonl")["accepted"] == 1
+    assert workspace.json("check", "mine")["errors"] == []
+    new.write_text("when: did('Room Viewed', where => rat > 100)\n")
+    (error,) = workspace.json("check", "mine", code=2)["errors"]
+    assert (error["code"], error["fix"]) == ("unknown-property", "did you mean 'rate'?")
 
 
 def test_check_says_every_error_with_the_path_as_typed(workspace: Workspace) -> None:

@@ -25,7 +25,7 @@ def command(call: Call, directory: Path, yes: bool, allow_unknown: bool) -> None
 
     Checks it, shows what changes and asks; --yes asks nothing. Makes the workspace when it is missing.
     """
-    from innkeeper.cli.strategy_files import valid_files
+    from innkeeper.cli.strategy_files import files_in_force, valid_files
     from innkeeper.kernel.time import SystemClock
     from innkeeper.runtime import definitions
     from innkeeper.runtime.lock import hold
@@ -33,17 +33,22 @@ def command(call: Call, directory: Path, yes: bool, allow_unknown: bool) -> None
     from innkeeper.strategy.inventory import compare
 
     files = valid_files(call, directory, allow_unknown=allow_unknown)
-    if not yes:
-        _needs_a_terminal(directory)
+    changes = compare(files_in_force(call.home), files)
+    if changes and not yes:
+        _ask(changes, directory)
     with hold(call.home), State.open(call.home, create=True) as state:
-        changes = compare(definitions.applied_files(state), files)
-        if changes and not yes:
-            _ask(changes)
+        now_in_force = definitions.applied_files(state)
+        if not yes and compare(now_in_force, files) != changes:
+            _refuse("another strategy was applied in the meantime; nothing was applied", "changed-meanwhile", directory)
+        changes = compare(now_in_force, files)
         definitions.apply(state, files, SystemClock().now())
     call.answer(changes.as_dict(), lambda: _tell(changes, call.home, shown=not yes))
 
 
-def _needs_a_terminal(directory: Path) -> None:
+def _ask(changes: Changes, directory: Path) -> None:
+    from contextlib import redirect_stdout
+
+    from innkeeper.cli.strategy_files import show
     from innkeeper.kernel.errors import UsageError
 
     if not sys.stdin.isatty():
@@ -52,16 +57,16 @@ def _needs_a_terminal(directory: Path) -> None:
             code="not-a-terminal",
             fix=f"innkeeper apply {directory} --yes",
         )
-
-
-def _ask(changes: Changes) -> None:
-    from contextlib import redirect_stdout
-
-    from innkeeper.cli.strategy_files import show
-
     with redirect_stdout(sys.stderr):
         show(changes)
-    click.confirm("apply this?", abort=True, err=True)
+    if not click.confirm("apply this?", err=True):
+        _refuse("nothing was applied", "declined", directory)
+
+
+def _refuse(message: str, code: str, directory: Path) -> None:
+    from innkeeper.kernel.errors import OperationFailed
+
+    raise OperationFailed(message, code=code, fix=f"look again: innkeeper plan {directory}")
 
 
 def _tell(changes: Changes, home: Path, *, shown: bool) -> None:

@@ -47,6 +47,17 @@ def valid_files(call: Call, directory: Path, *, allow_unknown: bool) -> dict[str
     return files
 
 
+def files_in_force(home: Path) -> dict[str, str]:
+    """The texts of the applied strategy; empty where there is no workspace yet."""
+    from innkeeper.runtime.definitions import applied_files
+    from innkeeper.store.state import State
+
+    if not (home / "state.db").exists():
+        return {}
+    with State.open(home, readonly=True) as state:
+        return applied_files(state)
+
+
 def _typed(problem: Problem, directory: Path) -> Problem:
     return replace(problem, file=str(directory / problem.file)) if problem.file else problem
 

@@ -16,15 +16,9 @@ from innkeeper.cli.strategy_files import allow_unknown_option, directory_argumen
 @click.pass_obj
 def command(call: Call, directory: Path, allow_unknown: bool) -> None:
     """Show what applying the strategy folder would change; changes nothing."""
-    from innkeeper.cli.strategy_files import show, valid_files
-    from innkeeper.runtime.definitions import applied_files
-    from innkeeper.store.state import State
+    from innkeeper.cli.strategy_files import files_in_force, show, valid_files
     from innkeeper.strategy.inventory import compare
 
     files = valid_files(call, directory, allow_unknown=allow_unknown)
-    before: dict[str, str] = {}
-    if (call.home / "state.db").exists():
-        with State.open(call.home, readonly=True) as state:
-            before = applied_files(state)
-    changes = compare(before, files)
+    changes = compare(files_in_force(call.home), files)
     call.answer({**changes.as_dict(), "diffs": changes.diffs}, lambda: show(changes))

@@ -6,12 +6,12 @@ The language itself is the audiences slice.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from innkeeper.audiences import Catalog, Expression, check, cycle_problem, find_cycle, parse
 from innkeeper.audiences.check import references
 from innkeeper.audiences.nodes import Boolean, walk
-from innkeeper.kernel.errors import Invalid
+from innkeeper.kernel.errors import Invalid, Problem
 from innkeeper.kernel.located import Findings, Located, Place
 from innkeeper.strategy.known import KnownNames
 from innkeeper.strategy.types import Definitions
@@ -31,6 +31,11 @@ class Written:
     where: Located | Place
     event: str | None = None
     owner: str = ""
+
+
+# code of a finding -> the key of strategy.yaml that declares such names
+_SECTIONS = {"unknown-event": "events", "unknown-property": "events", "unknown-trait": "traits"}
+_HOW_TO_DECLARE = "declare it in strategy.yaml under {}, or import the events first"
 
 
 def read_expression(node: Located, owner: str, findings: Findings) -> Written | None:
@@ -79,7 +84,7 @@ def check_expressions(written: Iterable[Written], catalog: Catalog, findings: Fi
     for each in everything:
         checked = check(each.expression, catalog, event=each.event)
         if checked.errors:
-            findings.add_from(each.where, Invalid(checked.errors))
+            findings.add_from(each.where, Invalid([_with_declaration(problem) for problem in checked.errors]))
     cycle = find_cycle(catalog)
     if cycle is not None:
         for where, line, column in _closing(everything, cycle[-2], cycle[-1]):
@@ -87,6 +92,14 @@ def check_expressions(written: Iterable[Written], catalog: Catalog, findings: Fi
             problem = cycle_problem(cycle)
             findings.add(place, problem.code, problem.message, problem.fix)
             break
+
+
+def _with_declaration(problem: Problem) -> Problem:
+    """The finding, telling how to declare a name that is not near to any known one."""
+    section = _SECTIONS.get(problem.code)
+    if section is None or problem.fix.startswith("did you mean"):
+        return problem
+    return replace(problem, fix=f"{_HOW_TO_DECLARE.format(section)}; {problem.fix}")
 
 
 def _closing(written: list[Written], owner: str, target: str) -> Iterator[tuple[Located | Place, int, int]]:

@@ -67,10 +67,18 @@ def examine(files: Mapping[str, str], *, known: KnownNames | None = None, allow_
     """As `load`, but answers with the problems instead of raising them; the definitions hold what could be read."""
     findings = Findings()
     definitions = _Loading(files, findings).definitions(known or KnownNames())
-    problems = sorted(set(findings.problems), key=lambda p: (p.file, p.line, p.column, p.code, p.message))
+    problems = _once(findings.problems)
     warnings = [problem for problem in problems if allow_unknown and problem.code in UNKNOWN_NAMES]
     errors = [problem for problem in problems if problem not in warnings]
     return Examination(definitions=definitions, errors=tuple(errors), warnings=tuple(warnings))
+
+
+def _once(problems: list[Problem]) -> list[Problem]:
+    """In the order of file and line; of two with one code and place, the first (a goal names its event twice)."""
+    found: dict[tuple[str, int, int, str], Problem] = {}
+    for problem in problems:
+        found.setdefault((problem.file, problem.line, problem.column, problem.code), problem)
+    return [found[place] for place in sorted(found)]
 
 
 def version_of(files: Mapping[str, str]) -> str:

@@ -18,8 +18,9 @@ _DECLARED_IN = {
     "audience": "write audiences/{}.yaml",
     "purpose": "declare it in policies.yaml: purposes: {{{}: {{kind: ..., basis: ...}}}}",
     "channel": "declare it in channels.yaml",
-    "event": "declare it in strategy.yaml under events",
+    "event": "declare it in strategy.yaml under events, or import the events first",
 }
+_MESSAGES = {"event": "nobody has declared or sent the {} '{}'"}
 
 
 def check_mentions(
@@ -41,7 +42,7 @@ def check_mentions(
             findings.add(
                 mention.place,
                 f"unknown-{mention.kind}",
-                f"there is no {mention.kind} '{mention.name}'",
+                _MESSAGES.get(mention.kind, "there is no {0} '{1}'").format(mention.kind, mention.name),
                 did_you_mean(mention.name, names) or _DECLARED_IN[mention.kind].format(mention.name),
             )
 
