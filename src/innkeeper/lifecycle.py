@@ -153,11 +153,14 @@ def absorb(
 
 def release(
     state: ProfileState, identifier: str, at: Instant, world: World, *, announce: bool = True
-) -> tuple[ProfileState, list[Output]]:
+) -> tuple[ProfileState | None, list[Output]]:
     """Take an identifier out of *state* with everything made under it; the reverse of `absorb`.
 
-    The profile that comes apart looks again at *at* by its own timer: call `advance` with it as with any that is due.
+    The profile that comes apart (None: nothing was ever taken under the identifier) looks again at *at* by its own
+    timer: call `advance` with it as with any that is due.
     """
+    if identifier not in state.facts:
+        return None, _begin(state, at, world).outputs
     members = set(state.memberships)
     apart = transfer.split(state, identifier, at)
     for side in (state, apart):

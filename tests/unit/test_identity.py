@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scenario.engine_loop import Loop, at, play, strategy
 
-from innkeeper.events.outputs import AudienceEntered, AudienceLeft, JourneyEntered, JourneyExited
+from innkeeper.events.outputs import AudienceEntered, AudienceLeft, JourneyEntered, JourneyExited, Output
 from innkeeper.events.types import Event
 from innkeeper.identity.links import Link, changes, links_of, owner
 from innkeeper.kernel.ids import anonymous, user
 from innkeeper.kernel.time import DAY, HOUR
 from innkeeper.lifecycle import EventInput, TimerInput, World, absorb, advance, decode, encode, new_state, release
+from innkeeper.profiles.state import ProfileState
 
 START = at("2026-01-01T00:00:00Z")
 
@@ -79,6 +80,18 @@ def pair(world: World) -> tuple[Loop, Loop]:
     return Loop(world, "user_id:u"), Loop(world, "anonymous_id:a")
 
 
+def came_apart(*given: Any) -> tuple[ProfileState, list[Output]]:
+    apart, outputs = release(*given)
+    assert apart is not None
+    return apart, outputs
+
+
+def test_an_identifier_without_events_of_its_own_leaves_no_profile_behind() -> None:
+    loop = play(strategy(audiences=AUDIENCES))
+    loop.event(START, "Login")
+    assert release(loop.state, "anonymous_id:a", START + DAY, loop.world) == (None, [])
+
+
 AUDIENCES = {"three": "count('Login') >= 3", "any": "did('Login')", "quiet": "not did('Login', within => '30 days')"}
 
 
@@ -104,7 +117,7 @@ def test_absorb_then_release_leaves_facts_as_if_never_linked() -> None:
     inputs = theirs.state.inputs
     absorb(mine.state, theirs.state, START + DAY, world)
     state = decode(encode(mine.state))
-    apart, outputs = release(state, "anonymous_id:a", START + 2 * DAY, world)
+    apart, outputs = came_apart(state, "anonymous_id:a", START + 2 * DAY, world)
     assert [msgspec.to_builtins(each.facts) for each in (state, apart)] == before
     assert [type(each) for each in outputs] == [AudienceLeft]
     assert (apart.inputs, apart.next_due_at) == (inputs, START + 2 * DAY)
@@ -138,7 +151,7 @@ def test_what_was_made_under_an_identifier_goes_with_it() -> None:
     absorb(mine.state, theirs.state, START + HOUR, world)
     state = mine.state
     mine.event(START + 2 * HOUR, "Start", id="2")
-    apart, outputs = release(mine.state, "anonymous_id:a", START + 3 * HOUR, world)
+    apart, outputs = came_apart(mine.state, "anonymous_id:a", START + 3 * HOUR, world)
     state = mine.state
     assert [each.key for each in state.enrollments] == ["2"]
     assert [each.key for each in apart.enrollments] == ["1"]
@@ -156,7 +169,7 @@ def test_an_event_of_one_person_does_not_end_what_the_other_began_once_they_are_
     theirs.event(START, "Start")
     absorb(mine.state, theirs.state, START + HOUR, world)
     mine.event(START + 2 * HOUR, "Stop")
-    apart, _ = release(mine.state, "anonymous_id:a", START + 3 * HOUR, world)
+    apart, _ = came_apart(mine.state, "anonymous_id:a", START + 3 * HOUR, world)
     advance(apart, TimerInput(apart.next_due_at), world)
     stop = theirs.make(START + 4 * HOUR, "Stop")
     assert advance(apart, EventInput(stop, stop.timestamp), world) == []
