@@ -44,6 +44,16 @@ def is_email(address: object) -> bool:
     return email_problem(address) is None
 
 
+def ascii_email(address: str) -> str:
+    """A valid address as it goes over the wire: the domain in ASCII.
+
+    >>> ascii_email("ana@münchen.example")
+    'ana@xn--mnchen-3ya.example'
+    """
+    local, _, domain = address.rpartition("@")
+    return f"{local}@{_ascii_domain(domain) or domain}"
+
+
 def _ascii_domain(domain: str) -> str | None:
     if domain.isascii():
         return domain

@@ -35,6 +35,13 @@ FAILPOINTS: Final[dict[str, str]] = {
     "tick.committed": "a tick, or a part of it, is on disk",
     "outlet.appended": "outputs are in the log and still in the outbox",
     "outlet.trimmed": "outputs are in the log alone",
+    "deliver.claimed": "a group of deliveries is claimed, nothing is sent",
+    "deliver.committing": "the ledger says committing, the provider has not acted",
+    "deliver.sent": "the provider has answered, the ledger does not know it",
+    "deliver.recorded": "the ledger has the results of a group",
+    "file.written": "the mail has its temporary name",
+    "file.renamed": "the mail is in the Maildir, its folder and the record are not yet on disk",
+    "file.recorded": "the mail is in the Maildir and in the provider's record",
 }
 
 VARIABLE: Final = "INNKEEPER_FAILPOINT"

@@ -51,7 +51,8 @@ CREATE TABLE outbox (
   PRIMARY KEY (taken_at, subject, input, idx)
 ) WITHOUT ROWID;
 
--- The ledger: one row per planned send and its fate.
+-- The ledger: one row per planned send and its fate. attempts is the fence: a worker whose number is old has lost its
+-- lease. doubts: how often nobody knew whether the provider has it. reason 'virtual': planned only, never claimed.
 CREATE TABLE deliveries (
   id          TEXT PRIMARY KEY,
   subject     TEXT NOT NULL,
@@ -77,12 +78,16 @@ CREATE TABLE deliveries (
   reason      TEXT NOT NULL DEFAULT '',
   state_at    INTEGER NOT NULL,
   attempts    INTEGER NOT NULL DEFAULT 0,
+  doubts      INTEGER NOT NULL DEFAULT 0,
   worker      TEXT,
   lease_until INTEGER,
   provider_id TEXT,
   receipt     TEXT NOT NULL DEFAULT 'none' CHECK (receipt IN ('none', 'pending', 'taken'))
 );
-CREATE INDEX deliveries_open ON deliveries (state, not_before) WHERE state IN ('planned', 'claimed', 'committing');
+CREATE INDEX deliveries_open ON deliveries (state, not_before, id)
+  WHERE state IN ('planned', 'claimed', 'committing') AND reason <> 'virtual';
+CREATE INDEX deliveries_waiting ON deliveries (subject)
+  WHERE state IN ('planned', 'claimed', 'committing') AND reason <> 'virtual';
 CREATE INDEX deliveries_receipts ON deliveries (subject) WHERE receipt = 'pending';
 CREATE INDEX deliveries_enrollment ON deliveries (enrollment);
 CREATE INDEX deliveries_subject ON deliveries (subject);

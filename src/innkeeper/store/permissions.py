@@ -1,0 +1,90 @@
+"""What the claim reads before it lets a delivery go: suppressions, consents, the quiet window. Nothing else.
+
+The tables hold the latest word per identifier and scope, '' meaning all; they were written in the tick's transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import time, timedelta
+from typing import NamedTuple
+
+from innkeeper.kernel.json import dumps, loads
+from innkeeper.kernel.time import Instant
+from innkeeper.kernel.zones import from_local, to_local
+
+_CONSENTS = (
+    "SELECT subject, identifier, purpose, channel, topic, given, at FROM consents"
+    " WHERE subject IN (SELECT value FROM json_each(?))"
+)
+_SUPPRESSIONS = (
+    "SELECT subject, identifier, channel, suppressed, at FROM suppressions"
+    " WHERE subject IN (SELECT value FROM json_each(?))"
+)
+
+
+class Word(NamedTuple):
+    """One word on consent or suppression; *allows* is false for a withdrawal or a suppression."""
+
+    identifier: str
+    purpose: str
+    channel: str
+    topic: str
+    allows: bool
+    at: Instant
+
+
+class Permissions:
+    """The words of some profiles, read in one go."""
+
+    def __init__(self, connection: sqlite3.Connection, subjects: Sequence[str]) -> None:
+        self._consents: dict[str, list[Word]] = defaultdict(list)
+        self._suppressions: dict[str, list[Word]] = defaultdict(list)
+        bound = (dumps(list(subjects)),)
+        for subject, identifier, purpose, channel, topic, given, at in connection.execute(_CONSENTS, bound):
+            self._consents[subject].append(Word(identifier, purpose, channel, topic, bool(given), at))
+        for subject, identifier, channel, suppressed, at in connection.execute(_SUPPRESSIONS, bound):
+            self._suppressions[subject].append(Word(identifier, "", channel, "", not suppressed, at))
+
+    def suppressed(self, subject: str, channel: str) -> bool:
+        """Whether the latest word of any identifier closes the channel."""
+        return _strictest(self._suppressions[subject], "", channel, "") is False
+
+    def consent(self, subject: str, purpose: str, channel: str, topic: str | None) -> bool | None:
+        """The latest word of each identifier, the stricter across them; None when nobody has said one."""
+        return _strictest(self._consents[subject], purpose, channel, topic or "")
+
+
+def _strictest(words: Sequence[Word], purpose: str, channel: str, topic: str) -> bool | None:
+    latest: dict[str, Word] = {}
+    for word in words:
+        if word.purpose in ("", purpose) and word.channel in ("", channel) and word.topic in ("", topic):
+            old = latest.get(word.identifier)
+            # Of two words of one instant the one that forbids counts.
+            if old is None or (word.at, not word.allows) > (old.at, not old.allows):
+                latest[word.identifier] = word
+    return all(word.allows for word in latest.values()) if latest else None
+
+
+def quiet_until(at: Instant, quiet: str | None) -> Instant | None:
+    """The end of the quiet window of a row that holds *at*; None outside of it.
+
+    Args:
+        at: When the delivery would go.
+        quiet: The row's JSON: `zone`, `from`, `to`.
+    """
+    if quiet is None:
+        return None
+    window = loads(quiet)
+    start, end = time.fromisoformat(window["from"]), time.fromisoformat(window["to"])
+    if start == end:
+        return None
+    today = to_local(at, window["zone"]).date()
+    for day in (today - timedelta(days=1), today):
+        opens = from_local(day, start, window["zone"])
+        closes = from_local(day + timedelta(days=1) if end <= start else day, end, window["zone"])
+        if opens <= at < closes:
+            return closes
+    return None
