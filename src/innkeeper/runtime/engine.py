@@ -112,6 +112,8 @@ class Engine:
         self._was_virtual = was_virtual
         self._position = state.last_position()
         self._cache: dict[str, ProfileState] = {}
+        #: Subjects whose stored state was asked for in this tick: what is not in the cache does not exist.
+        self._looked_up: set[str] = set()
         self._users: dict[str, set[str]] = {}
         self._waiting: set[str] = set()
         self._next = _Pending()
@@ -121,7 +123,7 @@ class Engine:
 
         A horizon before the items (history) lets no timer go off.
         """
-        self._cache.clear()
+        self._forget()
         self._load(items, due)
         rest: Sequence[Item] = items
         while True:
@@ -143,7 +145,7 @@ class Engine:
 
     def take_receipts(self, receipts: Sequence[Receipt], clock: Instant | None, cursor: Cursor | None) -> None:
         """Tell profiles the fate of deliveries: at the planned instant (*clock* None), else when it was known."""
-        self._cache.clear()
+        self._forget()
         self._fetch({receipt.subject for receipt in receipts})
         for receipt in receipts:
             at = receipt.planned_at if clock is None else max(receipt.state_at, clock)
@@ -311,13 +313,18 @@ class Engine:
                 subjects.update((link.anonymous, link.user, *self._users[link.anonymous]))
         self._fetch(subjects)
 
+    def _forget(self) -> None:
+        self._cache.clear()
+        self._looked_up.clear()
+
     def _fetch(self, subjects: set[str]) -> None:
         for subject, body in self.state.bodies(subjects - self._cache.keys()).items():
             self._cache[subject] = lifecycle.decode(body)
+        self._looked_up |= subjects
 
     def _state(self, subject: str) -> ProfileState:
         state = self._cache.get(subject)
-        if state is None:
+        if state is None and subject not in self._looked_up:
             self._fetch({subject})
             state = self._cache.get(subject)
         if state is None:
