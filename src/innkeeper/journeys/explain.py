@@ -168,7 +168,8 @@ def _outside(compiled: CompiledJourney, visits: list[Visit], sight: Sight) -> st
         return words + "; the profile has never been in it"
     last = max(visits, key=lambda each: each.began_at)
     ended = "" if last.ended_at is None else f" to {format_instant(last.ended_at)}"
-    words += f"; the profile was in it {sum(each.count for each in visits)} times, last from "
+    count = sum(each.count for each in visits)
+    words += f"; the profile was in it {'once' if count == 1 else f'{count} times'}, last from "
     words += f"{format_instant(last.began_at)}{ended}; coming again: {_reentry(compiled)}"
     return words
 
