@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from innkeeper.kernel.time import DAY, HOUR, MINUTE, Instant
+from innkeeper.kernel.time import DAY, HOUR, MINUTE, SECOND, Instant
 from innkeeper.runtime.harbour_house.diary import Diary, Line
 from innkeeper.runtime.harbour_house.people import Guest
 from innkeeper.runtime.harbour_house.stays import Booking
@@ -162,7 +162,7 @@ class Stay:
             self.track(at, "Survey Completed", **answer)
             if self.guest.email and dice.chance(70):
                 opened = {"message": "thank-you", "journey": "after-the-stay"}
-                self.diary.track(self.guest, at - 90_000_000, "Message Opened", opened)
+                self.diary.track(self.guest, at - 90 * SECOND, "Message Opened", opened)
         if dice.chance(24 if score >= 9 else 16 if score <= 4 else 6):
             at = self.diary.moment(left + dice.between(5, 20) * DAY, self.guest.zone)
             site = dice.pick(("maps.example", "trips.example", "citybreaks.example"))

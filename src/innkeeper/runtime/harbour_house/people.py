@@ -127,7 +127,7 @@ def make_guest(dice: Dice, number: int, device: str) -> Guest:
         zone=dice.pick(country.zones),
         first_name=first,
         last_name=last,
-        email=f"{first_plain}.{last_plain}{number}@{domain}" if dice.chance(97) else None,
+        email=f"{first_plain}.{last_plain}{number}@{domain}" if dice.chance(98) else None,
         phone=f"+000 555 {number:06d}" if dice.chance(55) else None,
         company=dice.pick(_COMPANIES) if persona == "business" and dice.chance(60) else None,
         uses_app=dice.chance(55 if persona == "regular" else 34),

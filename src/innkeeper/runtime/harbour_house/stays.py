@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from innkeeper.kernel.time import DAY, HOUR, MINUTE, Instant, format_instant, to_datetime
+from innkeeper.kernel.time import DAY, HOUR, MINUTE, SECOND, Instant, format_instant, to_datetime
 from innkeeper.runtime.harbour_house.diary import Diary, Line, house_day, month_of
 from innkeeper.runtime.harbour_house.people import Guest
 from innkeeper.runtime.harbour_house.visits import ROOMS, give_consent
@@ -119,12 +119,12 @@ def confirm(diary: Diary, guest: Guest, at: Instant, booking: Booking) -> None:
     if guest.phone:
         traits["phone"] = guest.phone
     diary.identify(guest, at, traits, online=online)
-    diary.track(guest, at + 2_000_000, "Booking Confirmed", booking.properties(), online=online)
+    diary.track(guest, at + 2 * SECOND, "Booking Confirmed", booking.properties(), online=online)
     if guest.company and guest.bookings == 1:
         name = guest.company.replace("-", " ").title()
-        diary.add(guest, at + 3_000_000, {"type": "group", "groupId": guest.company, "traits": {"name": name}})
+        diary.add(guest, at + 3 * SECOND, {"type": "group", "groupId": guest.company, "traits": {"name": name}})
     if guest.email and not guest.consented and diary.dice.chance(34):
-        give_consent(diary, guest, at + 5_000_000, "tick box in the booking form")
+        give_consent(diary, guest, at + 5 * SECOND, "tick box in the booking form")
 
 
 def change(diary: Diary, guest: Guest, at: Instant, booking: Booking) -> None:

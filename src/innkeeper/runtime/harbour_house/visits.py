@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from innkeeper.kernel.time import DAY, HOUR, Instant, format_instant
+from innkeeper.kernel.time import DAY, HOUR, SECOND, Instant, format_instant
 from innkeeper.runtime.harbour_house.diary import Diary, Line, house_day
 from innkeeper.runtime.harbour_house.people import Guest
 
@@ -77,8 +77,9 @@ def join_newsletter(diary: Diary, guest: Guest, at: Instant) -> None:
     if diary.dice.chance(70):
         traits["first_name"] = guest.first_name
     diary.identify(guest, at, traits, online=True)
-    diary.track(guest, at, "Newsletter Joined", {"form": "footer", "list": "letters from the quay"}, online=True)
-    give_consent(diary, guest, at, "double opt-in, footer form")
+    give_consent(diary, guest, at + SECOND, "double opt-in, footer form")
+    joined: Line = {"form": "footer", "list": "letters from the quay"}
+    diary.track(guest, at + 2 * SECOND, "Newsletter Joined", joined, online=True)
     if diary.dice.chance(48):
         opened = at + diary.dice.between(13, 44) * HOUR
         diary.track(guest, opened, "Message Opened", {"message": "welcome-1", "journey": "welcome"})
