@@ -17,7 +17,7 @@ from innkeeper.store.state import State
 from innkeeper.strategy.folder import read_folder
 from innkeeper.strategy.inventory import compare, inventory
 from innkeeper.strategy.known import KnownNames
-from innkeeper.strategy.load import load, version_of
+from innkeeper.strategy.load import examine, load, version_of
 from innkeeper.strategy.starting import example_files, example_names, starter_files
 
 STARTER = {path: content.decode() for path, content in starter_files().items()}
@@ -94,9 +94,23 @@ def test_the_body_knows_its_line() -> None:
 
 def test_a_secret_is_a_reference_to_the_environment() -> None:
     text = 'email: { provider: file, from: "a@b.example", password: "${MAIL_PASSWORD}" }'
+    # The file provider has no password; that it would be a reference is all right.
+    assert [problem.code for problem in examine({**STARTER, "channels.yaml": text}).errors] == ["unknown-key"]
+
+
+def test_a_channel_has_its_provider_and_settings() -> None:
+    text = 'email: { from: "a@b.example" }'
     assert load({**STARTER, "channels.yaml": text}).channels["email"] == ChannelConfig(
-        name="email", provider="file", settings={"from": "a@b.example", "password": "${MAIL_PASSWORD}"}
+        name="email", provider="file", settings={"from": "a@b.example"}
     )
+
+
+def test_a_name_may_look_like_a_number() -> None:
+    files = {**STARTER, "audiences/a.yaml": "name: 12\nwhen: did('Signed Up')", "journeys/j.yaml": (
+        "journey: 7\nenter: { audience: 12 }\nsteps: [ { send: welcome-1 } ]"
+    )}  # fmt: skip
+    found = load(files)
+    assert ("12" in found.audiences, found.journeys["7"].name) == (True, "7")
 
 
 def test_without_channels_there_is_email_into_files() -> None:

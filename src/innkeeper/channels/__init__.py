@@ -1,6 +1,6 @@
-"""Channels: one folder per provider, registered here by its name in `channels.yaml`.
+"""Channels: one folder per provider, registered in `contract.py` by its name in `channels.yaml`.
 
-The contract is `contract.py`; to add a provider see `docs/add-a-channel.md`. Each is imported when it is
+The contract is there, too; to add a provider see `docs/add-a-channel.md`. Each is imported when it is
 first asked for.
 """
 
@@ -10,16 +10,12 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from innkeeper.channels.contract import ChannelConfig, Provider
+from innkeeper.channels.contract import DEFAULT_EMAIL, PROVIDERS, ChannelConfig, Provider, ProviderKind
 from innkeeper.kernel.registry import Registry
 
 __all__ = ["DEFAULT_EMAIL", "PROVIDERS", "make_provider"]
 
-#: Provider -> the module whose `make(config, home)` answers a `Provider`.
-PROVIDERS: Registry[str] = Registry("provider", {"file": "innkeeper.channels.email_file"})
-
-#: What holds when `channels.yaml` says nothing of email.
-DEFAULT_EMAIL = ChannelConfig(name="email", provider="file")
+_KINDS: Registry[ProviderKind] = Registry("provider", PROVIDERS)
 
 
 def make_provider(config: ChannelConfig, home: Path) -> Provider:
@@ -28,5 +24,5 @@ def make_provider(config: ChannelConfig, home: Path) -> Provider:
     Raises:
         UsageError: There is no such provider, or its settings are wrong.
     """
-    make: Callable[[ChannelConfig, Path], Provider] = import_module(PROVIDERS[config.provider]).make
+    make: Callable[[ChannelConfig, Path], Provider] = import_module(_KINDS[config.provider].module).make
     return make(config, home)

@@ -16,12 +16,35 @@ from innkeeper.kernel.time import Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderKind:
+    """What is known of a provider before it is imported.
+
+    Attributes:
+        module: Its `make(config, home)` answers a `Provider`.
+        settings: The keys of its entry in `channels.yaml`, besides `provider`.
+    """
+
+    module: str
+    settings: tuple[str, ...]
+
+
+#: Every provider by its name in `channels.yaml`; `check` and `make_provider` read it.
+PROVIDERS: Mapping[str, ProviderKind] = {
+    "file": ProviderKind(module="innkeeper.channels.email_file", settings=("from",)),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelConfig:
     """One entry of `channels.yaml`: a channel's name, its provider and the provider's settings."""
 
     name: str
     provider: str
     settings: Mapping[str, object] = field(default_factory=dict)
+
+
+#: What holds when `channels.yaml` says nothing of email.
+DEFAULT_EMAIL = ChannelConfig(name="email", provider="file")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

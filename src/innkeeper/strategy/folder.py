@@ -52,7 +52,13 @@ def _walk(folder: Path) -> Iterator[Path]:
     pending = [folder]
     while pending:
         parent = pending.pop()
-        for entry in parent.iterdir():
+        try:
+            entries = list(parent.iterdir())
+        except OSError as error:
+            raise OperationFailed(
+                f"{parent} cannot be read: {error.strerror}", code="unreadable", fix="make it readable for this user"
+            ) from error
+        for entry in entries:
             if entry.name.startswith((".", "__")) or (parent == folder and _is_beside(entry.name)):
                 continue
             if not entry.is_dir():
@@ -78,7 +84,9 @@ def _read(path: Path, findings: Findings) -> str:
         content = path.read_bytes()
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except OSError as error:
-        raise OperationFailed(f"{path} cannot be read: {error.strerror}", code="unreadable") from error
+        raise OperationFailed(
+            f"{path} cannot be read: {error.strerror}", code="unreadable", fix="make it readable for this user"
+        ) from error
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         findings.add(

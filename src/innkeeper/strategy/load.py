@@ -28,7 +28,8 @@ from innkeeper.strategy.journey_names import NameChecker, traits_set
 from innkeeper.strategy.known import KnownNames, join
 from innkeeper.strategy.message_files import message_files
 from innkeeper.strategy.names import check_name
-from innkeeper.strategy.read_workspace import DEFAULT_CHANNELS, read_channels, read_workspace
+from innkeeper.strategy.read_channels import read_channels
+from innkeeper.strategy.read_workspace import read_workspace
 from innkeeper.strategy.references import cap_mentions, check_mentions, journey_mentions, message_mentions
 from innkeeper.strategy.types import AudienceDefinition, Definitions, StageDefinition, Workspace
 from innkeeper.strategy.yaml import read_yaml
@@ -170,7 +171,7 @@ class _Loading:
         audiences = {}
         for name, node in self._each("audiences", "name"):
             reader = Reader(node, self.findings, f"the audience '{name}'")
-            reader.has("name")
+            reader.text("name")
             description = reader.text("description", "") or ""
             when = reader.require("when", "write it like when: did('Order Completed')")
             reader.close()
@@ -239,8 +240,7 @@ class _Loading:
         return node, None if node is None else read_policies(node, self.findings)
 
     def _channels(self) -> dict[str, ChannelConfig]:
-        node = self._single("channels.yaml")
-        return dict(DEFAULT_CHANNELS) if node is None else read_channels(node, self.findings)
+        return read_channels(self._single("channels.yaml"), self.findings)
 
 
 def _journey_expressions(definitions: Definitions) -> list[Written]:
@@ -254,8 +254,8 @@ def _journey_expressions(definitions: Definitions) -> list[Written]:
 def _name_of(node: Located, key: str, stem: str) -> tuple[str, Place]:
     if isinstance(node.value, dict) and key in node.value:
         given = node.value[key]
-        if isinstance(given.value, str) and given.value.strip():
-            return given.value, given.place
+        if isinstance(given.value, str | int | float) and not isinstance(given.value, bool) and str(given.value):
+            return str(given.value), given.place
     return stem, node.place
 
 

@@ -1,24 +1,16 @@
-"""`strategy.yaml` and `channels.yaml` to their values."""
+"""`strategy.yaml` to its value."""
 
 from __future__ import annotations
 
 import re
 
-from innkeeper.channels.contract import ChannelConfig
-from innkeeper.kernel.located import Findings, Located, Place, Reader
+from innkeeper.kernel.located import Findings, Located, Reader
 from innkeeper.kernel.zones import try_zone
 from innkeeper.strategy.types import Workspace
 
-#: What a workspace without `channels.yaml` has.
-DEFAULT_CHANNELS = {"email": ChannelConfig(name="email", provider="file")}
-
 LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*\Z")
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
-_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}\Z")
-_SECRET = re.compile(r"(?i)(pass(word|wd|phrase)?|secret|token|credential|(api|private|secret|access|write)[_-]?key)")
 _LATER_KEYS = ("sources", "objects", "accounts", "identity", "namespaces")
-_PROVIDERS = ("file",)
-_LATER_PROVIDERS = ("smtp", "webhook", "sms", "push", "ses", "sendgrid", "postmark", "mailgun")
 
 
 def read_workspace(node: Located, findings: Findings) -> Workspace:
@@ -89,51 +81,3 @@ def _names(nodes: list[Located], findings: Findings, what: str) -> list[str]:
         else:
             findings.add(node, "not-a-text", f"{what} must be a text, not '{node.plain()}'", "put it in quotes")
     return names
-
-
-def read_channels(node: Located, findings: Findings) -> dict[str, ChannelConfig]:
-    """The channels of `channels.yaml`: `{email: {provider: file, from: ...}}`."""
-    if node.value is None:
-        return dict(DEFAULT_CHANNELS)
-    reader = Reader(node, findings, "channels.yaml")
-    channels = {}
-    for name in reader:
-        item = reader.get(name)
-        if item is None:
-            item = Located({}, node.keys[name], {})
-        channels[name] = _channel(name, item, node.keys[name], findings)
-    return channels
-
-
-def _channel(name: str, node: Located, place: Place, findings: Findings) -> ChannelConfig:
-    reader = Reader(node, findings, f"the channel '{name}'")
-    if name != "email":
-        findings.add(place, "later", f"the channel '{name}' comes with a later version", "use the channel 'email'")
-    found = reader.get("provider")
-    provider = reader.text("provider", "file") or "file"
-    if found is not None and provider in _LATER_PROVIDERS:
-        findings.add(found, "later", f"the provider '{provider}' comes with a later version", "use 'provider: file'")
-    elif found is not None and provider not in _PROVIDERS:
-        findings.add(found, "unknown-provider", f"there is no provider '{provider}'", f"known: {', '.join(_PROVIDERS)}")
-    settings: dict[str, object] = {}
-    for key in reader:
-        item = reader.get(key)
-        if key == "provider" or item is None:
-            continue
-        _check_secret(key, item, findings)
-        settings[key] = item.plain()
-    return ChannelConfig(name=name, provider=provider, settings=settings)
-
-
-def _check_secret(key: str, node: Located, findings: Findings) -> None:
-    """Secrets stand in the environment: the strategy goes into Git, the log and the store."""
-    if isinstance(node.value, dict):
-        for inner, item in node.value.items():
-            _check_secret(inner, item, findings)
-    elif _SECRET.search(key) and not (isinstance(node.value, str) and _REFERENCE.match(node.value)):
-        name = re.sub(r"[^A-Z0-9]+", "_", key.upper())
-        # The value is not printed: it may be a real secret.
-        findings.add(
-            node, "inline-secret", f"'{key}' is a secret and must not stand in a file",
-            f"put it into the environment and write: {key}: ${{{name}}}",
-        )  # fmt: skip
