@@ -56,6 +56,10 @@ class BackgroundSeal:
         if thread is not None:
             thread.join()
 
+    def _behind(self, sealed: int) -> bool:
+        with self._mutex:
+            return self._tail_rows - sealed >= self.sizes.seal_rows // 2
+
     def _run(self) -> None:
         sealed = 0
         error: InnkeeperError | None = None
@@ -64,7 +68,9 @@ class BackgroundSeal:
             try:
                 sealer = Sealer(self.home, database, self.sizes)
                 sealed = sealer.seal(least=self.sizes.seal_rows)
-                sealer.compact()
+                # While a large import goes on, segments are as large as its lead; merging them would slow it down.
+                if not self._behind(sealed):
+                    sealer.compact()
             finally:
                 database.close()
         except InnkeeperError as caught:

@@ -6,13 +6,15 @@ Which rows go in and when the file counts is decided in `segments.py`.
 from __future__ import annotations
 
 from array import array
+from itertools import islice
+from operator import gt
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.store import files, hashes
-from innkeeper.store.columns import EVENT_COLUMNS, micro_sql, name_sql, string_sql, text_sql, value_sql
+from innkeeper.store.columns import EVENT_COLUMNS, micro_sql, name_sql, string_sql, text_sql
 from innkeeper.store.duck import run
 from innkeeper.store.manifest import FOLDER, Segment
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     import duckdb
 
 #: Small enough that the rows of one identifier are found without reading much else.
-_ROW_GROUP: Final = 50_000
+_ROW_GROUP: Final = 100_000
 #: A property gets a typed column when so many sampled rows have it as a number or text, in a segment at most so many.
 _COMMON_SHARE: Final = 0.005
 _TYPED_MOST: Final = 32
@@ -63,15 +65,24 @@ def add_typed_columns(engine: duckdb.DuckDBPyConnection, source: str, table: str
     Numbers are BIGINT. A property with a number beyond it gets no column in this segment; the JSON has them all.
     """
     numbers, texts = typed
-    items = [f"{micro_sql(value_sql((name,)))} AS {name_sql(f'n:{name}')}" for name in numbers]
-    items += [f"{string_sql(value_sql((name,)))} AS {name_sql(f's:{name}')}" for name in texts]
-    run(engine, f"CREATE TABLE wide AS SELECT *{''.join(f', {item}' for item in items)} FROM ({source})")  # noqa: S608
+    names = sorted({*numbers, *texts})
+    # One look at the JSON for all properties: each json_extract of its own would parse it again.
+    paths = ", ".join(text_sql(f'$."{name}"') for name in names)
+    items = [f"{micro_sql(_picked(names, name))} AS {name_sql(f'n:{name}')}" for name in numbers]
+    items += [f"{string_sql(_picked(names, name))} AS {name_sql(f's:{name}')}" for name in texts]
+    picked = f", json_extract(properties, [{paths}]) AS picked" if names else ""
+    listed = ", ".join([*EVENT_COLUMNS, *items])
+    run(engine, f"CREATE TABLE wide AS SELECT {listed} FROM (SELECT *{picked} FROM ({source}))")  # noqa: S608
     fitting = _fitting(engine, numbers)
     columns = [*EVENT_COLUMNS]
     columns += [f"CAST({name_sql(f'n:{name}')} AS BIGINT) AS {name_sql(f'n:{name}')}" for name in fitting]
     columns += [name_sql(f"s:{name}") for name in texts]
     run(engine, f"CREATE VIEW {table} AS SELECT {', '.join(columns)} FROM wide")  # noqa: S608
     return fitting, texts
+
+
+def _picked(names: list[str], name: str) -> str:
+    return f"CAST(picked[{names.index(name) + 1}] AS VARCHAR)"
 
 
 def _fitting(engine: duckdb.DuckDBPyConnection, numbers: tuple[str, ...]) -> tuple[str, ...]:
@@ -139,12 +150,13 @@ def _summary(engine: duckdb.DuckDBPyConnection, table: str) -> tuple[int, ...]:
 def write_index(engine: duckdb.DuckDBPyConnection, home: Path, segment: Segment, table: str | None = None) -> None:
     """Write a segment's hash index, from *table* or from the segment itself."""
     source = table or f"read_parquet({text_sql(str((home / FOLDER / segment.file).resolve()))})"
-    values, places = array("Q"), array("Q")
-    result = engine.execute(
-        f"SELECT md5_number_lower(source || chr(0) || message_id) AS h, seq FROM {source} ORDER BY h, seq"  # noqa: S608
+    rows = run(
+        engine,
+        "SELECT list(h), list(seq) FROM (SELECT md5_number_lower(source || chr(0) || message_id) AS h, seq "  # noqa: S608
+        f"FROM {source} ORDER BY h, seq)",
     )
-    while rows := result.fetchmany(100_000):
-        some_values, some_places = zip(*rows, strict=True)
-        values.extend(some_values)
-        places.extend(some_places)
-    files.write_atomically(home / FOLDER / segment.index, hashes.encode(values, places))
+    values, places = rows[0]
+    if any(map(gt, values, islice(values, 1, None))):
+        # DuckDB promises no order to an aggregate, though it keeps it.
+        values, places = zip(*sorted(zip(values, places, strict=True)), strict=True)
+    files.write_atomically(home / FOLDER / segment.index, hashes.encode(array("Q", values), array("Q", places)))

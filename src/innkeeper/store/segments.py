@@ -25,7 +25,7 @@ from innkeeper.store.manifest import FOLDER, Manifest, Segment
 from innkeeper.store.segment_files import add_typed_columns, common_properties, write_segment
 from innkeeper.store.verify import damage
 
-_TRIM_CHUNK: Final = 20_000
+_TRIM_CHUNK: Final = 25_000
 _ASIDE: Final = "forgotten"
 READERS_LOCK: Final = "readers.lock"
 #: Name of a segment: first place, last place, generation.
@@ -211,9 +211,8 @@ class Sealer:
         with duck.translated(self.folder):
             engine = duck.connect(self.home)
             try:
-                source = segments_sql(self.home, run, [])
                 typed = (_union(segment.numbers for segment in run), _union(segment.texts for segment in run))
-                typed = add_typed_columns(engine, source, "merged", typed)
+                typed = add_typed_columns(engine, segments_sql(self.home, run, []), "merged", typed)
                 segment = write_segment(engine, self.home, "merged", stem, typed, "compact")
             finally:
                 engine.close()
@@ -250,13 +249,15 @@ class Sealer:
             failpoint("compact.recorded")
         while True:
             with sqlite.transaction(self.database, self.database_path) as database:
-                gone = database.execute(
-                    "DELETE FROM tail WHERE seq IN (SELECT seq FROM tail WHERE seq <= ? ORDER BY seq LIMIT ?)",
+                edge = database.execute(
+                    "SELECT seq FROM tail WHERE seq <= ? ORDER BY seq LIMIT 1 OFFSET ?",
                     (listed.sealed_through, _TRIM_CHUNK),
-                ).rowcount
+                ).fetchone()
+                upto = listed.sealed_through if edge is None else edge[0]
+                database.execute("DELETE FROM tail WHERE seq <= ?", (upto,))
             if change == "seal":
                 failpoint("seal.trimming")
-            if gone < _TRIM_CHUNK:
+            if edge is None:
                 break
         if change == "seal":
             failpoint("seal.trimmed")
