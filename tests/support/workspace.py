@@ -20,8 +20,8 @@ from innkeeper.store.log import Log
 from innkeeper.store.state import State
 
 BASE = {
-    "strategy.yaml": "name: test\nzone: UTC\nevents: {Order Completed: [total], Login: [], Booking: [booking_id, arrival],"
-    " Booking Cancelled: [booking_id], Checked In: [booking_id]}\ntraits: [plan]\n",
+    "strategy.yaml": "name: test\nzone: UTC\nevents: {Order Completed: [total], Login: [],"
+    " Booking: [booking_id, arrival], Booking Cancelled: [booking_id], Checked In: [booking_id]}\ntraits: [plan]\n",
     "policies.yaml": "purposes:\n  offers: {kind: marketing, basis: legitimate_interest}\n"
     "  stay: {kind: service, basis: contract}\n",
 }

@@ -16,6 +16,7 @@ from innkeeper.cli.main import Call
 def command(call: Call, host: str, port: int) -> None:
     """Serve the workspace: health over HTTP, the engine and delivery. Ctrl-C stops it."""
     from innkeeper.runtime.serve import serve
+    from innkeeper.web.app import make_app
 
     def ready(url: str) -> None:
         call.answer(
@@ -23,4 +24,4 @@ def command(call: Call, host: str, port: int) -> None:
             lambda: click.echo(f"Innkeeper serves {call.home} at {url} (health: {url}/health). Ctrl-C stops it."),
         )
 
-    serve(call.home, host=host, port=port, ready=ready)
+    serve(call.home, make_app, host=host, port=port, ready=ready)

@@ -28,14 +28,18 @@ _RESTART_SECONDS = 1.0
 _CALM_SECONDS = 30.0
 _MOST_RESTARTS = 5
 
+#: Makes an ASGI application over a function that tells how the parts are.
+MakeApp = Callable[[Callable[[], dict[str, Any]]], Any]
+
 logger = structlog.get_logger()
 
 
-def serve(home: Path, *, host: str, port: int, ready: Callable[[str], None]) -> None:
+def serve(home: Path, make_app: MakeApp, *, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serve a workspace until it is stopped (Ctrl-C, SIGTERM).
 
     Args:
         home: Folder of the workspace; made when it is missing.
+        make_app: Makes the HTTP application (`web/app.py`) over a function that tells how the parts are.
         host, port: Where to listen; port 0 picks a free one.
         ready: Called once with the URL when requests are answered.
 
@@ -49,7 +53,7 @@ def serve(home: Path, *, host: str, port: int, ready: Callable[[str], None]) -> 
             url = f"http://{host}:{listener.getsockname()[1]}"
             try:
                 keeper.start()
-                _run_http(keeper, listener, lambda: ready(url))
+                _run_http(keeper, make_app, listener, lambda: ready(url))
             finally:
                 keeper.stop()
     if keeper.failure is not None:
@@ -69,10 +73,8 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _run_http(keeper: _Keeper, listener: socket.socket, started: Callable[[], None]) -> None:
+def _run_http(keeper: _Keeper, make_app: MakeApp, listener: socket.socket, started: Callable[[], None]) -> None:
     import uvicorn
-
-    from innkeeper.web.app import make_app
 
     config = uvicorn.Config(make_app(keeper.health), log_level="warning", access_log=False, lifespan="on")
     server = uvicorn.Server(config)
