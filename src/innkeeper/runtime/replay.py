@@ -158,12 +158,8 @@ class Again:
         ).fetchone()
         if found is None:
             raise OperationFailed(f"the ledger lacks the delivery {row.delivery}", code="ledger-gap")
-        made = self.scratch.connection.execute(
-            "SELECT subject FROM deliveries WHERE id = ?", (row.delivery,)
-        ).fetchone()
-        subject = found[1] if made is None else made[0]
         return Receipt(
-            found[0], subject, found[2], found[3], found[4], found[5], found[6], found[7], row.outcome or "",
+            found[0], row.subject or found[1], found[2], found[3], found[4], found[5], found[6], found[7], row.outcome or "",
             row.reason or "", row.taken_at, row.taken_at,
         )  # fmt: skip
 

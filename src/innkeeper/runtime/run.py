@@ -15,6 +15,7 @@ from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.time import BEGINNING, HOUR, Clock, Instant, SystemClock, format_instant
 from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.adopt import adopt, end_history
+from innkeeper.runtime.deliver import Deliverer
 from innkeeper.runtime.engine import Counts, Engine, Item
 from innkeeper.runtime.lock import hold
 from innkeeper.runtime.outlet import FULL, drain
@@ -92,11 +93,7 @@ class _Run:
         self.home, self.log, self.state = home, log, state
         self.tick_size, self.progress = tick_size, progress
         definitions = applied.applied(state) or Definitions(version="none")
-        self.deliverer = None
-        if deliver != "none":
-            from innkeeper.runtime.deliver import Deliverer
-
-            self.deliverer = Deliverer.open(home, state, definitions, live=deliver == "live")
+        self.deliverer = None if deliver == "none" else Deliverer.open(home, state, definitions, live=deliver == "live")
         self.engine = Engine(
             state,
             applied.world(state),

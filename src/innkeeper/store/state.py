@@ -66,6 +66,7 @@ class TakenRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     delivery: str | None = None
     outcome: str | None = None
     reason: str | None = None
+    subject: str | None = None
 
 
 class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -239,7 +240,8 @@ class State:
     def add_taken(self, rows: Sequence[TakenRow]) -> None:
         """Record inputs in the order in which they were taken."""
         self.connection.executemany(
-            "INSERT INTO taken (position, mode, seq, taken_at, delivery, outcome, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO taken (position, mode, seq, taken_at, delivery, outcome, reason, subject)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [msgspec.structs.astuple(row) for row in rows],
         )
 
@@ -250,7 +252,7 @@ class State:
     def taken(self, after: int, limit: int) -> list[TakenRow]:
         """Inputs in the order in which they were taken."""
         rows = self.connection.execute(
-            "SELECT position, mode, seq, taken_at, delivery, outcome, reason FROM taken WHERE position > ?"
+            "SELECT position, mode, seq, taken_at, delivery, outcome, reason, subject FROM taken WHERE position > ?"
             " ORDER BY position LIMIT ?",
             (after, limit),
         )

@@ -25,7 +25,7 @@ CREATE TABLE links (
 ) WITHOUT ROWID;
 
 -- The order in which the engine took its inputs. mode: 'live', 'late' (at the clock), 'history' (recorded unannounced),
--- 'receipt' (the fate of a delivery), 'definitions' (seq: number of the strategy from here on), 'history_end'.
+-- 'receipt' (the fate of a delivery, told to a subject), 'definitions' (seq: number of the strategy from here on), 'history_end'.
 CREATE TABLE taken (
   position INTEGER PRIMARY KEY,
   mode     TEXT NOT NULL,
@@ -33,7 +33,8 @@ CREATE TABLE taken (
   taken_at INTEGER NOT NULL,
   delivery TEXT,
   outcome  TEXT,
-  reason   TEXT
+  reason   TEXT,
+  subject  TEXT
 );
 
 -- Outputs and receipts on their way into the log, in the order of the log. Columns as in log.db's tail.

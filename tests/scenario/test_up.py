@@ -1,0 +1,113 @@
+"""`up`: two processes, one home; what has come due while nobody served goes out, and the log has it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from support.workspace import Workspace, event, identify, message
+
+from innkeeper.kernel.time import SECOND, SystemClock, format_instant
+from innkeeper.runtime.replay import replay
+
+STRATEGY = {
+    "messages/hello.md": message("Hello"),
+    "messages/again.md": message("Again"),
+    "journeys/welcome.yaml": "enter: {event: Login}\nsteps:\n  - send: hello\n  - wait: 2 seconds\n  - send: again\n",
+}
+
+
+@contextmanager
+def served(workspace: Workspace) -> Iterator[dict[str, Any]]:
+    """`innkeeper up --json --port 0`, stopped as a service manager stops it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "innkeeper", "--home", str(workspace.home), "up", "--json", "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, "up said nothing"
+        yield json.loads(line)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) in (0, -signal.SIGTERM)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.1)
+
+
+def get(url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        told: dict[str, Any] = json.loads(answer.read())
+    return told
+
+
+def test_up_takes_what_arrived_waits_and_sends(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.apply(STRATEGY)
+    now = SystemClock().now()
+    soon = format_instant(now + 4 * SECOND)
+    workspace.add(
+        identify("u", format_instant(now - 60 * SECOND), email="u@example.com"),
+        event("Login", "u", format_instant(now - 30 * SECOND)),
+        event("Login", "v", soon),
+        received_at=format_instant(now - 20 * SECOND),
+    )
+    with served(workspace) as answer:
+        assert get(answer["url"] + "/health") == {"status": "ok"}
+        eventually(lambda: get_ready(answer["url"]) is True)
+        refused = workspace.shell("run", "--until", "now")
+        assert refused.returncode == 1
+        assert str(answer["pid"]) in refused.stderr
+        eventually(
+            lambda: [row[1:3] for row in workspace.deliveries()] == [("hello", "accepted"), ("again", "accepted")]
+        )
+        eventually(lambda: len(entered(workspace)) == 2)
+    assert entered(workspace)[1][0] >= soon, "an event of the future waits until its time has come"
+    names = [name for _, name, _ in workspace.outputs("Message Sent")]
+    assert names == ["Message Sent", "Message Sent"]
+    assert len(list((tmp_path / "mail" / "new").iterdir())) == 2
+    assert replay(workspace.home).different == 0
+
+
+def entered(workspace: Workspace) -> list[tuple[str, str, dict[str, Any]]]:
+    return workspace.outputs("Journey Entered")
+
+
+def test_the_engine_is_started_again_when_it_dies(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.apply(STRATEGY)
+    with served(workspace) as answer:
+        eventually(lambda: get_ready(answer["url"]) is True)
+        children = subprocess.run(
+            ["ps", "--ppid", str(answer["pid"]), "-o", "pid="], capture_output=True, text=True, check=True
+        ).stdout.split()
+        os.kill(int(children[0]), signal.SIGKILL)
+        eventually(lambda: get_ready(answer["url"]) is False)
+        eventually(lambda: get_ready(answer["url"]) is True)
+
+
+def get_ready(url: str) -> bool | None:
+    try:
+        return bool(get(url + "/ready")["ready"])
+    except urllib.error.HTTPError as error:
+        return bool(json.loads(error.read())["ready"])
