@@ -49,8 +49,9 @@ class World:
         older = [journey for each in earlier for journey in each.journeys.values() if journey.name in named]
         current, versions = compile_journeys(definitions.journeys, older, builder, compile_live, compile_where)
         by_event, by_change = entries(current)
+        counted = frozenset(name for each in versions.values() for name in each.local)
         journeys = JourneyRules(
-            current=current, versions=versions, by_event=by_event, by_change=by_change,
+            current=current, versions=versions, counted=counted, by_event=by_event, by_change=by_change,
             messages=definitions.messages, policies=definitions.policies, workspace=definitions.workspace.name,
         )  # fmt: skip
         return World(version=definitions.version, profiles=builder.build(), journeys=journeys)

@@ -63,12 +63,14 @@ class JourneyRules:
     Attributes:
         current: The versions that are entered, by name.
         versions: Every version that somebody may still be in, by (name, version).
+        counted: Names of the events that open enrollments of some journey count for themselves.
         by_event: Journeys entered by an event, by its name.
         by_change: Journeys entered by a change of audience, by (audience, whether entered).
     """
 
     current: Mapping[str, CompiledJourney]
     versions: Mapping[tuple[str, str], CompiledJourney]
+    counted: frozenset[str]
     by_event: Mapping[str, tuple[CompiledJourney, ...]]
     by_change: Mapping[tuple[str, bool], tuple[CompiledJourney, ...]]
     messages: Mapping[str, Message]

@@ -19,7 +19,7 @@ from innkeeper.profiles.turn import Turn
 def count_event(turn: Turn, rules: JourneyRules) -> None:
     """Count the event of this turn for the open enrollments that keep summaries of it."""
     event = turn.event
-    if event is None:
+    if event is None or event.name not in rules.counted:
         return
     for enrollment in turn.state.enrollments:
         compiled = rules.find(enrollment.journey, enrollment.version)
@@ -31,12 +31,15 @@ def count_event(turn: Turn, rules: JourneyRules) -> None:
 def end_enrollments(turn: Turn, rules: JourneyRules) -> bool:
     """Look again at exits and goals where something has changed or an instant has come; whether any ended."""
     ended = False
+    now, concerned = turn.now, turn.concerned
     for enrollment in list(turn.state.enrollments):
+        if enrollment.recheck_at > now and not concerned:
+            continue
         compiled = rules.find(enrollment.journey, enrollment.version)
         if compiled is None:
             end(turn, enrollment, "left", "the journey is gone")
             ended = True
-        elif enrollment.recheck_at <= turn.now or compiled.bit & turn.concerned:
+        elif enrollment.recheck_at <= now or compiled.bit & concerned:
             ended |= look_again(turn, enrollment, compiled)
     return ended
 

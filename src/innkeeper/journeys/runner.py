@@ -24,12 +24,11 @@ def run_steps(turn: Turn, rules: JourneyRules, offers: dict[str, str]) -> bool:
     """
     ran = False
     for enrollment in list(turn.state.enrollments):
-        if enrollment.id in offers:
+        idle = enrollment.waiting and enrollment.due_at > turn.now
+        if (idle and not turn.concerned) or enrollment.id in offers:
             continue
         compiled = rules.find(enrollment.journey, enrollment.version)
-        if compiled is None:
-            continue
-        if enrollment.waiting and enrollment.due_at > turn.now and not _concerned(turn, enrollment, compiled):
+        if compiled is None or (idle and not _concerned(turn, enrollment, compiled)):
             continue
         ran = True
         _run(turn, rules, compiled, enrollment, offers)

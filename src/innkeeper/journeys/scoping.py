@@ -45,7 +45,7 @@ class EnrollmentReader:
 
     def _by_key(self, storage_key: str) -> list[Any]:
         kept = [facts.accumulators.get(storage_key) for facts in self._profile.state.facts.values()]
-        values = {"", self._enrollment.key or ""}
+        values = dict.fromkeys(("", self._enrollment.key or ""))
         return [by_value[value] for by_value in kept if by_value for value in values if value in by_value]
 
     def trait(self, path: tuple[str, ...]) -> Any:

@@ -1,6 +1,7 @@
 """Consent: the latest word within one identifier, the stricter across identifiers.
 
-Whether a purpose needs a word at all is the consent gate's matter (`decisions/gates/consent.py`).
+`Unsubscribed` is a withdrawal; one that names no purpose is of everything, as with the other words. Whether a purpose
+needs a word at all is the consent gate's matter (`decisions/gates/consent.py`).
 """
 
 from __future__ import annotations
