@@ -39,7 +39,8 @@ class Diary:
         """What a guest has told about themselves; only what is new or has changed."""
         new = {name: value for name, value in traits.items() if guest.traits_told.get(name) != value}
         guest.known = True
-        guest.traits_told.update(new)
+        if at >= self.start:
+            guest.traits_told.update(new)
         self.add(guest, at, {"type": "identify", "traits": new}, online=online)
 
     def add(self, guest: Guest, at: Instant, line: Line, *, online: bool = False, delay: int = 0) -> None:

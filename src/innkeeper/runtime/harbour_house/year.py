@@ -100,6 +100,9 @@ def _book(diary: Diary, guest: Guest, booked: Instant, arrival: Instant) -> Book
         reverse=True,
     ):
         at = diary.moment(booked - days * DAY, guest.zone)
+        if at < diary.start:
+            # Nobody has written it down; what was said there has to be said again.
+            continue
         ended = visit(diary, guest, at, arrival=arrival)
         if guest.email and not guest.known and dice.chance(14):
             join_newsletter(diary, guest, ended)
