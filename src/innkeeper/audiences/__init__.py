@@ -14,6 +14,7 @@ from innkeeper.audiences.parse import parse
 from innkeeper.audiences.printer import print_expression
 from innkeeper.audiences.types import MISSING, Accumulator, Condition, Evaluate, FactsReader
 from innkeeper.audiences.where import compile_where
+from innkeeper.audiences.words import words
 
 __all__ = [
     "BUILT_IN_EVENTS",
@@ -33,4 +34,5 @@ __all__ = [
     "find_cycle",
     "parse",
     "print_expression",
+    "words",
 ]

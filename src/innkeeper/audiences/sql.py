@@ -95,6 +95,19 @@ def members_query(
     return _Statement(expression, at, zones, default_zone).query()
 
 
+def anonymous_ids_query(at: Instant) -> Query:
+    """The smallest anonymous id of each user that has one as of an instant: (subject, id)."""
+    bind = Binder()
+    owned = _Sources(bind, at).owned()
+    return _query(own_ids().with_("owned", as_=owned), bind)
+
+
+def own_ids() -> exp.Select:
+    """The smallest anonymous id of each user, from the table `owned`."""
+    bare = fn("substr", exp.column("identifier"), number(len(ANONYMOUS) + 1))
+    return exp.select("subject", exp.alias_(exp.Min(this=bare), "anonymous")).from_("owned").group_by("subject")
+
+
 def counting(members: Query) -> Query:
     """The statement that counts what another lists."""
     return replace(members, sql=f"SELECT COUNT(*) FROM (\n{members.sql}\n)")  # noqa: S608
@@ -295,7 +308,7 @@ class _Statement(Columns):
         else:
             statement = statement.from_("traits", copy=False)
         if self.reads_anonymous:
-            parts.append(("own_ids", self._own_ids()))
+            parts.append(("own_ids", own_ids()))
             statement = statement.join("own_ids", using="subject", join_type="left", copy=False)
         for name, select in parts:
             statement = statement.with_(name, as_=select, copy=False)
@@ -384,8 +397,3 @@ class _Statement(Columns):
         return (
             exp.select(exp.column("subject", table="traits"), *columns).from_("traits").join(table, on=exp.and_(*same))
         )
-
-    def _own_ids(self) -> exp.Select:
-        """The smallest anonymous id of each user."""
-        bare = fn("substr", exp.column("identifier"), number(len(ANONYMOUS) + 1))
-        return exp.select("subject", exp.alias_(exp.Min(this=bare), "anonymous")).from_("owned").group_by("subject")

@@ -27,7 +27,7 @@ FIRST = Operator(
     summary="The instant of the first occurrence; missing when there is none.",
     kind=_FIRST,
     sql=_first_sql,
-    words=lambda node, occurrence: f"the first time of {occurrence}",
+    words=lambda node, occurrence: f"the first {occurrence}",
     examples=(
         Example(
             expression="first('Login') < now() - '3 days'", events=((1, "Login", {}), (4, "Login", {})), holds=True,
@@ -42,7 +42,7 @@ LAST = Operator(
     summary="The instant of the latest occurrence; missing when there is none.",
     kind=_LAST,
     sql=_last_sql,
-    words=lambda node, occurrence: f"the latest time of {occurrence}",
+    words=lambda node, occurrence: f"the latest {occurrence}",
     examples=(
         Example(
             expression="last('Login') > last('Logout')", events=((1, "Login", {}), (2, "Logout", {})), holds=True,
@@ -59,7 +59,7 @@ DAYS_SINCE_FIRST = Operator(
     summary="Days, not whole ones, since the first occurrence; missing when there is none.",
     kind=_FIRST,
     sql=_first_sql,
-    words=lambda node, occurrence: f"the days since the first time of {occurrence}",
+    words=lambda node, occurrence: f"the days since the first {occurrence}",
     examples=(
         Example(
             expression="days_since_first('Login') = 4", events=((1, "Login", {}), (4, "Login", {})), holds=True,
@@ -73,7 +73,7 @@ DAYS_SINCE_LAST = Operator(
     summary="Days, not whole ones, since the latest occurrence; missing when there is none.",
     kind=_LAST,
     sql=_last_sql,
-    words=lambda node, occurrence: f"the days since the latest time of {occurrence}",
+    words=lambda node, occurrence: f"the days since the latest {occurrence}",
     examples=(
         Example(
             expression="days_since_last('Login') > 45", events=((45, "Login", {}),), holds=False,

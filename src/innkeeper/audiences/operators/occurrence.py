@@ -51,7 +51,7 @@ COUNT = Operator(
     summary="How many times the event happened; 0 when it never did.",
     kind=Kind(one=lambda entry: 1, combine=lambda a, b: a + b, total=len),
     sql=_count_sql,
-    words=lambda node, occurrence: f"the number of times of {occurrence}",
+    words=lambda node, occurrence: f"the number of {occurrence}",
     examples=(
         Example(
             expression="count('Login') >= 2", events=((1, "Login", {}), (1, "Login", {})), holds=True,

@@ -1,0 +1,130 @@
+"""`innkeeper audience count | list | flips | explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from innkeeper.cli.main import Call
+from innkeeper.cli.run import parse_time
+from innkeeper.kernel.errors import UsageError
+
+if TYPE_CHECKING:
+    from innkeeper.runtime.audience import Asked, Audiences
+
+_EPILOG = "EXPR is an expression such as: count('Order Completed', within => '90 days') >= 3"
+
+
+@click.group(epilog=_EPILOG)
+def command() -> None:
+    """Ask who is, was, became or stopped being in an audience."""
+
+
+def _expression(decorated: Callable[..., None]) -> Callable[..., None]:
+    unknown = click.option("--allow-unknown", is_flag=True, help="Unknown names are warnings, not errors.")
+    return click.argument("expression", metavar="EXPR")(unknown(decorated))
+
+
+@command.command("count", epilog=_EPILOG)
+@_expression
+@click.option("--at", metavar="TIME", help="As of this instant; default the workspace's clock.")
+@click.pass_obj
+def count(call: Call, expression: str, allow_unknown: bool, at: str | None) -> None:
+    """How many profiles are members."""
+    audiences, asked = _understand(call, expression, allow_unknown)
+    found = audiences.count(asked, parse_time(at, option="--at"))
+    call.answer({"count": found} | _warnings(asked), lambda: click.echo(found))
+
+
+@command.command("list", epilog=_EPILOG)
+@_expression
+@click.option("--at", metavar="TIME", help="As of this instant; default the workspace's clock.")
+@click.option("--id", "namespace", metavar="NAMESPACE", help="Print this identifier; leave out who has none.")
+@click.pass_obj
+def list_(call: Call, expression: str, allow_unknown: bool, at: str | None, namespace: str | None) -> None:
+    """Who the members are, sorted."""
+    audiences, asked = _understand(call, expression, allow_unknown)
+    ids = audiences.ids(asked, parse_time(at, option="--at"), namespace)
+
+    def tell() -> None:
+        for each in ids:
+            click.echo(each)
+
+    call.answer({"ids": ids} | _warnings(asked), tell)
+
+
+@command.command("flips", epilog=_EPILOG)
+@_expression
+@click.option("--from", "begin", metavar="TIME", required=True, help="After this instant.")
+@click.option("--until", metavar="TIME", required=True, help="Up to this instant.")
+@click.pass_obj
+def flips(call: Call, expression: str, allow_unknown: bool, begin: str, until: str) -> None:
+    """Every change of membership in a period, exact to the microsecond."""
+    from innkeeper.kernel.time import format_instant
+
+    audiences, asked = _understand(call, expression, allow_unknown)
+    first, last = parse_time(begin, option="--from"), parse_time(until, option="--until")
+    if first is None or last is None:
+        raise UsageError("--from and --until are needed", code="no-period", fix="--from TIME --until TIME")
+    found = [
+        {"id": each, "at": format_instant(at), "member": member}
+        for at, each, member in audiences.flips(asked, first, last)
+    ]
+
+    def tell() -> None:
+        for flip in found:
+            click.echo(f"{flip['at']}  {'entered' if flip['member'] else 'left   '}  {flip['id']}")
+        click.echo(f"{len(found)} changes", err=True)
+
+    call.answer({"flips": found} | _warnings(asked), tell)
+
+
+@command.command("explain", epilog=_EPILOG)
+@_expression
+@click.option("--at", metavar="TIME", help="Explain the SQL as of this instant; default the workspace's clock.")
+@click.pass_obj
+def explain(call: Call, expression: str, allow_unknown: bool, at: str | None) -> None:
+    """What an expression means: in plain words, in its canonical form, and as SQL."""
+    from innkeeper.audiences import print_expression, words
+    from innkeeper.audiences.jsonform import to_json
+
+    audiences, asked = _understand(call, expression, allow_unknown)
+    sql, parameters = audiences.sql(asked, parse_time(at, option="--at"))
+    told: dict[str, Any] = {
+        "words": words(asked.expression),
+        "canonical": print_expression(asked.expression),
+        "ast": to_json(asked.expression),
+        "sql": sql,
+        "parameters": {name: value if _fits(value) else str(value) for name, value in parameters.items()},
+    }
+
+    def tell() -> None:
+        click.echo(told["words"])
+        click.echo()
+        click.echo(told["canonical"])
+        click.echo()
+        click.echo(told["sql"])
+        for name, value in parameters.items():
+            click.echo(f"-- ${name} = {value!r}")
+
+    call.answer(told | _warnings(asked), tell)
+
+
+def _fits(value: Any) -> bool:
+    return not isinstance(value, int) or -(2**63) <= value < 2**64
+
+
+def _understand(call: Call, text: str, allow_unknown: bool) -> tuple[Audiences, Asked]:
+    from innkeeper.runtime.audience import Audiences
+
+    audiences = Audiences(call.existing_home())
+    asked = audiences.understand(text, allow_unknown=allow_unknown)
+    for warning in asked.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    return audiences, asked
+
+
+def _warnings(asked: Asked) -> dict[str, Any]:
+    return {"warnings": [warning.as_dict() for warning in asked.warnings]} if asked.warnings else {}

@@ -1,0 +1,170 @@
+"""Questions about audiences, asked of a workspace: its names, its definitions, its clock, its log.
+
+The language is `audiences/`; the engine is not involved, and may run meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from innkeeper.audiences import Catalog, Expression, check, find_cycle, parse
+from innkeeper.audiences.ask import Question
+from innkeeper.audiences.check import Checked, cycle_problem
+from innkeeper.audiences.expand import expand
+from innkeeper.kernel.errors import Invalid, Problem, UsageError, did_you_mean
+from innkeeper.kernel.ids import ANONYMOUS, NAMESPACES, USER, display_id
+from innkeeper.kernel.time import Instant
+from innkeeper.strategy.known import KnownNames, join
+from innkeeper.strategy.types import Definitions
+
+_LAST_EVENT = "SELECT max(ts) FROM events WHERE is_input"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """An expression that was understood, with what it may need."""
+
+    expression: Expression
+    catalog: Catalog
+    warnings: tuple[Problem, ...]
+
+
+class Audiences:
+    """The audiences of one workspace, for questions."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.definitions, self.clock = _definitions(home)
+        self.zone = self.definitions.workspace.zone
+
+    def understand(self, text: str, *, allow_unknown: bool = False) -> Asked:
+        """The tree of an expression whose names are known.
+
+        Raises:
+            Invalid: It is no expression, or names something that nobody has declared or sent.
+        """
+        expression = parse(text)
+        catalog = load_catalog(self.definitions, KnownNames())
+        checked = check(expression, catalog)
+        if checked.errors:
+            # Only now the log is asked for its names: that reads all of it.
+            catalog = load_catalog(self.definitions, _seen(self.home))
+            checked = check(expression, catalog, allow_unknown=allow_unknown)
+        _refuse(checked, catalog, expression)
+        return Asked(expression=expression, catalog=catalog, warnings=checked.warnings)
+
+    def count(self, asked: Asked, at: Instant | None) -> int:
+        """How many profiles are members at an instant; default the clock, before any run the last event."""
+        question = self._question(asked, at)
+        return 0 if question is None else self._ask(question, question.count)
+
+    def ids(self, asked: Asked, at: Instant | None, namespace: str | None = None) -> list[str]:
+        """The members' ids, sorted: as ids are printed, or the identifiers of a namespace, of those who have one."""
+        if namespace is not None and namespace not in NAMESPACES:
+            raise UsageError(
+                f"there is no namespace '{namespace}'",
+                code="unknown-namespace",
+                fix=did_you_mean(namespace, NAMESPACES) or f"namespaces: {', '.join(NAMESPACES)}",
+            )
+        question = self._question(asked, at)
+        if question is None:
+            return []
+
+        def answer(rows: Any) -> list[str]:
+            members = question.members(rows)
+            return members if namespace is None else _in_namespace(members, namespace, rows, question.at)
+
+        return sorted(map(display_id, self._ask(question, answer)))
+
+    def flips(self, asked: Asked, begin: Instant, until: Instant) -> list[tuple[Instant, str, bool]]:
+        """Every change of membership in (begin, until]: instant, id as printed, member; sorted by instant and id."""
+        from innkeeper.audiences.flips import HISTORY_SQL, History
+        from innkeeper.store.bulk import Bulk
+
+        if until < begin:
+            raise UsageError("--until is before --from", code="bad-period", fix="exchange them")
+        history = History(expand(asked.expression, asked.catalog), begin=begin, until=until, zone=self.zone)
+        with Bulk.open(self.home) as bulk:
+            rows = (row for piece in bulk.stream(HISTORY_SQL, history.parameters) for row in piece)
+            return sorted((flip.at, display_id(flip.subject), flip.member) for flip in history.flips(rows))
+
+    def sql(self, asked: Asked, at: Instant | None) -> tuple[str, dict[str, Any]]:
+        """The statement that lists the members, and its values."""
+        instant = self._instant(at)
+        question = Question(asked.expression, asked.catalog, at=0 if instant is None else instant, zone=self.zone)
+        return question.sql.sql, question.sql.parameters
+
+    def _question(self, asked: Asked, at: Instant | None) -> Question | None:
+        instant = self._instant(at)
+        if instant is None:
+            return None
+        return Question(asked.expression, asked.catalog, at=instant, zone=self.zone)
+
+    def _instant(self, at: Instant | None) -> Instant | None:
+        """The instant that is asked about; None when the log is empty and there is no clock."""
+        if at is not None or self.clock is not None:
+            return at if at is not None else self.clock
+        from innkeeper.store.bulk import Bulk
+
+        with Bulk.open(self.home) as bulk:
+            last: Instant | None = bulk.rows(_LAST_EVENT)[0][0]
+        return last
+
+    def _ask(self, question: Question, answer: Any) -> Any:
+        from innkeeper.store.bulk import Bulk
+
+        with Bulk.open(self.home, properties=question.properties) as bulk:
+            return answer(bulk.rows)
+
+
+def load_catalog(definitions: Definitions, seen: KnownNames) -> Catalog:
+    """The names that a question may use: declared, and seen in the log."""
+    declared = KnownNames(events=definitions.workspace.events, traits=definitions.workspace.traits)
+    known = join(declared, seen)
+    return Catalog(
+        events={name: frozenset(_top(path) for path in paths) for name, paths in known.events.items()},
+        traits=frozenset(_top(path) for path in known.traits),
+        audiences={name: audience.when for name, audience in definitions.audiences.items()},
+        stages=tuple((stage.stage, stage.when) for stage in definitions.stages),
+    )
+
+
+def _top(path: str) -> str:
+    return path.partition(".")[0]
+
+
+def _definitions(home: Path) -> tuple[Definitions, Instant | None]:
+    from innkeeper.runtime.definitions import applied
+    from innkeeper.store.state import State
+
+    if not (home / "state.db").is_file():
+        return Definitions(version="none"), None
+    with State.open(home, readonly=True) as state:
+        return applied(state) or Definitions(version="none"), state.clock()
+
+
+def _seen(home: Path) -> KnownNames:
+    from innkeeper.runtime.known import known_names
+
+    return known_names(home) or KnownNames()
+
+
+def _refuse(checked: Checked, catalog: Catalog, expression: Expression) -> None:
+    checked.raise_if_any()
+    cycle = find_cycle(catalog, expression)
+    if cycle is not None:
+        raise Invalid([cycle_problem(cycle)])
+
+
+def _in_namespace(members: Sequence[str], namespace: str, rows: Any, at: Instant) -> list[str]:
+    if namespace == "user_id":
+        return [subject for subject in members if subject.startswith(USER)]
+    from innkeeper.audiences.sql import anonymous_ids_query
+
+    query = anonymous_ids_query(at)
+    own = {subject: ANONYMOUS + value for subject, value in rows(query.sql, query.parameters)}
+    found = (subject if subject.startswith(ANONYMOUS) else own.get(subject) for subject in members)
+    return [identifier for identifier in found if identifier is not None]
