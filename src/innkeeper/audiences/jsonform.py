@@ -112,7 +112,7 @@ def _made(name: str, value: Json, kind: type[Expression], depth: int) -> Any:
         return tuple(_node(item, depth + 1) for item in value)
     if isinstance(value, dict):
         return _node(value, depth + 1)
-    if name in ("ignore_case",) and not isinstance(value, bool):
+    if name == "ignore_case" and not isinstance(value, bool):
         raise _invalid(f"'{name}' is true or false")
     if kind is Path and value not in ("traits", "id", "event", "property"):
         raise _invalid(f"there is no '{value}' to look up")
