@@ -138,8 +138,15 @@ def _keys() -> Iterator[Case]:
     yield "same property twice, one escaped", raw('{"a":1,"\\u0061":2}'), "duplicate-key"
     yield "same key deep inside", raw('{"x":[{"a":{"b":1,"b":1}}]}'), "duplicate-key"
     yield "colon hidden in an escape", raw('{"a":1,"a":2,"c":"\\u003a"}'), "duplicate-key"
-    for key in ("userId", "type", "messageId", "timestamp"):
+    for key in ("userId", "type", "messageId", "event"):
         yield f"{key} twice", line()[:-1] + f', "{key}": "track"}}'.encode(), "duplicate-key"
+    yield "timestamp twice", line()[:-1] + b', "timestamp": "2026-11-22T09:30:00Z"}', "duplicate-key"
+    yield "twice beside a short time", line(timestamp="2026-11-22T09:30Z")[:-1] + b',"x":1,"x":1}', "duplicate-key"
+    yield "twice beside a page's name", line(type="page", name="a")[:-1] + b',"x":1,"x":1}', "duplicate-key"
+    traits = {"traits": {"a": 1}}
+    twice = line(type="identify", context=traits, **traits)[:-1] + b',"x":1,"x":1}'
+    yield "twice beside traits", twice, "duplicate-key"
+    yield "twice beside a write key", line(writeKey="a:b")[:-1] + b',"x":1,"x":1}', "duplicate-key"
     for key in ("__proto__", "constructor", "", " ", "$set", "a.b", "a" * 5_000, "'", '\\"', "\U0001f511"):
         yield f"key {key[:12]}", raw('{"' + key + '":1}'), None
 

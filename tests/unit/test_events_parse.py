@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hostile.events import cases, line
+from hostile.events import GOOD, cases, line
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -254,3 +254,16 @@ def test_one_changed_byte_never_breaks_the_parser(data: st.DataObject) -> None:
     text[data.draw(st.integers(0, len(text) - 1))] = data.draw(st.integers(0, 255))
     answer = parser().parse(bytes(text))
     assert isinstance(answer, LogRow) or answer.reason
+
+
+@given(FIELDS.filter(bool), st.data())
+@settings(max_examples=300)
+def test_a_key_that_stands_twice_is_always_found(fields: dict[str, Any], data: st.DataObject) -> None:
+    sound = GOOD | {key: value for key, value in fields.items() if key in ("properties", "context", "traits", "other")}
+    key = data.draw(st.sampled_from(sorted(sound)))
+    kind = data.draw(st.sampled_from(["track", *NAMES]))
+    text = json.dumps(sound | {"type": kind, "groupId": "g", "previousId": "p", "name": "a:b"})
+    again = json.dumps({key: kind if key == "type" else sound[key]})[1:-1]
+    one, two = parser().parse(text.encode()), parser().parse(f"{text[:-1]}, {again}}}".encode())
+    assert isinstance(two, Refusal)
+    assert isinstance(one, Refusal) or two.code == "duplicate-key"

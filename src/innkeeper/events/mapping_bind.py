@@ -30,6 +30,8 @@ from innkeeper.kernel.time import Instant
 
 Rows = Sequence[Row]
 Get = Callable[[Rows], Any]
+# The class's own `__new__` takes twice as long, and this runs once for every event.
+_new_made = tuple.__new__
 _PLAIN = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 
 
@@ -70,9 +72,9 @@ class BoundMapping:
         self._user_id = self._text(fields.get("userId"))
         self._anonymous_id = self._text(fields.get("anonymousId"))
         self._instant = self._time(fields.get("timestamp"))
-        self._properties = self._tree(mapping.properties)
-        self._traits = self._tree(mapping.traits)
-        self._context = self._tree(mapping.context)
+        self._properties = self._tree(mapping.properties) if mapping.properties else None
+        self._traits = self._tree(mapping.traits) if mapping.traits else None
+        self._context = self._tree(mapping.context) if mapping.context else None
         self._products = None if mapping.products is None else self._tree(mapping.products)
         for name, (_, place) in mapping.types.items():
             self._column(name, place)
@@ -82,19 +84,22 @@ class BoundMapping:
     def event(self, rows: Rows) -> Made:
         """The event of one row, or of the rows of a group; raises `Refused` for what a row holds."""
         instant = self._instant
-        properties = self._properties(rows)
+        properties = self._properties(rows) if self._properties else {}
         if self._products is not None:
             properties["products"] = [self._products((row,)) for row in rows]
-        return Made(
-            (self._type(rows) if self._type else None) or "track",
-            self._event(rows) if self._event else None,
-            self._message_id(rows) if self._message_id else None,
-            self._user_id(rows) if self._user_id else None,
-            self._anonymous_id(rows) if self._anonymous_id else None,
-            instant(rows[0]) if len(rows) == 1 else min(map(instant, rows)),
-            properties,
-            self._traits(rows),
-            self._context(rows),
+        return _new_made(
+            Made,
+            (
+                (self._type(rows) if self._type else None) or "track",
+                self._event(rows) if self._event else None,
+                self._message_id(rows) if self._message_id else None,
+                self._user_id(rows) if self._user_id else None,
+                self._anonymous_id(rows) if self._anonymous_id else None,
+                instant(rows[0]) if len(rows) == 1 else min(map(instant, rows)),
+                properties,
+                self._traits(rows) if self._traits else {},
+                self._context(rows) if self._context else {},
+            ),
         )
 
     def _column(self, name: str, place: Place) -> Column | None:
@@ -240,6 +245,10 @@ class BoundMapping:
         if value is None:
             return None
         get = self._get(value)
+        column = self._table.get(value.columns[0]) if value.kind == "column" else None
+        if column is not None and column.kind == "text" and value.where is None and value.table is None:
+            index = self._used[column.name].index
+            return lambda rows: rows[0][index] or None
         return lambda rows: as_text(get(rows))
 
     def _tree(self, tree: Tree) -> Callable[[Rows], dict[str, Any]]:
@@ -254,6 +263,9 @@ class BoundMapping:
                 nulls.append(key)
             else:
                 simple.append((key, self._get(value)))
+
+        if not nulls and not inner:
+            return lambda rows: {key: found for key, get in simple if (found := get(rows)) is not None}
 
         def build(rows: Rows) -> dict[str, Any]:
             out = {key: found for key, get in simple if (found := get(rows)) is not None}
