@@ -1,0 +1,164 @@
+"""How fast events come in, against bare SQLite that writes the same rows.
+
+Bare: one `executemany` per batch into a table with the same columns and the same unique index, WAL,
+`synchronous=FULL`, the same batches, nothing else. Innkeeper's figures hold everything: parsing, the search for
+duplicates, and the seal that goes on beside it.
+"""
+
+from __future__ import annotations
+
+import gc
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from benchmarks.harness import Row, Scale, Table, progress, ratio, scratch, seconds
+from benchmarks.workload import present
+from innkeeper.events.types import LogRow
+from innkeeper.kernel.json import dumps_bytes, loads
+from innkeeper.kernel.time import format_instant
+from innkeeper.runtime.import_sink import BATCH_ROWS
+from innkeeper.runtime.imports import Order, import_file
+from innkeeper.store.log import Log
+
+_EVENTS = 500_000
+_OLDER = 5_000_000
+_CUSTOMERS = 50_000
+_TARGET = 0.5
+_PROPERTIES = ("total", "product", "path")
+_MAPPING = """
+event: event
+type: {value: track}
+messageId: message_id
+userId: user_id
+timestamp: happened
+properties: {total: total, product: product, path: path}
+"""
+_TABLE = """
+CREATE TABLE tail (
+  seq INTEGER PRIMARY KEY, source TEXT NOT NULL, message_id TEXT NOT NULL, type TEXT NOT NULL, name TEXT NOT NULL,
+  user_id TEXT, anonymous_id TEXT, timestamp INTEGER NOT NULL, received_at INTEGER NOT NULL, properties TEXT NOT NULL,
+  traits TEXT NOT NULL, context TEXT NOT NULL, extra TEXT NOT NULL)
+"""
+_INSERT = (
+    "INSERT INTO tail (source, message_id, type, name, user_id, anonymous_id, timestamp, received_at, properties, "
+    "traits, context, extra) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def run(scale: Scale) -> Table:
+    """Measure append, JSONL and Parquet, into an empty home and into one with older sealed events."""
+    table = Table(title="Import")
+    events, older = scale.of(_EVENTS, least=10_000), scale.of(_OLDER, least=50_000)
+    judged = scale.factor >= 0.2
+    with scratch("import") as folder:
+        progress(f"making {events:,} events")
+        rows = list(present(_CUSTOMERS, events))
+        jsonl, parquet, mapping = write_files(folder, rows)
+        bare = seconds(partial(append_bare, folder / "bare.db", rows))
+        for label, before in (("an empty log", 0), (f"{older:,} older sealed events", older)):
+            home = folder / f"home-{before}"
+            if before:
+                progress(f"sealing {before:,} older events")
+                fill(home, rows, before)
+            for what, file in (("append, rows ready", None), ("JSONL", jsonl), ("Parquet", parquet)):
+                progress(f"{what} into {label}")
+                begin = time.perf_counter()
+                if file is None:
+                    taken = append_rows(home, rows)
+                else:
+                    order = Order(file=file, mapping=mapping if file == parquet else None, source=file.suffix[1:])
+                    done = import_file(home, order, progress=lambda done, of: None)
+                    assert done.accepted == events, done
+                    taken = done.seconds
+                whole = time.perf_counter() - begin
+                with Log.open(home) as log:
+                    log.seal(force=True)
+                table.rows.append(
+                    Row(
+                        what=f"{what}: {events:,} events into {label}",
+                        measured=f"{events / taken:,.0f} events/s ({events / whole:,.0f} with the wait for the seal)",
+                        bare=f"{events / bare:,.0f} events/s", ratio=ratio(bare, taken),
+                        target=f"at least {_TARGET}", met=bare / taken >= _TARGET if judged else None,
+                    )
+                )  # fmt: skip
+    table.notes.append(
+        f"Batches of {BATCH_ROWS:,}. Bare begins with an empty table in all rows. An event counts when it is on disk; "
+        "the seal goes on beside the import, on another core, and the command ends when it has ended."
+    )
+    return table
+
+
+def append_bare(path: Path, rows: Sequence[LogRow]) -> None:
+    """Write the rows as plainly as the same promises allow."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(_TABLE)
+    connection.execute("CREATE UNIQUE INDEX tail_message ON tail (message_id, source)")
+    for at in range(0, len(rows), BATCH_ROWS):
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany(_INSERT, rows[at : at + BATCH_ROWS])
+        connection.execute("COMMIT")
+    connection.close()
+
+
+def append_rows(home: Path, rows: Sequence[LogRow]) -> float:
+    """Append rows that are ready to the log; the seconds until the last was on disk."""
+    with Log.open(home) as log:
+        begin = time.perf_counter()
+        for at in range(0, len(rows), BATCH_ROWS):
+            assert log.append(rows[at : at + BATCH_ROWS]).duplicates == 0
+        return time.perf_counter() - begin
+
+
+def fill(home: Path, rows: Sequence[LogRow], events: int) -> None:
+    """Put so many older events into the segments of a home."""
+
+    def older() -> Iterator[LogRow]:
+        for turn in range(events // len(rows) + 1):
+            for row in rows:
+                yield row._replace(source="older", message_id=f"{turn}-{row.message_id}")
+
+    with Log.open(home) as log:
+        source = islice(older(), events)
+        while batch := list(islice(source, BATCH_ROWS)):
+            log.append(batch)
+        log.seal(force=True)
+
+
+def write_files(folder: Path, rows: Sequence[LogRow]) -> tuple[Path, Path, Path]:
+    """The same events as JSONL and as Parquet, and the mapping of the latter."""
+    import duckdb
+
+    jsonl, flat, parquet, mapping = (folder / name for name in ("e.jsonl", "flat.jsonl", "e.parquet", "mapping.yaml"))
+    with jsonl.open("wb") as lines, flat.open("wb") as columns:
+        for row in rows:
+            properties = loads(row.properties)
+            message = {
+                "type": "track", "messageId": row.message_id, "userId": row.user_id, "event": row.name,
+                "timestamp": format_instant(row.timestamp), "properties": properties,
+            }  # fmt: skip
+            lines.write(dumps_bytes(message) + b"\n")
+            columns.write(
+                dumps_bytes(
+                    {
+                        "event": row.name, "message_id": row.message_id, "user_id": row.user_id,
+                        "happened": message["timestamp"], **{key: properties.get(key) for key in _PROPERTIES},
+                    }
+                )
+                + b"\n"
+            )  # fmt: skip
+    with duckdb.connect() as engine:
+        engine.execute(
+            "CREATE TABLE flat AS SELECT * FROM read_ndjson(?, columns = {event: 'VARCHAR', message_id: 'VARCHAR', "
+            "user_id: 'VARCHAR', happened: 'VARCHAR', total: 'DOUBLE', product: 'VARCHAR', path: 'VARCHAR'})",
+            [str(flat)],
+        ).fetchall()
+        engine.table("flat").write_parquet(str(parquet))
+    mapping.write_text(_MAPPING, encoding="utf-8")
+    gc.collect()
+    return jsonl, parquet, mapping
