@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 SOURCE_PATH = re.compile(r"`((?:src|tests|examples|benchmarks|docs)/[\w./-]+)`")
+#: Paths in the glossary and the flow are written from the package on.
+PACKAGE_PATH = re.compile(r"`((?!src/)(?:[a-z_]+/)+(?:[a-z_]+\.(?:py|sql))?|[a-z_]+\.py)`")
 SECONDS = 120
 
 
@@ -56,6 +58,16 @@ def test_links_and_paths_lead_somewhere(document: Path) -> None:
     broken = [link for link in LINK.findall(text) if not (document.parent / link).exists()]
     broken += [path for path in SOURCE_PATH.findall(text) if not (ROOT / path).exists()]
     assert broken == []
+
+
+@pytest.mark.parametrize("name", ["glossary.md", "flow.md"])
+def test_the_files_that_the_tour_of_the_code_names_are_there(name: str) -> None:
+    named = PACKAGE_PATH.findall((ROOT / "docs" / name).read_text())
+    package = ROOT / "src" / "innkeeper"
+    # A bare name is a neighbour of the file named before it.
+    missing = [path for path in named if not (package / path).exists() and not list(package.rglob(path))]
+    assert len(named) > 20
+    assert missing == []
 
 
 def _environment(folder: Path) -> dict[str, str]:

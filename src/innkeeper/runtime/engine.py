@@ -204,9 +204,7 @@ class Engine:
         self._settle(receipt.subject, at)
         self._position += 1
         self._next.taken.append(
-            TakenRow(
-                self._position, "receipt", 0, at, receipt.delivery, receipt.state, receipt.reason, receipt.subject
-            )  # fmt: skip
+            TakenRow(self._position, "receipt", 0, at, receipt.delivery, receipt.state, receipt.reason, receipt.subject)
         )
         self._next.heard.append(receipt.delivery)
         if receipt.state == "accepted":

@@ -159,8 +159,8 @@ class Again:
         if found is None:
             raise OperationFailed(f"the ledger lacks the delivery {row.delivery}", code="ledger-gap")
         return Receipt(
-            found[0], row.subject or found[1], found[2], found[3], found[4], found[5], found[6], found[7], row.outcome or "",
-            row.reason or "", row.taken_at, row.taken_at,
+            found[0], row.subject or found[1], found[2], found[3], found[4], found[5], found[6], found[7],
+            row.outcome or "", row.reason or "", row.taken_at, row.taken_at,
         )  # fmt: skip
 
     def _was_virtual(self, delivery_id: str) -> bool:

@@ -126,7 +126,8 @@ def happenings(connection: sqlite3.Connection, bulk: Rows, subject: str, until: 
         identifiers += [row[0] for row in connection.execute(_statements()["links"], {"user": subject})]
     found = bulk.rows(
         "SELECT ts, source, type, name, properties, traits FROM events"
-        " WHERE identifier IN (SELECT unnest(?::VARCHAR[])) AND ts <= ? ORDER BY ts, source = 'innkeeper', seq NULLS LAST",
+        " WHERE identifier IN (SELECT unnest(?::VARCHAR[])) AND ts <= ?"
+        " ORDER BY ts, source = 'innkeeper', seq NULLS LAST",
         [identifiers, until],
     )
     return [
