@@ -71,7 +71,7 @@ def test_into_a_maildir_that_other_programs_read(tmp_path: Path) -> None:
     assert mail["Date"] == "Mon, 02 Mar 2026 12:00:00 +0000"
     assert mail["Message-ID"] == "<d-3.innkeeper@hotel.example>"
     text, html = mail.get_payload()
-    assert text.get_payload(decode=True).decode() == "Dear **Guest3**, welcome to Harbour House.\n"
+    assert text.get_payload(decode=True).decode() == "Dear **Guest3**, welcome to Harbour House."
     assert "<p>Dear <strong>Guest3</strong>, welcome to Harbour House.</p>" in html.get_payload(decode=True).decode()
 
 
