@@ -73,7 +73,7 @@ def _section(title: str, lead: str, *children: object) -> Html:
 def _stages(overview: Overview) -> Html | None:
     if not overview.stages or not overview.stage_counts:
         return None
-    labels = [_month(point.at, overview.zone) for point in overview.stage_counts]
+    labels = _months([point.at for point in overview.stage_counts], overview.zone)
     # Drawn from the first stage of a life at the bottom to the rarest on top; stages.yaml lists the rarest first.
     names = list(reversed(overview.stages))
     series = [
@@ -86,7 +86,7 @@ def _stages(overview: Overview) -> Html | None:
     outside = last.counts.get("", 0)
     lead = "Everyone the workspace has ever seen, by the stage of their life with it, at the end of each month."
     if outside:
-        lead += f" {number(outside)} are in no stage."
+        lead += f" In no stage: {number(outside)}."
     return _section(
         "Stages over time", lead,
         stacked_columns(labels, series, title="Profiles per stage at the end of each month"),
@@ -95,8 +95,13 @@ def _stages(overview: Overview) -> Html | None:
     )  # fmt: skip
 
 
-def _month(at: int, zone: str) -> str:
-    return " ".join(clock(at - 1, zone).split()[1:2])
+def _months(ends: Sequence[int], zone: str) -> list[str]:
+    """The months that end then; the first one and every January say their year."""
+    labels: list[str] = []
+    for end in ends:
+        _, month, year, _ = clock(end - 1, zone).split()
+        labels.append(f"{month} {year}" if not labels or month == MONTHS[0] else month)
+    return labels
 
 
 def _table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> Html:
