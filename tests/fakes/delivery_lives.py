@@ -51,7 +51,7 @@ def live(home: Path, kind: str, seed: int) -> None:
 
 def _cradle(home: Path, kind: str, seed: int) -> None:
     # Everything a life needs is loaded and compiled once, here.
-    render_message(DEFINITIONS.messages["welcome"], {"profile": {"first_name": "x"}})
+    render_message(DEFINITIONS.messages["welcome"], {"profile": {"first_name": "x"}, "workspace": {"name": "x"}})
     for line in sys.stdin:
         order = json.loads(line)
         pid = os.fork()
