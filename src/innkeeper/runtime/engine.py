@@ -203,9 +203,10 @@ class Engine:
         at = max(at, state.last_at)
         self._settle(receipt.subject, at)
         self._position += 1
-        self._next.taken.append(
-            TakenRow(self._position, "receipt", 0, at, receipt.delivery, receipt.state, receipt.reason, receipt.subject)
+        row = TakenRow(
+            self._position, "receipt", 0, at, receipt.delivery, receipt.state, receipt.reason, receipt.subject
         )
+        self._next.taken.append(row)
         self._next.heard.append(receipt.delivery)
         if receipt.state == "accepted":
             self.counts.accepted += 1

@@ -48,9 +48,12 @@ class FileProvider:
                 left.unlink()
             self._record = os.open(self.maildir / _RECORD, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
             self._new = os.open(self.maildir / "new", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            self._accepted = self._read_record() | self._in_maildir()
-            # What a crash left in new/ may not be on disk yet; after this it is.
+            self._accepted = self._read_record()
+            # What a crash left in new/ may not be on disk, nor in the record; after this it is.
             os.fsync(self._new)
+            missing = sorted(self._in_maildir() - self._accepted)
+            if missing:
+                self._write_down([(delivery, "") for delivery in missing])
             _flush_folder(self.maildir)
         except OSError as error:
             raise self._failed(error) from error
