@@ -100,7 +100,7 @@ def _months(ends: Sequence[int], zone: str) -> list[str]:
     labels: list[str] = []
     for end in ends:
         _, month, year, _ = clock(end - 1, zone).split()
-        labels.append(f"{month} {year}" if not labels or month == MONTHS[0] else month)
+        labels.append(f"{month} ’{year[2:]}" if not labels or month == MONTHS[0] else month)
     return labels
 
 
