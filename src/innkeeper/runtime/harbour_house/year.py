@@ -60,7 +60,7 @@ def _looker(diary: Diary, guest: Guest) -> None:
 def _lose_interest(diary: Diary, guest: Guest, at: Instant) -> None:
     if guest.consented and diary.dice.chance(9):
         at = diary.moment(at + diary.dice.between(3, 60) * DAY, guest.zone)
-        withdraw_consent(diary, guest, at, diary.dice.pick(("unsubscribe link", "preference page", "told the desk")))
+        withdraw_consent(diary, guest, at, diary.dice.pick(("answered stop", "preference page", "told the desk")))
 
 
 def trip(diary: Diary, guest: Guest, arrival: Instant, *, not_before: Instant) -> None:
