@@ -28,7 +28,7 @@ from innkeeper.store.log import Log
 from innkeeper.store.state import State
 
 _SIZES = (100_000, 1_000_000)
-_EVENTS = 100_000
+_EVENTS = 50_000
 _PROTOTYPES = 2_000
 _RATIO = 0.35
 _WORSE = 1.2
