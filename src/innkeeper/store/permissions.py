@@ -8,12 +8,13 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import time, timedelta
+from datetime import time
 from typing import NamedTuple
 
+from innkeeper.decisions.gates import quiet_hours
+from innkeeper.decisions.policy import QuietHours
 from innkeeper.kernel.json import dumps, loads
 from innkeeper.kernel.time import Instant
-from innkeeper.kernel.zones import from_local, to_local
 
 _CONSENTS = (
     "SELECT subject, identifier, purpose, channel, topic, given, at FROM consents"
@@ -78,13 +79,5 @@ def quiet_until(at: Instant, quiet: str | None) -> Instant | None:
     if quiet is None:
         return None
     window = loads(quiet)
-    start, end = time.fromisoformat(window["from"]), time.fromisoformat(window["to"])
-    if start == end:
-        return None
-    today = to_local(at, window["zone"]).date()
-    for day in (today - timedelta(days=1), today):
-        opens = from_local(day, start, window["zone"])
-        closes = from_local(day + timedelta(days=1) if end <= start else day, end, window["zone"])
-        if opens <= at < closes:
-            return closes
-    return None
+    hours = QuietHours(start=time.fromisoformat(window["from"]), end=time.fromisoformat(window["to"]))
+    return None if hours.start == hours.end else quiet_hours.quiet_until(at, hours, window["zone"])
