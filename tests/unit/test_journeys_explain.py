@@ -35,7 +35,7 @@ def test_who_was_never_in_a_journey_and_has_no_address() -> None:
     [journey] = found.journeys
     assert journey.status == "not_entered"
     assert journey.words == (
-        "it is entered by the event 'Start', while traits.vip (which is false now); the profile has never been in it"
+        "it begins with the event 'Start', while traits.vip (which is false now); the profile has never been in it"
     )
 
 
@@ -65,6 +65,6 @@ def test_asking_changes_nothing_and_a_message_without_a_journey_says_so() -> Non
     before = loop.state.reservations.copy()
     found = explained(loop, "other")
     assert (found.reason, found.journeys) == ("no_consent", ())
-    assert found.words.endswith("but no journey sends it")
+    assert found.words.endswith("and besides, no journey sends it")
     assert loop.state.reservations == before
     assert [each.outcome for each in found.gates] == ["allow", "allow", "deny", "allow", "allow", "allow", "allow"]

@@ -89,7 +89,8 @@ def explain_message(state: ProfileState, now: Instant, name: str, rules: Journey
     )
     words = "every gate would let it pass" if refused is None else refused.words
     if not any(each.status in ("at_step", "on_the_way") for each in journeys):
-        words += "; but no journey is on the way to send it" if journeys else "; but no journey sends it"
+        link = "but" if refused is None else "and besides,"
+        words += f"; {link} no journey is on the way to send it" if journeys else f"; {link} no journey sends it"
     return Explanation(
         message=name, at=now, allowed=refused is None, gate="" if refused is None else refused.gate,
         reason="" if refused is None else refused.reason, words=words, gates=gates, journeys=journeys,
@@ -154,11 +155,12 @@ def _outside(compiled: CompiledJourney, visits: list[Visit], sight: Sight) -> st
     journey = compiled.journey
     match journey.enter:
         case EventEntry(event=event, where=where):
-            asks = f"the event '{event}'" + ("" if where is None else " with the right properties")
+            asks = f"begins with the event '{event}'" + ("" if where is None else " of the right properties")
         case AudienceEntry(audience=audience, change=change):
             member = audience in sight.state.memberships
-            asks = f"the audience '{audience}' to be {change} (it is {'' if member else 'not '}a member now)"
-    words = f"it is entered by {asks}"
+            verb = "enters" if change == "entered" else "leaves"
+            asks = f"begins when the profile {verb} '{audience}' (it is {'' if member else 'not '}a member now)"
+    words = f"it {asks}"
     if compiled.when is not None:
         blank = Enrollment("", journey.name, journey.version, None, sight.state.subject, sight.now, {})
         reader = EnrollmentReader(ProfileReader(sight.state, sight.workspace_zone), blank, compiled.key_path, own=False)
