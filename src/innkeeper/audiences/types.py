@@ -47,7 +47,8 @@ class Accumulator(Protocol):
 
     def add(self, state: Any, event: Event) -> Any:
         """The state with one more event of the right name (state None: nothing yet). The very same object is returned
-        when the event does not count (`where` is false). May change *state* in place."""
+        when nothing has changed (`where` is false, an older occurrence than the one kept): the fold looks again only
+        at what has. Never changes *state* itself."""
 
     def merge(self, a: Any, b: Any) -> Any:
         """The state of both histories together; None is the empty one. Never changes *a* or *b*."""
