@@ -48,6 +48,7 @@ def test_hostile_and_careless_lines(text: bytes, code: str | None) -> None:
         assert answer.reason
         assert len(answer.reason) < 400
     assert parser().parse(text) == answer
+    assert parser().parse_any(text) == answer
 
 
 def test_a_track_event_becomes_a_row() -> None:
@@ -226,6 +227,7 @@ def _same(value: Any, other: Any) -> bool:
 def test_any_fields_are_taken_whole_or_refused_with_a_reason(fields: dict[str, Any]) -> None:
     text = json.dumps(fields).encode()
     answer = parser().parse(text)
+    assert parser().parse_any(text) == answer
     if isinstance(answer, Refusal):
         assert answer.code
         assert answer.reason
@@ -254,6 +256,29 @@ def test_one_changed_byte_never_breaks_the_parser(data: st.DataObject) -> None:
     text[data.draw(st.integers(0, len(text) - 1))] = data.draw(st.integers(0, 255))
     answer = parser().parse(bytes(text))
     assert isinstance(answer, LogRow) or answer.reason
+    assert parser().parse_any(bytes(text)) == answer
+
+
+@given(
+    st.fixed_dictionaries(
+        {"messageId": st.text(":a\\ ", max_size=3), "userId": st.none() | st.text(":a", max_size=3)},
+        optional={
+            "anonymousId": st.none() | st.text(":b", max_size=3),
+            "event": st.text(": x", max_size=3),
+            "properties": st.none() | st.dictionaries(st.text(':"p', max_size=3), st.text(":{", max_size=3) | JSON),
+            "context": st.none() | st.dictionaries(st.sampled_from(["ip", "traits", "x:"]), JSON),
+            "timestamp": st.sampled_from(["2026-11-22T09:30Z", "2026-11-22T09:30:00+01:00", "x", "999", ""]),
+        },
+    ),
+    st.sampled_from(["", '"userId":null', '"x":1', '"properties":{"a":1}', '"context":{}', '"messageId":"m"']),
+)
+@settings(max_examples=500)
+def test_the_quick_way_of_a_track_event_ends_where_the_general_way_ends(fields: dict[str, Any], more: str) -> None:
+    text = json.dumps(GOOD | fields, ensure_ascii=False)
+    text = f"{text[:-1]}, {more}}}" if more else text
+    assert parser().parse(text.encode("utf-8", "surrogatepass")) == parser().parse_any(
+        text.encode("utf-8", "surrogatepass")
+    )
 
 
 @given(FIELDS.filter(bool), st.data())

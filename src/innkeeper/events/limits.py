@@ -16,7 +16,8 @@ from innkeeper.kernel.errors import UsageError
 #: Longest user id, anonymous id, message id and event name, in characters.
 MAX_NAME = 1024
 _MAX_SOURCE = 100
-_SMALLEST_KEY = len('"":0,')
+#: The fewest bytes that a key with its value takes in JSON.
+SMALLEST_KEY = len('"":0,')
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -83,7 +84,7 @@ def check_shape(text: bytes, value: dict[str, Any], limits: Limits) -> None:
     check_size(text, limits)
     if text.count(b"{") + text.count(b"[") > limits.depth:
         _check_depth(value, limits.depth)
-    if len(text) > limits.keys * _SMALLEST_KEY:
+    if len(text) > limits.keys * SMALLEST_KEY:
         count = count_keys(value)
         if count > limits.keys:
             raise Refused(

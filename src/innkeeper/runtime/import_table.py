@@ -14,6 +14,7 @@ from innkeeper.events.limits import Refusal, Refused
 from innkeeper.events.mapping_bind import BoundMapping
 from innkeeper.events.mapping_values import Row
 from innkeeper.events.parse import Parser
+from innkeeper.events.types import LogRow
 from innkeeper.kernel.json import dumps
 from innkeeper.runtime.import_sink import Sink
 from innkeeper.store.tables import Table
@@ -59,8 +60,9 @@ class TableReader:
         return False
 
     def _read_lines(self, table: Table) -> None:
-        event, made, take, nested = self._bound.event, self._parser.made, self._sink.take, self._nested
+        event, made, nested = self._bound.event, self._parser.made, self._nested
         for portion in self._portions(table):
+            taken: list[LogRow] = []
             for row in portion:
                 try:
                     if row[-2] is not None:
@@ -71,7 +73,8 @@ class TableReader:
                 if type(answer) is Refusal:
                     self._refuse(row, answer)
                 else:
-                    take(answer)  # type: ignore[arg-type]
+                    taken.append(answer)  # type: ignore[arg-type]
+            self._sink.take_all(taken)
 
     def _read_groups(self, table: Table) -> None:
         key_of = itemgetter(*self._bound.group_by)

@@ -6,6 +6,7 @@ batch by batch, so an import that is stopped loses nothing that was counted, and
 
 from __future__ import annotations
 
+import gc
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -84,6 +85,7 @@ def import_into(
     started = time.perf_counter()
     now = clock.now()
     with (
+        _rare_collections(),
         _scratch(home) as scratch,
         rejects_for(home, order.file, now) as rejects,
         Occurrences(scratch / "occurrences.db") as occurrences,
@@ -159,6 +161,20 @@ def _import_table(
         lines = table.lines
         sink.progress = lambda done: progress(done, lines)
         TableReader(bound, parser, sink).read(table)
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Let the cycle collector look less often: an import makes millions of tuples and no cycles.
+
+    With the default thresholds it takes a sixth to a quarter of the time of an import.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 @contextmanager
