@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from innkeeper.events.types import ENGINE_SOURCE
 from innkeeper.kernel.time import FOREVER, Instant
-from innkeeper.store import duck, files, sqlite
+from innkeeper.store import duck, files, manifest, sqlite
 from innkeeper.store.columns import Path_, fixed_sql, parse_paths, segments_sql, typed_sql
 from innkeeper.store.manifest import FOLDER, Manifest
-from innkeeper.store.segments import READERS_LOCK, restore
+from innkeeper.store.segments import READERS_LOCK, Sealer, Sizes, restore
 from innkeeper.store.verify import name_damage, require_sound
 
 if TYPE_CHECKING:
@@ -137,9 +137,9 @@ def _outbox_lines(path: Path) -> Iterator[bytes]:
         return
     database = sqlite.connect(path, read_only=True)
     try:
+        if not sqlite.readable(database, "state", path):
+            return
         with sqlite.translated(path):
-            if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'outbox'").fetchone() is None:
-                return
             rows = database.execute(f"SELECT {_PENDING} FROM outbox", (ENGINE_SOURCE,))  # noqa: S608
             while piece := rows.fetchmany(_CHUNK):
                 yield "".join(f"{line}\n" for (line,) in piece).encode()
@@ -150,22 +150,28 @@ def _outbox_lines(path: Path) -> Iterator[bytes]:
 def _load_tail(home: Path, engine: duckdb.DuckDBPyConnection) -> Manifest:
     """Make the table `tail` of what is not sealed; the manifest that says so."""
     path, scratch = home / "log.db", duck.scratch_file(home, "tail")
-    if not path.is_file():
-        scratch.touch()
-        duck.load(engine, "tail", scratch)
-        scratch.unlink()
-        return Manifest()
-    database = sqlite.connect(path, read_only=True)
-    try:
-        with sqlite.translated(path):
-            database.execute("BEGIN")
-            # The snapshot begins with its first read. A manifest that is read after it is at least as new.
-            database.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
-            listed = restore(home, database, write=False)
-            duck.stage(engine, "tail", database, scratch, after=listed.sealed_through, upto=FOREVER)
-        return listed
-    finally:
-        database.close()
+    if path.is_file():
+        database = sqlite.connect(path, read_only=True)
+        try:
+            if sqlite.readable(database, "log", path):
+                with sqlite.translated(path):
+                    database.execute("BEGIN")
+                    # The snapshot begins with its first read. A manifest that is read after it is at least as new.
+                    database.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
+                    listed = restore(home, database, write=False)
+                    if not listed.segments and Sealer(home, database, Sizes()).stranded(listed):
+                        raise manifest.lost(home)
+                    duck.stage(engine, "tail", database, scratch, after=listed.sealed_through, upto=FOREVER)
+                return listed
+        finally:
+            database.close()
+    scratch.touch()
+    duck.load(engine, "tail", scratch)
+    scratch.unlink()
+    listed = manifest.load(home)
+    if not listed.segments and any((home / FOLDER).glob("*.parquet")):
+        raise manifest.lost(home)
+    return listed
 
 
 def _make_views(

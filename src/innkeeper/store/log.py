@@ -55,6 +55,7 @@ class Log:
         self._database = database
         self._mutex = threading.RLock()
         self._sealed = SealedReader(home)
+        self._finder = SealedReader(home)
         self._known = KnownMessages(home)
         self._background = BackgroundSeal(home, self.path, sizes)
         self._stream: Iterator[list[tuple[Any, ...]]] | None = None
@@ -75,6 +76,7 @@ class Log:
         try:
             log = cls(home, database, read_only=read_only, sizes=sizes or Sizes())
             if read_only:
+                sqlite.readable(database, "log", home / FILE)
                 log._sealed.reload(restore(home, database, write=False))
             else:
                 sqlite.migrate(database, "log", home / FILE)
@@ -130,7 +132,7 @@ class Log:
         return self._confirmed(places) & wanted
 
     def _confirmed(self, places: list[int]) -> set[tuple[str, str]]:
-        with SealedReader(self.home) as reader:
+        with self._finder as reader:
             return reader.keys(places)
 
     def last_seq(self) -> int:
@@ -182,7 +184,7 @@ class Log:
                         found[row[0]] = to_event(row)
             missing = [seq for seq in wanted if seq not in found]
             if missing and missing[0] <= self._sealed.manifest.sealed_through:
-                with SealedReader(self.home) as reader:
+                with self._finder as reader:
                     found.update((row[0], to_event(row)) for row in reader.by_place(missing))
         return found
 
@@ -209,6 +211,8 @@ class Log:
         """Wait for a seal that is under way; close the files."""
         self._background.join()
         self._end_stream()
+        self._sealed.close()
+        self._finder.close()
         self._known.close()
         self._database.close()
 

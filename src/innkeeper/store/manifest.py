@@ -124,6 +124,14 @@ def load(home: Path) -> Manifest:
         ) from error  # fmt: skip
 
 
+def lost(home: Path) -> OperationFailed:
+    """The error about segments that nothing names."""
+    return OperationFailed(
+        "there are segments, but the manifest that names them is lost",
+        code="manifest-missing", where=str(path_of(home)), fix="run: innkeeper doctor, which makes it again",
+    )  # fmt: skip
+
+
 def save(home: Path, manifest: Manifest) -> None:
     """Put a manifest in place, on disk when it returns."""
     files.write_atomically(path_of(home), manifest.encode())

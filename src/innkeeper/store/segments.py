@@ -25,6 +25,8 @@ from innkeeper.store.manifest import FOLDER, Manifest, Segment
 from innkeeper.store.segment_files import add_typed_columns, common_properties, write_segment
 from innkeeper.store.verify import damage
 
+#: DuckDB spills to the home's scratch folder beyond it.
+_MEMORY: Final = "512MB"
 _TRIM_CHUNK: Final = 25_000
 _ASIDE: Final = "forgotten"
 READERS_LOCK: Final = "readers.lock"
@@ -130,11 +132,7 @@ class Sealer:
     def _finish(self) -> Manifest:
         listed = restore(self.home, self.database)
         if not listed.segments and self.stranded(listed):
-            raise OperationFailed(
-                "there are segments, but the manifest that names them is lost",
-                code="manifest-missing", where=str(manifest.path_of(self.home)),
-                fix="run: innkeeper doctor, which makes it again",
-            )  # fmt: skip
+            raise manifest.lost(self.home)
         with sqlite.translated(self.database_path):
             oldest = self.database.execute("SELECT min(seq) FROM tail").fetchone()[0]
             recorded = self.database.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()[0]
@@ -193,7 +191,7 @@ class Sealer:
         after = listed.sealed_through
         stem = _stem(after + 1, upto, listed.generation + 1)
         with duck.translated(self.folder):
-            engine = duck.connect(self.home)
+            engine = duck.connect(self.home, memory=_MEMORY)
             try:
                 scratch = duck.scratch_file(self.home, "seal")
                 with sqlite.translated(self.database_path):
@@ -209,7 +207,7 @@ class Sealer:
     def _merge(self, listed: Manifest, run: Sequence[Segment]) -> Manifest:
         stem = _stem(run[0].first_seq, run[-1].last_seq, listed.generation + 1)
         with duck.translated(self.folder):
-            engine = duck.connect(self.home)
+            engine = duck.connect(self.home, memory=_MEMORY)
             try:
                 typed = (_union(segment.numbers for segment in run), _union(segment.texts for segment in run))
                 typed = add_typed_columns(engine, segments_sql(self.home, run, []), "merged", typed)

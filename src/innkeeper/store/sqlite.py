@@ -135,6 +135,16 @@ def migrate(connection: sqlite3.Connection, family: str, where: str | Path) -> i
     return newest
 
 
+def readable(connection: sqlite3.Connection, family: str, where: str | Path) -> bool:
+    """Whether a file holds tables yet; another process may just be making it.
+
+    Raises:
+        OperationFailed: The file was written by a newer Innkeeper.
+    """
+    with translated(where):
+        return _version(connection, newest_version(family), where) > 0
+
+
 def newest_version(family: str) -> int:
     """The version that `migrate` brings a file to."""
     return _scripts(family)[-1][0]
