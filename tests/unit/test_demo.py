@@ -70,6 +70,8 @@ def test_reports_and_stages_of_the_demo(played: tuple[Path, dict[str, Any]], tmp
     subject = told["story"]["id"]
     _run(home, "report", "overview", str(page), "--profile", subject)
     assert f"Profile {subject}" in page.read_text(encoding="utf-8")
+    with pytest.raises(UsageError, match="no profile 'nobody'"):
+        _run(home, "report", "overview", str(page), "--profile", "nobody")
     with pytest.raises(InnkeeperError, match="cannot be written"):
         _run(home, "report", "overview", str(tmp_path / "nowhere" / "page.html"))
 

@@ -20,16 +20,14 @@ def command() -> None:
 @click.pass_obj
 def overview(call: Call, file: Path, profile: str | None) -> None:
     """Stages, journeys, refusals, days, the ledger and one profile's story."""
-    from innkeeper.kernel.ids import parse_id
+    from innkeeper.kernel.time import format_instant
     from innkeeper.measurement.overview_page import render
     from innkeeper.runtime.overview import gather
 
-    gathered = gather(call.existing_home(), profile=None if profile is None else parse_id(profile))
+    gathered = gather(call.existing_home(), profile=profile)
     write_page(file, render(gathered))
-    result = {"file": str(file), "until": gathered.until, "difference": gathered.balance.difference}
-    from innkeeper.kernel.time import format_instant
-
-    call.answer(result | {"until": format_instant(gathered.until)}, lambda: click.echo(f"written: {file}"))
+    result = {"file": str(file), "until": format_instant(gathered.until), "difference": gathered.balance.difference}
+    call.answer(result, lambda: click.echo(f"written: {file}"))
 
 
 def write_page(file: Path, page: str) -> None:

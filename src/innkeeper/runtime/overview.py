@@ -15,6 +15,7 @@ from innkeeper.kernel.zones import from_local, to_local
 from innkeeper.measurement.overview import Overview, StageCounts, Story
 from innkeeper.measurement.story import Happening, tell
 from innkeeper.runtime import definitions as applied
+from innkeeper.runtime.lookup import subject_of
 from innkeeper.runtime.stages import stage_counts
 from innkeeper.store import overview as figures
 from innkeeper.store.bulk import Bulk
@@ -30,10 +31,10 @@ def gather(home: Path, *, profile: str | None = None) -> Overview:
 
     Args:
         home: Folder of the workspace.
-        profile: Subject whose story is told; None: the one to whom the most happened.
+        profile: ID of the profile whose story is told; None: the one to whom the most happened.
 
     Raises:
-        UsageError: The workspace has not run yet.
+        UsageError: The workspace has not run yet, or there is no such profile.
     """
     with State.open(home, readonly=True) as state, Bulk.open(home) as bulk:
         clock = state.clock()
@@ -47,7 +48,7 @@ def gather(home: Path, *, profile: str | None = None) -> Overview:
         events, first = bulk.rows("SELECT count(*), min(ts) FROM events WHERE source <> 'innkeeper'")[0]
         since = clock if first is None else int(first)
         quiet = definitions.policies.quiet_hours
-        subject = profile or figures.eventful(db)
+        subject = figures.eventful(db) if profile is None else subject_of(state, profile)
         return Overview(
             workspace=definitions.workspace.name,
             zone=zone,
@@ -88,6 +89,12 @@ def month_ends(since: Instant, until: Instant, zone: str) -> list[Instant]:
 
 
 def _story(happened: list[Happening], subject: str, zone: str) -> Story:
+    if not happened:
+        raise UsageError(
+            f"there is no profile '{display_id(subject)}'",
+            code="unknown-profile",
+            fix="list who is there: innkeeper audience list \"did('Page Viewed')\"",
+        )
     name: dict[str, str] = {}
     for one in happened:
         for trait in ("first_name", "last_name"):
