@@ -130,7 +130,7 @@ def test_a_story_joins_the_views_of_one_visit_and_says_why() -> None:
     lines = tell(
         [
             _at(0, "Page Viewed", title="Rooms"), _at(0, "Room Viewed", room="river suite"),
-            _at(5, "Page Viewed", title="Spa"),
+            _at(0, "Page Viewed", title="rooms"), _at(5, "Page Viewed", title="Spa"),
             _at(6, "Stage Changed", own=True, before=None, stage="awareness"),
             _at(7, "Decision Made", own=True, message="m", outcome="allow", reason="", facts={}),
             _at(7, "Decision Made", own=True, message="m", outcome="deny", reason="cap", facts={"at_most": 3}),
@@ -144,7 +144,7 @@ def test_a_story_joins_the_views_of_one_visit_and_says_why() -> None:
         ("refused", "‘m’ not sent: had enough letters already"), ("letter", "‘n’ sent"),
         ("task", "task for desk: Call her"),
     ]  # fmt: skip
-    assert lines[0].detail == "2 views: Rooms, river suite"
+    assert lines[0].detail == "3 views: Rooms, river suite"
     assert lines[3].detail == "at most 3"
 
 

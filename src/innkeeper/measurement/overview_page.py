@@ -240,9 +240,9 @@ def _story(story: Story | None, zone: str) -> Html | None:
     who = story.name or story.id
     return _section(
         f"The story of {who}",
-        f"Profile {story.id}: what they did, what the house made of it, what was sent and what was held back.",
+        f"Profile {story.id}: what they did, what was made of it, what was sent and what was held back.",
         tag("ol", lines, class_="story"),
         _legend(
-            [("the guest", "s5-key"), ("a message", "c-service"), ("refused", "c-refused"), ("a task", "c-marketing")]
+            [("the person", "s5-key"), ("a message", "c-service"), ("refused", "c-refused"), ("a task", "c-marketing")]
         ),
     )

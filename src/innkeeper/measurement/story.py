@@ -53,7 +53,7 @@ def _visit(views: list[Happening]) -> StoryLine:
     names: list[str] = []
     for view in views:
         name = str(view.properties.get("title") or view.properties.get("path") or view.properties.get("room") or "")
-        if name and name not in names:
+        if name and name.casefold() not in map(str.casefold, names):
             names.append(name)
     app = all(view.name == "Screen Viewed" for view in views)
     where = "opened the app" if app else "looked at the site"
