@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,20 @@ def online_retail(data_folder: Path) -> Path:
     if not path.is_file():
         pytest.skip(f"{path} is not there")
     return path
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what the random tests did: every line in which a test that passed printed its seed and its counts."""
+    told = [
+        (report.nodeid, line.strip())
+        for report in terminalreporter.getreports("passed")
+        for line in report.capstdout.splitlines()
+        if re.search(r"\bseed\b", line)
+    ]
+    if told:
+        terminalreporter.section("seeds and counts of random tests")
+        for name, line in sorted(told):
+            terminalreporter.line(f"{name}: {line}")
 
 
 @pytest.fixture(autouse=True)
