@@ -264,6 +264,8 @@ class BoundMapping:
             else:
                 simple.append((key, self._get(value)))
 
+        if not nulls and not inner and len(simple) > 1 and all(map(self._is_plain, tree.values())):
+            return self._plain_tree(tree)
         if not nulls and not inner:
             return lambda rows: {key: found for key, get in simple if (found := get(rows)) is not None}
 
@@ -275,6 +277,30 @@ class BoundMapping:
                 if made := make(rows):
                     out[key] = made
             return out
+
+        return build
+
+    def _is_plain(self, value: Value | Tree) -> bool:
+        """Whether a value is a cell as it stands."""
+        return (
+            isinstance(value, Value)
+            and value.kind == "column"
+            and value.where is None
+            and value.table is None
+            and value.columns[0] in self._used
+            and self._used[value.columns[0]].kind not in ("instant", "local", "json")
+        )
+
+    def _plain_tree(self, tree: Tree) -> Callable[[Rows], dict[str, Any]]:
+        """An object of cells as they stand, made with fewer steps."""
+        keys = list(tree)
+        pick = itemgetter(*(self._used[value.columns[0]].index for value in tree.values() if isinstance(value, Value)))
+
+        def build(rows: Rows) -> dict[str, Any]:
+            cells = pick(rows[0])
+            if None in cells:
+                return {key: cell for key, cell in zip(keys, cells, strict=True) if cell is not None}
+            return dict(zip(keys, cells, strict=True))
 
         return build
 
