@@ -102,9 +102,14 @@ def wall_instant(micros: int, zone_name: str) -> Instant | None:
     return from_local(wall.date(), wall.time(), zone_name)
 
 
-@lru_cache(maxsize=65_536)
 def text_instant(text: str, zone_name: str | None) -> Instant | None:
     """The instant of an ISO 8601 text; without a zone of its own it is read in *zone_name*. None if it is neither."""
+    # Texts in UTC are read faster than they are found in a cache.
+    return quick_instant(text) if text.endswith("Z") else _slow_instant(text, zone_name)
+
+
+@lru_cache(maxsize=65_536)
+def _slow_instant(text: str, zone_name: str | None) -> Instant | None:
     if text and (instant := quick_instant(text)) is not None:
         return instant
     if zone_name is None or try_zone(zone_name) is None or not _NAIVE.match(text):
