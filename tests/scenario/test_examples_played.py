@@ -1,0 +1,118 @@
+"""Both examples, played whole: live equals bulk (I11), replay equals the record (I5), ticks do not show."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT
+from support.workspace import Workspace
+
+from innkeeper import lifecycle
+from innkeeper.kernel.ids import display_id
+from innkeeper.kernel.time import format_instant, parse_instant
+from innkeeper.runtime import definitions, harbour_house
+from innkeeper.runtime.audience import Audiences
+from innkeeper.runtime.imports import Order, import_file
+from innkeeper.runtime.replay import replay
+from innkeeper.runtime.stages import count_stages
+from innkeeper.store.state import State
+from innkeeper.strategy.folder import read_folder
+
+END = "2026-11-22T00:00:00Z"
+
+
+def hotel(home: Path, guests: int = 120) -> Workspace:
+    """Harbour House with few guests, imported and its strategy applied."""
+    workspace = Workspace(home)
+    file = home / "guests.jsonl"
+    harbour_house.write_jsonl(file, 7, guests, parse_instant(END))
+    import_file(home, Order(file=file), progress=lambda done, total: None)
+    put_in_force(home, "harbour-house")
+    return workspace
+
+
+def put_in_force(home: Path, example: str) -> None:
+    with State.open(home, create=True) as state:
+        definitions.apply(state, read_folder(ROOT / "examples" / example), parse_instant(END))
+
+
+def live_answers(home: Path) -> tuple[dict[str, set[str]], dict[str, int]]:
+    """Members per audience and profiles per stage, as the engine announced them."""
+    members: dict[str, set[str]] = {}
+    stages: dict[str, int] = {}
+    with State.open(home, readonly=True) as state:
+        for page in state.pages():
+            for subject, body in page:
+                profile = lifecycle.decode(body)
+                stages[profile.stage or ""] = stages.get(profile.stage or "", 0) + 1
+                for name in profile.memberships:
+                    members.setdefault(name, set()).add(display_id(subject))
+    return members, stages
+
+
+def assert_live_equals_bulk(home: Path) -> None:
+    members, stages = live_answers(home)
+    audiences = Audiences(home)
+    assert len(members) >= 3
+    for name, definition in audiences.definitions.audiences.items():
+        asked = audiences.understand(f"in_audience('{name}')")
+        assert set(audiences.ids(asked, None)) == members.get(name, set()), (name, definition.description)
+    _, counted = count_stages(home, None)
+    assert {name: number for name, number in counted.items() if number} == stages
+
+
+def test_harbour_house_live_bulk_and_replay(tmp_path: Path) -> None:
+    workspace = hotel(tmp_path)
+    report = workspace.run(END, deliver="file")
+    assert report.counts.planned == report.counts.accepted > 200
+    assert_live_equals_bulk(tmp_path)
+    told = replay(tmp_path)
+    assert told.different == 0, told.as_dict()
+    assert workspace.cli("ledger", "balance")["difference"] == 0
+
+
+def test_harbour_house_ticks_do_not_show(tmp_path: Path) -> None:
+    logs: list[list[tuple[Any, ...]]] = []
+    for size in (1, 7, 5_000):
+        workspace = hotel(tmp_path / str(size), guests=25)
+        workspace.run(END, tick_size=size)
+        logs.append(workspace.log_lines())
+    assert len(logs[0]) > 500
+    assert logs[0] == logs[1] == logs[2]
+
+
+@pytest.fixture(scope="module")
+def retail(online_retail: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The real year, imported and played without sending."""
+    home = tmp_path_factory.mktemp("retail")
+    mapping = ROOT / "examples" / "online-retail" / "mapping.yaml"
+    done = import_file(home, Order(file=online_retail, mapping=mapping), progress=lambda done, total: None)
+    assert (done.read, done.accepted) == (531_282, 18_536 + 2_189)
+    put_in_force(home, "online-retail")
+    workspace = Workspace(home)
+    workspace.run("2011-12-10T00:00:00Z")
+    return workspace
+
+
+def test_online_retail_live_equals_bulk(retail: Workspace) -> None:
+    assert_live_equals_bulk(retail.home)
+
+
+def test_online_retail_replays(retail: Workspace) -> None:
+    told = replay(retail.home)
+    assert told.different == 0, told.as_dict()
+    assert told.inputs > 20_725
+
+
+def test_what_was_known_then_is_what_was_announced_then(retail: Workspace) -> None:
+    """`profile show --at` just before and at a change of stage tells the stage of then."""
+    changes = [row for row in retail.log_lines() if row[3] == "Stage Changed" and row[1].startswith("user_id:")]
+    subject = next(one[1] for one in changes if sum(other[1] == one[1] for other in changes) == 3)
+    for at, _, _, _, properties, _ in [one for one in changes if one[1] == subject][1:]:
+        told = json.loads(properties)
+        before = retail.cli("profile", "show", display_id(subject), "--at", format_instant(at - 1))
+        after = retail.cli("profile", "show", display_id(subject), "--at", format_instant(at))
+        assert (before["stage"], after["stage"]) == (told["before"], told["stage"])
