@@ -13,6 +13,7 @@ from innkeeper.audiences.ask import Question, zone_of
 from innkeeper.audiences.expand import expand
 from innkeeper.events.types import Event, to_row
 from innkeeper.store.columns import fixed_sql, typed_sql
+from innkeeper.store.duck import translated
 from oracle.audience_oracle import look
 
 COLUMNS = (
@@ -52,7 +53,8 @@ class World:
 
     def run(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """All rows of a statement."""
-        return self.engine.execute(sql, dict(parameters) if parameters else None).fetchall()
+        with translated("world"):
+            return self.engine.execute(sql, dict(parameters) if parameters else None).fetchall()
 
     def view(self, properties: frozenset[tuple[str, ...]]) -> None:
         """Give the view `events` the columns of some properties."""

@@ -5,7 +5,7 @@ Pure: whoever calls gives a function that runs SQL over the views `events` and `
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,11 +13,12 @@ from innkeeper.audiences.catalog import Catalog
 from innkeeper.audiences.expand import expand
 from innkeeper.audiences.nodes import Expression
 from innkeeper.audiences.sql import LocalZone, Query, counting, members_query, uses_calendar, zones_query
+from innkeeper.kernel.errors import InnkeeperError
 from innkeeper.kernel.json import loads
 from innkeeper.kernel.time import Instant
 from innkeeper.kernel.zones import country_zone, try_zone
 
-#: Runs a statement with named parameters.
+#: Runs a statement with named parameters; an overflow of numbers is an `InnkeeperError` that says OutOfRange.
 Rows = Callable[[str, dict[str, Any]], list[tuple[Any, ...]]]
 
 
@@ -39,7 +40,7 @@ class Question:
     @cached_property
     def sql(self) -> Query:
         """The statement that lists the members; without the table of zones that calendar words need."""
-        return members_query(self.expression, at=self.at, default_zone=self.zone)
+        return self._query()
 
     @property
     def properties(self) -> frozenset[tuple[str, ...]]:
@@ -48,24 +49,35 @@ class Question:
 
     def members(self, rows: Rows) -> list[str]:
         """The subjects of all members, sorted."""
-        query = self._complete(rows)
-        return sorted(subject for (subject,) in rows(query.sql, query.parameters))
+        return sorted(subject for (subject,) in self._run(rows, lambda query: query))
 
     def count(self, rows: Rows) -> int:
         """How many members there are."""
-        query = counting(self._complete(rows))
-        return int(rows(query.sql, query.parameters)[0][0])
+        return int(self._run(rows, counting)[0][0])
 
-    def _complete(self, rows: Rows) -> Query:
-        """The statement with the zones that calendar words need."""
+    def _run(self, rows: Rows, finish: Callable[[Query], Query]) -> list[tuple[Any, ...]]:
+        zones = self._zones(rows)
+        query = finish(self._query(zones) if zones else self.sql)
+        try:
+            return rows(query.sql, query.parameters)
+        except InnkeeperError as error:
+            if "OutOfRange" not in error.message:
+                raise
+        query = finish(self._query(zones, wide=True))
+        return rows(query.sql, query.parameters)
+
+    def _query(self, zones: Sequence[LocalZone] = (), *, wide: bool = False) -> Query:
+        return members_query(self.expression, at=self.at, zones=zones, default_zone=self.zone, wide=wide)
+
+    def _zones(self, rows: Rows) -> list[LocalZone]:
+        """The zones of all profiles, when calendar words need them."""
         if not uses_calendar(self.expression):
-            return self.sql
+            return []
         query = zones_query(self.at)
-        zones = [
+        return [
             LocalZone(timezone=timezone, country=country, zone=zone_of(_plain(timezone), _plain(country), self.zone))
             for timezone, country in rows(query.sql, query.parameters)
         ]
-        return members_query(self.expression, at=self.at, zones=zones, default_zone=self.zone)
 
 
 def _plain(text: str | None) -> Any:

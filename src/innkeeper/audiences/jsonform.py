@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from innkeeper.audiences.nodes import MAX_DEPTH, NODE_TYPES, Expression, Number, Offset, Path
+from innkeeper.audiences.nodes import MAX_DEPTH, NODE_TYPES, Boolean, Expression, Number, Offset, Path
 from innkeeper.audiences.parse import parse
 from innkeeper.audiences.printer import print_expression
 from innkeeper.audiences.resolve import Scope
@@ -80,9 +80,8 @@ def _node(value: Json, depth: int) -> Expression:
         text = _text(parts["duration"])
         duration = parse_duration(text.removeprefix("-"))
         return Offset(_node(parts["base"], depth + 1), -duration if text.startswith("-") else duration)
-    made = {
-        each.name: _made(each.name, parts.pop(each.name), kind, depth) for each in fields(kind) if each.name in parts
-    }
+    names = [each.name for each in fields(kind) if each.name in parts and each.name != "at"]
+    made = {name: _made(name, parts.pop(name), kind, depth) for name in names}
     if parts:
         raise _invalid(f"'{value['node']}' has no '{sorted(parts)[0]}'")
     return kind(**made)
@@ -106,14 +105,17 @@ def _text(value: Json) -> str:
 def _made(name: str, value: Json, kind: type[Expression], depth: int) -> Any:
     if name in ("within", "before"):
         return None if value is None else parse_span(_text(value))
-    if name in ("parts", "path"):
-        return None if value is None else tuple(str(part) for part in value)
-    if name == "items":
-        return tuple(_node(item, depth + 1) for item in value)
+    if name in ("parts", "path", "items"):
+        if value is None and name == "path":
+            return None
+        if not isinstance(value, list):
+            raise _invalid(f"'{name}' is a list")
+        return tuple(_node(item, depth + 1) if name == "items" else str(item) for item in value)
     if isinstance(value, dict):
         return _node(value, depth + 1)
-    if name == "ignore_case" and not isinstance(value, bool):
-        raise _invalid(f"'{name}' is true or false")
+    wanted = bool if kind is Boolean or name == "ignore_case" else str
+    if value is not None and not isinstance(value, wanted):
+        raise _invalid(f"'{name}' cannot be {value!r:.60}")
     if kind is Path and value not in ("traits", "id", "event", "property"):
         raise _invalid(f"there is no '{value}' to look up")
     return value

@@ -7,7 +7,7 @@ no member. Expressions come expanded (`expand.py`); conditions are written by `s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -35,6 +35,7 @@ from innkeeper.audiences.sql_values import (
     of_text,
     text,
     unquoted,
+    wide_sum,
 )
 from innkeeper.audiences.types import MISSING
 from innkeeper.kernel.ids import ANONYMOUS, USER
@@ -82,8 +83,9 @@ def zones_query(at: Instant) -> Query:
 
 
 def members_query(
-    expression: Expression, *, at: Instant, zones: Sequence[LocalZone] = (), default_zone: str = "UTC"
-) -> Query:
+    expression: Expression, *, at: Instant, zones: Sequence[LocalZone] = (), default_zone: str = "UTC",
+    wide: bool = False,
+) -> Query:  # fmt: skip
     """The members as of an instant, one row each: the subject.
 
     Args:
@@ -91,8 +93,9 @@ def members_query(
         at: The instant; only what has a timestamp up to it counts.
         zones: The zones of the pairs that `zones_query` found; needed when `uses_calendar`.
         default_zone: The zone of profiles without these traits.
+        wide: Whether sums may grow beyond 38 digits; asked for after an overflow, since it costs.
     """
-    return _Statement(expression, at, zones, default_zone).query()
+    return _Statement(expression, at, zones, default_zone, wide).query()
 
 
 def anonymous_ids_query(at: Instant) -> Query:
@@ -169,13 +172,13 @@ class _Sources:
         """Anonymous ids that belong to the one user they were linked with."""
         identifier = exp.DPipe(this=text(ANONYMOUS), expression=exp.column("anonymous_id"), safe=True)
         subject = exp.DPipe(this=text(USER), expression=exp.Min(this=exp.column("user_id")), safe=True)
-        users = exp.Count(this=exp.Distinct(expressions=[exp.column("user_id")]))
+        one_user = exp.EQ(this=exp.Min(this=exp.column("user_id")), expression=exp.Max(this=exp.column("user_id")))
         return (
             exp.select(exp.alias_(identifier, "identifier"), exp.alias_(subject, "subject"))
             .from_("links")
             .where(exp.LTE(this=exp.column("ts"), expression=self.at.copy()))
             .group_by(exp.column("anonymous_id"))
-            .having(exp.EQ(this=users, expression=number(1)))
+            .having(one_user)
         )
 
     def events(self, *columns: Sql) -> exp.Select:
@@ -216,7 +219,10 @@ class _Sources:
 class _Statement(Columns):
     """One statement: gives each function, trait and identifier its column, and joins their sources."""
 
-    def __init__(self, expression: Expression, at: Instant, zones: Sequence[LocalZone], default_zone: str) -> None:
+    def __init__(
+        self, expression: Expression, at: Instant, zones: Sequence[LocalZone], default_zone: str, wide: bool
+    ) -> None:
+        self.wide = wide
         self.expression, self.instant, self.zones, self.default_zone = expression, at, zones, default_zone
         self.bind = Binder()
         self.sources = _Sources(self.bind, at)
@@ -283,7 +289,7 @@ class _Statement(Columns):
         """A property of an event: from columns, or from the JSON where column names would clash."""
         name = ".".join(path)
         if self.paths.setdefault(name.casefold(), path) == path and name.isascii():
-            return of_column(name)
+            return of_column(path, self.bind)
         return of_json(lambda: json_at(exp.column("properties"), path, self.bind))
 
     def query(self) -> Query:
@@ -332,6 +338,10 @@ class _Statement(Columns):
         if not self.everyone and self.aggregates and len({node.event for node in self.aggregates}) > 1:
             names = sorted({node.event for node in self.aggregates})
             select = select.where(exp.In(this=exp.column("name"), expressions=[self.bind.bind(name) for name in names]))
+        spans = [node.within for node in self.aggregates]
+        if not self.everyone and spans and all(span is not None and not span.calendar for span in spans):
+            longest = max(span.duration for span in spans if span is not None)
+            select = select.where(exp.GT(this=exp.column("ts"), expression=self.bind.bind(self.instant - longest)))
         if not self.everyone and not self.aggregates:
             select = select.where(exp.false())
         if self.spans:
@@ -350,11 +360,15 @@ class _Statement(Columns):
 
         looked = self.property(node.path) if node.path is not None else of_text(exp.Null)
         event = SqlEvent(
-            timestamp=exp.column("ts"), number=looked.number, text=looked.text, raw=looked.raw, aggregate=filtered
-        )
+            timestamp=exp.column("ts"), number=looked.number, text=looked.text, raw=looked.raw, aggregate=filtered,
+            total=lambda: self._total(looked, filtered),
+        )  # fmt: skip
         made = OPERATORS[node.function].sql(event)
         columns = list(made.expressions) if isinstance(made, exp.Tuple) else [made]
         return list(zip(columns, names, strict=True))
+
+    def _total(self, looked: Looked, filtered: Callable[[Sql], Sql]) -> Sql:
+        return wide_sum(looked.number, filtered) if self.wide else filtered(exp.Sum(this=looked.number()))
 
     def _conjuncts(self, node: Aggregate) -> list[Sql]:
         """What an event must be to count for a function."""

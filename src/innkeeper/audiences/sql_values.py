@@ -24,6 +24,11 @@ _COMPARE: dict[str, type[exp.Binary]] = {
 }  # fmt: skip
 
 
+#: Where a sum is cut in two, and the upper half beyond which it is larger than every number that it is compared with.
+_HALF = 10**18
+_FURTHEST = 10**20
+
+
 class Binder:
     """Collects the values of a statement; equal values share one parameter."""
 
@@ -101,9 +106,14 @@ class Looked:
         return exp.In(this=self.raw(), expressions=[text("true"), text("false")])
 
 
-def of_column(path: str) -> Looked:
-    """A property that the view `events` has columns for."""
-    raw, numeric, textual = (partial(exp.column, f"{kind}:{path}", quoted=True) for kind in "jns")
+def of_column(path: tuple[str, ...], bind: Binder) -> Looked:
+    """A property that the view `events` has columns for.
+
+    Its JSON text is taken from the whole document where it is needed: the store has no column of it, and inside a CASE
+    it is looked up only for the rows that come so far.
+    """
+    numeric, textual = (partial(exp.column, f"{kind}:{'.'.join(path)}", quoted=True) for kind in "ns")
+    raw = partial(json_at, exp.column("properties"), path, bind)
     return Looked(raw, numeric, textual, lambda: instant(textual()))
 
 
@@ -125,7 +135,7 @@ def unquoted(raw: Sql) -> Sql:
 
 def json_at(document: Sql, path: tuple[str, ...], bind: Binder) -> Sql:
     """JSON text of the value at a path of objects; NULL where it is absent, null, or inside an array."""
-    found = document
+    found = document.copy()
     for part in path:
         # A pointer names every key, but would also take a number for a place in an array; a quoted path would not.
         pointer = "/" + part.replace("~", "~0").replace("/", "~1")
@@ -148,6 +158,19 @@ def micro(raw: Sql) -> Sql:
     )
     digits = fn("replace", exp.cast(wide.copy(), "varchar"), text("."), text(""))
     return exp.Case().when(inside, exp.cast(digits, "hugeint"))
+
+
+def wide_sum(value: Callable[[], Sql], aggregate: Callable[[Sql], Sql]) -> Sql:
+    """The sum of millionths that would not fit: in two halves, and cut off where no number reaches any more."""
+    half = number(_HALF)
+    high = aggregate(exp.Sum(this=exp.IntDiv(this=value(), expression=half)))
+    low = aggregate(exp.Sum(this=exp.Mod(this=value(), expression=half.copy())))
+    carried = exp.Add(this=high, expression=exp.IntDiv(this=low, expression=half.copy()))
+    ends = [exp.cast(text(f"{sign}{_FURTHEST}"), "hugeint") for sign in ("-", "")]
+    cut = fn("least", fn("greatest", carried, ends[0]), ends[1])
+    return exp.Add(
+        this=exp.Mul(this=cut, expression=half.copy()), expression=exp.Mod(this=low.copy(), expression=half.copy())
+    )
 
 
 def instant(value: Sql) -> Sql:

@@ -95,6 +95,7 @@ class SqlEvent:
     Attributes:
         timestamp: The event's instant.
         number, text, raw: Make the property, as millionths, as text, as JSON text.
+        total: Makes the sum of the number.
         aggregate: Puts the filter (name, windows, `where`) on an aggregate.
     """
 
@@ -102,6 +103,7 @@ class SqlEvent:
     number: Callable[[], Any]
     text: Callable[[], Any]
     raw: Callable[[], Any]
+    total: Callable[[], Any]
     aggregate: Callable[[Any], Any]
 
 

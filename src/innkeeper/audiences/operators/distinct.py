@@ -31,19 +31,15 @@ def _total(entries: Sequence[Any]) -> list[str]:
 def _sql(event: SqlEvent) -> Any:
     from sqlglot import exp
 
-    def tagged(tag: str, value: Any) -> Any:
-        return exp.DPipe(this=exp.Literal.string(tag), expression=exp.cast(value, "varchar"), safe=True)
-
-    text = exp.Not(this=exp.Is(this=event.text(), expression=exp.Null()))
-    number = exp.Not(this=exp.Is(this=event.number(), expression=exp.Null()))
-    boolean = exp.In(this=event.raw(), expressions=[exp.Literal.string("true"), exp.Literal.string("false")])
-    value = (
-        exp.Case()
-        .when(text, tagged("s", event.text()))
-        .when(number, tagged("n", event.number()))
-        .when(boolean, tagged("b", event.raw()))
+    # Texts apart from the rest: nothing has to be put together and told apart again, which would cost half the time.
+    raw = event.raw()
+    boolean = exp.Case().when(
+        exp.In(this=raw, expressions=[exp.Literal.string("true"), exp.Literal.string("false")]), raw.copy()
     )
-    return event.aggregate(exp.Count(this=exp.Distinct(expressions=[value])))
+    other = exp.Coalesce(this=exp.cast(event.number(), "varchar"), expressions=[boolean])
+    rest = exp.Case().when(exp.Is(this=event.text(), expression=exp.Null()), other)
+    counts = [event.aggregate(exp.Count(this=exp.Distinct(expressions=[value]))) for value in (event.text(), rest)]
+    return exp.Add(this=counts[0], expression=counts[1])
 
 
 DISTINCT = Operator(

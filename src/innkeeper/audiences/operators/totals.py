@@ -38,7 +38,7 @@ def _aggregate(name: str) -> Any:
     def build(event: SqlEvent) -> Any:
         from sqlglot import exp
 
-        made = {"sum": exp.Sum, "min": exp.Min, "max": exp.Max}[name]
+        made = {"min": exp.Min, "max": exp.Max}[name]
         return event.aggregate(made(this=event.number()))
 
     return build
@@ -47,14 +47,14 @@ def _aggregate(name: str) -> Any:
 def _sum_sql(event: SqlEvent) -> Any:
     from sqlglot import exp
 
-    return exp.Coalesce(this=_aggregate("sum")(event), expressions=[exp.Literal.number(0)])
+    return exp.Coalesce(this=event.total(), expressions=[exp.Literal.number(0)])
 
 
 def _avg_sql(event: SqlEvent) -> Any:
     from sqlglot import exp
 
     # Compared as sum against literal x count, so that no division rounds: see sql.py.
-    return exp.Tuple(expressions=[_aggregate("sum")(event), event.aggregate(exp.Count(this=event.number()))])
+    return exp.Tuple(expressions=[event.total(), event.aggregate(exp.Count(this=event.number()))])
 
 
 def _words(what: str) -> Any:
