@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from innkeeper.content.addresses import is_email
-from innkeeper.content.compose import choose_variant, render_message
+from innkeeper.content.compose import check_markdown, choose_variant, render_message
 from innkeeper.content.errors import MissingValue, TemplateFailed, UnsafeHeader
 from innkeeper.content.plain import to_text
 from innkeeper.content.types import Message, Variant
@@ -201,3 +201,9 @@ def test_text_of_html_survives_broken_html() -> None:
     assert to_text("<script>x") == "\n"
     assert to_text("<!-- x --><p>a</p><!-- y") == "a\n"
     assert to_text("<p>2 &lt; 3</p>") == "2 < 3\n"
+
+
+def test_html_in_markdown_is_found_with_its_line() -> None:
+    body = "# Hi {{ profile.n }}\n\none\ntwo <b>three</b>\n\n`<code>` <https://a.example> 2 < 3\n\n<div>\nx\n</div>\n"
+    assert [line for line, _ in check_markdown(body)] == [4, 4, 8]
+    assert check_markdown("{% if profile.n < 3 %}a{% endif %} {{ 'x' | default: '<' }}") == []

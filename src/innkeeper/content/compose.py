@@ -81,6 +81,27 @@ def render_message(message: Message, context: Mapping[str, object]) -> Rendered:
     return Rendered(subject=subject, text=text, html=html, locale=variant.locale)
 
 
+def check_markdown(body: str) -> list[tuple[int, str]]:
+    """HTML tags in a Markdown body: (1-based line, message). They would come out as text.
+
+    >>> check_markdown("fine `<b>`\\n\\nHello<br>you")
+    [(3, "'<br>' would be printed as text")]
+    """
+    from markdown_it import MarkdownIt
+
+    found: list[tuple[int, str]] = []
+    for block in MarkdownIt("commonmark").parse(body):
+        first = (block.map or [0])[0] + 1
+        if block.type == "html_block":
+            found.append((first, f"'{block.content.strip().splitlines()[0]}' would be printed as text"))
+        line = first
+        for piece in block.children or ():
+            if piece.type == "html_inline":
+                found.append((line, f"'{piece.content}' would be printed as text"))
+            line += piece.type in ("softbreak", "hardbreak")
+    return found
+
+
 def _locale(context: Mapping[str, object]) -> str | None:
     profile = context.get("profile")
     found = context.get("locale") or (profile.get("locale") if isinstance(profile, Mapping) else None)

@@ -147,8 +147,11 @@ def _defaults(node: Located | None, findings: Findings) -> dict[str, str] | None
 
 
 def _check_texts(subject: Located | None, text: str, file: MessageFile, findings: Findings) -> None:
+    from innkeeper.content.compose import check_markdown
     from innkeeper.content.render import ROOTS, check_template
 
+    if subject is not None and "\n" in text.strip():
+        findings.add(subject, "bad-subject", "the subject has more than one line", "write it on one line")
     if subject is not None:
         for line, message in check_template(text, ROOTS):
             place = subject.inside(line, 1)
@@ -158,6 +161,9 @@ def _check_texts(subject: Located | None, text: str, file: MessageFile, findings
     for line, message in check_template(file.body, ROOTS):
         place = Place(file.body_place.file, file.body_place.line + line - 1, 1)
         findings.add(place, "bad-template", f"the body is not valid Liquid: {message}", _LIQUID_FIX)
+    for line, message in check_markdown(file.body) if file.format == "markdown" else ():
+        place = Place(file.body_place.file, file.body_place.line + line - 1, 1)
+        findings.add(place, "html-in-markdown", message, "write Markdown, or make it a .html message")
 
 
 _LIQUID_FIX = "mend the tag; every {{ needs }}, every {% if %} an {% endif %}"
