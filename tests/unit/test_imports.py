@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -18,7 +19,7 @@ import pytest
 from innkeeper.events.types import Event
 from innkeeper.kernel.errors import Invalid, OperationFailed, UsageError
 from innkeeper.kernel.time import FixedClock, parse_instant
-from innkeeper.runtime import import_csv, import_lines, import_table
+from innkeeper.runtime import import_csv, import_lines, import_rejects, import_table
 from innkeeper.runtime.imports import Imported, Order, import_file
 from innkeeper.runtime.lock import hold
 from innkeeper.store.log import Log
@@ -142,6 +143,9 @@ def test_a_gzipped_file_is_unpacked_and_a_damaged_one_said(home: Path, tmp_path:
     with pytest.raises(UsageError, match="damaged"):
         run(tmp_path / "other", file)
     assert left_over(tmp_path / "other") == []
+    found = [one.message_id for one in events(tmp_path / "other")]
+    assert found == [f"m{number}" for number in range(len(found))]
+    assert len(found) > 10_000
 
 
 def test_without_a_message_id_equal_lines_are_told_apart_by_their_number(home: Path, tmp_path: Path) -> None:
@@ -398,6 +402,36 @@ def test_an_interrupted_import_leaves_a_store_that_opens(tmp_path: Path) -> None
     assert 0 < there < 200_000
     again = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     assert (again["accepted"], again["duplicates"]) == (200_000 - there, there)
+    assert left_over(home) == []
+
+
+def test_a_full_disk_is_said_and_nothing_accepted_is_lost(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    file = jsonl(tmp_path / "events.jsonl", [*(event(number) for number in range(20_000)), "bad", event(20_000)])
+    with monkeypatch.context() as patch:
+        patch.setattr(import_rejects.Rejects, "_make", full)
+        with pytest.raises(OperationFailed, match="No space left") as raised:
+            run(home, file)
+    assert (raised.value.code, raised.value.exit_code) == ("disk-full", 1)
+    there = len(events(home))
+    assert 0 < there < 20_001
+    assert counts(run(home, file)) == (20_002, 20_001, 20_001 - there, there, 1)
+    table = tmp_path / "orders.csv"
+    table.write_text("id,customer,at,total,code\n1,u,2026-01-01,1,a\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(import_csv, "_records", full)
+        with pytest.raises(OperationFailed, match="No space left"):
+            run(home, table, MAPPING)
+
+
+def test_what_a_killed_import_left_is_swept_away(home: Path, tmp_path: Path) -> None:
+    (home / "import-abc").mkdir(parents=True)
+    (home / "import-abc" / "clean.csv").write_text("x")
+    run(home, jsonl(tmp_path / "events.jsonl", [event(1)]))
     assert left_over(home) == []
 
 

@@ -44,16 +44,9 @@ class Rejects:
         if len(text) > MAX_TEXT:
             record["cut_after"] = MAX_TEXT
         self.count += 1
-        try:
-            if self._file is None:
-                self._file = self._make()
-            self._file.write(dumps_bytes(record) + b"\n")
-        except OSError as error:
-            raise OperationFailed(
-                f"the rejects file cannot be written: {error}",
-                code="disk-full" if error.errno == 28 else "unwritable",
-                fix="make room, then import the file again: what was accepted is known and counts as a duplicate",
-            ) from error
+        if self._file is None:
+            self._file = self._make()
+        self._file.write(dumps_bytes(record) + b"\n")
 
     def close(self) -> None:
         """Put everything on disk."""

@@ -6,7 +6,9 @@ batch by batch, so an import that is stopped loses nothing that was counted, and
 
 from __future__ import annotations
 
+import errno
 import gc
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +19,7 @@ from pathlib import Path
 from innkeeper.events.limits import CLIENT_LIMITS, GROUPED_LIMITS, check_source
 from innkeeper.events.mapping import TableMapping
 from innkeeper.events.parse import Parser
-from innkeeper.kernel.errors import UsageError
+from innkeeper.kernel.errors import OperationFailed, UsageError
 from innkeeper.kernel.located import Findings
 from innkeeper.kernel.time import Clock, SystemClock
 from innkeeper.runtime.import_files import kind_of
@@ -26,6 +28,7 @@ from innkeeper.runtime.import_rejects import rejects_for
 from innkeeper.runtime.import_sink import LogWriter, Sink
 from innkeeper.runtime.lock import hold
 
+_SCRATCH = "import-"
 #: Told how much of how much is done.
 Progress = Callable[[int, int], None]
 
@@ -86,18 +89,19 @@ def import_into(
     now = clock.now()
     with (
         _rare_collections(),
+        _disk_told(home),
         _scratch(home) as scratch,
         rejects_for(home, order.file, now) as rejects,
         Occurrences(scratch / "occurrences.db") as occurrences,
     ):
         parser = Parser(source=order.source, received_at=now, occurrence=occurrences.next)
         sink = Sink(log, rejects, lambda done: None)
-        if mapping is None:
-            size = order.file.stat().st_size
-            sink.progress = lambda done: progress(done, size)
-            import_lines(order.file, parser, sink)
-        else:
-            _import_table(order, mapping, parser, sink, scratch, progress)
+        try:
+            _read(order, mapping, parser, sink, scratch, progress)
+        except UsageError:
+            # The file broke off: what it held until there is good.
+            sink.flush()
+            raise
         sink.flush()
     return Imported(
         read=sink.read,
@@ -133,14 +137,20 @@ def _mapping(order: Order) -> tuple[TableMapping, Findings] | None:
     return load_mapping(order.mapping)
 
 
-def _import_table(
+def _read(
     order: Order,
-    mapping: tuple[TableMapping, Findings],
+    mapping: tuple[TableMapping, Findings] | None,
     parser: Parser,
     sink: Sink,
     scratch: Path,
     progress: Progress,
 ) -> None:
+    """Put everything that the file holds into the sink."""
+    if mapping is None:
+        size = order.file.stat().st_size
+        sink.progress = lambda done: progress(done, size)
+        import_lines(order.file, parser, sink)
+        return
     from innkeeper.runtime.import_csv import clean_copy
     from innkeeper.runtime.import_mapping import tie
     from innkeeper.runtime.import_table import TableReader
@@ -178,8 +188,24 @@ def _rare_collections() -> Iterator[None]:
 
 
 @contextmanager
+def _disk_told(home: Path) -> Iterator[None]:
+    """Say what is wrong with the disk in words; what was accepted is in the log all the same."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        raise OperationFailed(
+            f"the import cannot write below {home}: {error.strerror}",
+            code="disk-full" if full else "disk-error",
+            fix="make room on the disk (df -h), then import the file again: what was accepted counts as a duplicate",
+        ) from error
+
+
+@contextmanager
 def _scratch(home: Path) -> Iterator[Path]:
-    """A folder under the home that is gone afterwards; one that a killed import left is no harm."""
+    """A folder under the home that is gone afterwards, and so are those that killed imports left."""
     home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="import-", dir=home, ignore_cleanup_errors=True) as folder:
+    for left in home.glob(_SCRATCH + "*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=home, ignore_cleanup_errors=True) as folder:
         yield Path(folder)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from innkeeper.store.sqlite import translated
+
 #: How many different contents are counted in memory.
 IN_MEMORY = 1_000_000
 
@@ -35,17 +37,19 @@ class Occurrences:
             if len(self._counts) > self._in_memory:
                 self._spill()
             return before
-        row = self._database.execute(
-            "INSERT INTO seen VALUES (?, 1) ON CONFLICT (digest) DO UPDATE SET n = n + 1 RETURNING n", (digest,)
-        ).fetchone()
+        with translated(self._path):
+            row = self._database.execute(
+                "INSERT INTO seen VALUES (?, 1) ON CONFLICT (digest) DO UPDATE SET n = n + 1 RETURNING n", (digest,)
+            ).fetchone()
         return int(row[0]) - 1
 
     def _spill(self) -> None:
         # Scratch: nothing in it outlives the import, so nothing is synced, and one transaction stays open for all.
-        self._database = sqlite3.connect(self._path, isolation_level=None)
-        for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -65536"):
-            self._database.execute(f"PRAGMA {pragma}").fetchall()
-        self._database.execute("CREATE TABLE seen (digest BLOB PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID")
-        self._database.execute("BEGIN")
-        self._database.executemany("INSERT INTO seen VALUES (?, ?)", self._counts.items())
+        with translated(self._path):
+            self._database = sqlite3.connect(self._path, isolation_level=None)
+            for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -65536"):
+                self._database.execute(f"PRAGMA {pragma}").fetchall()
+            self._database.execute("CREATE TABLE seen (digest BLOB PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID")
+            self._database.execute("BEGIN")
+            self._database.executemany("INSERT INTO seen VALUES (?, ?)", self._counts.items())
         self._counts = {}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from innkeeper.events.mapping_values import Column, ColumnKind
-from innkeeper.kernel.errors import UsageError
+from innkeeper.kernel.errors import OperationFailed, UsageError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -172,6 +172,10 @@ def _readable(path: str) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         said = str(error).splitlines()[0][:300]
+        if "No space left" in said or isinstance(error, duckdb.OutOfMemoryException):
+            raise OperationFailed(
+                f"there is no room to sort {path}: {said}", code="disk-full", fix="make room on the disk of the home"
+            ) from error
         raise UsageError(
             f"{path} cannot be read: {said}", code="unreadable-file", fix="is it whole, and is it what its name says?"
         ) from error
