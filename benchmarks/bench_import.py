@@ -11,11 +11,10 @@ import gc
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from benchmarks.harness import Row, Scale, Table, progress, ratio, scratch, seconds
+from benchmarks.harness import Row, Scale, Table, progress, ratio, scratch
 from benchmarks.workload import present
 from innkeeper.events.types import LogRow
 from innkeeper.kernel.json import dumps_bytes, loads
@@ -28,6 +27,7 @@ _EVENTS = 500_000
 _OLDER = 5_000_000
 _CUSTOMERS = 50_000
 _TARGET = 0.5
+_TURNS = 3
 _PROPERTIES = ("total", "product", "path")
 _MAPPING = """
 event: event
@@ -58,61 +58,72 @@ def run(scale: Scale) -> Table:
         progress(f"making {events:,} events")
         rows = list(present(_CUSTOMERS, events))
         jsonl, parquet, mapping = write_files(folder, rows)
-        bare = seconds(partial(append_bare, folder / "bare.db", rows))
+        bare = min(append_bare(folder / f"bare-{turn}.db", rows) for turn in range(_TURNS))
         for label, before in (("an empty log", 0), (f"{older:,} older sealed events", older)):
-            home = folder / f"home-{before}"
             if before:
                 progress(f"sealing {before:,} older events")
-                fill(home, rows, before)
+                fill(folder / "old", rows, before)
             for what, file in (("append, rows ready", None), ("JSONL", jsonl), ("Parquet", parquet)):
                 progress(f"{what} into {label}")
-                begin = time.perf_counter()
-                if file is None:
-                    taken = append_rows(home, rows)
-                else:
-                    order = Order(file=file, mapping=mapping if file == parquet else None, source=file.suffix[1:])
-                    done = import_file(home, order, progress=lambda done, of: None)
-                    assert done.accepted == events, done
-                    taken = done.seconds
-                whole = time.perf_counter() - begin
-                with Log.open(home) as log:
-                    log.seal(force=True)
+                taken = []
+                for turn in range(_TURNS):
+                    home = folder / ("old" if before else f"new-{what[:2]}-{turn}")
+                    source = f"{what[:2]}{turn}"
+                    if file is None:
+                        taken.append(append_rows(home, [row._replace(source=source) for row in rows]))
+                    else:
+                        taken.append(import_one(home, file, mapping, source, events))
+                best, whole = min(taken)
                 table.rows.append(
                     Row(
                         what=f"{what}: {events:,} events into {label}",
-                        measured=f"{events / taken:,.0f} events/s ({events / whole:,.0f} with the wait for the seal)",
-                        bare=f"{events / bare:,.0f} events/s", ratio=ratio(bare, taken),
-                        target=f"at least {_TARGET}", met=bare / taken >= _TARGET if judged else None,
+                        measured=f"{events / best:,.0f} events/s ({events / whole:,.0f} with the wait for the seal)",
+                        bare=f"{events / bare:,.0f} events/s", ratio=ratio(bare, best),
+                        target=f"at least {_TARGET}", met=bare / best >= _TARGET if judged else None,
                     )
                 )  # fmt: skip
     table.notes.append(
-        f"Batches of {BATCH_ROWS:,}. Bare begins with an empty table in all rows. An event counts when it is on disk; "
-        "the seal goes on beside the import, on another core, and the command ends when it has ended."
+        f"Batches of {BATCH_ROWS:,}. The best of {_TURNS} turns each. Bare begins with an empty table. An event counts "
+        "when it is on disk; the seal goes on beside the import, on another core, and the command ends when it has ended."
     )
     return table
 
 
-def append_bare(path: Path, rows: Sequence[LogRow]) -> None:
-    """Write the rows as plainly as the same promises allow."""
+def append_bare(path: Path, rows: Sequence[LogRow]) -> float:
+    """Write the rows as plainly as the same promises allow; the seconds it took."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(_TABLE)
     connection.execute("CREATE UNIQUE INDEX tail_message ON tail (message_id, source)")
+    begin = time.perf_counter()
     for at in range(0, len(rows), BATCH_ROWS):
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany(_INSERT, rows[at : at + BATCH_ROWS])
         connection.execute("COMMIT")
+    taken = time.perf_counter() - begin
     connection.close()
+    path.unlink()
+    return taken
 
 
-def append_rows(home: Path, rows: Sequence[LogRow]) -> float:
-    """Append rows that are ready to the log; the seconds until the last was on disk."""
+def append_rows(home: Path, rows: Sequence[LogRow]) -> tuple[float, float]:
+    """Append rows that are ready to the log; the seconds until the last was on disk, and until the log was closed."""
     with Log.open(home) as log:
         begin = time.perf_counter()
         for at in range(0, len(rows), BATCH_ROWS):
             assert log.append(rows[at : at + BATCH_ROWS]).duplicates == 0
-        return time.perf_counter() - begin
+        taken = time.perf_counter() - begin
+    return taken, time.perf_counter() - begin
+
+
+def import_one(home: Path, file: Path, mapping: Path, source: str, events: int) -> tuple[float, float]:
+    """Import a file as the command does; the seconds until the last event was on disk, and until the end."""
+    begin = time.perf_counter()
+    order = Order(file=file, mapping=mapping if file.suffix == ".parquet" else None, source=source)
+    done = import_file(home, order, progress=lambda done, of: None)
+    assert done.accepted == events, done
+    return done.seconds, time.perf_counter() - begin
 
 
 def fill(home: Path, rows: Sequence[LogRow], events: int) -> None:
