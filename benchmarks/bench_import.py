@@ -84,7 +84,7 @@ def run(scale: Scale) -> Table:
                 )  # fmt: skip
     table.notes.append(
         f"Batches of {BATCH_ROWS:,}. The best of {_TURNS} turns each. Bare begins with an empty table. An event counts "
-        "when it is on disk; the seal goes on beside the import, on another core, and the command ends when it has ended."
+        "when it is on disk; the seal goes on beside the import, on another core, and the command ends with it."
     )
     return table
 
