@@ -1,4 +1,4 @@
-"""A disk without room stops a run cleanly: exit 1 with the way out, nothing half-done, and it goes on when there is room.
+"""A disk without room stops a run cleanly: exit 1 with the way out, nothing half-done; it goes on when there is room.
 
 The disk's end is the process's own limit of a file's size, which the system reports like a full disk.
 """
