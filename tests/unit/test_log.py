@@ -12,7 +12,7 @@ from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.json import dumps
 from innkeeper.store import manifest
 from innkeeper.store.log import Log
-from innkeeper.store.segments import Sizes
+from innkeeper.store.segments import Sealer, Sizes
 
 SMALL = Sizes(seal_rows=100, segment_rows=2_000, fan_in=3)
 NEVER = Sizes(seal_rows=10**9)
@@ -180,3 +180,46 @@ def test_a_lost_manifest_comes_back_from_its_copy(tmp_path: Path) -> None:
         with Log.open(tmp_path, sizes=NEVER) as log:
             assert log.count() == len(log.read(0, 100)) == 30
         assert path.read_bytes() == whole
+
+
+def test_a_seal_that_fails_in_the_background_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    genuine = Sealer.seal
+    tried: list[int] = []
+
+    def fail_once(sealer: Sealer, *, least: int) -> int:
+        tried.append(least)
+        if len(tried) == 1:
+            raise OperationFailed("no room", code="disk-full")
+        return genuine(sealer, least=least)
+
+    monkeypatch.setattr(Sealer, "seal", fail_once)
+    with Log.open(tmp_path, sizes=SMALL) as log:
+        log.append(rows(0, 120))
+        log._background.join()
+        assert log.seal_error is not None
+        assert log.count() == len(log.read(0, 1_000)) == 120
+        log.append(rows(120, 150))
+        assert tried == [100]
+        log.append(rows(150, 300))
+        log._background.join()
+        assert log.seal_error is None
+        assert manifest.load(tmp_path).events == log.count() == 300
+
+
+def test_after_a_failed_sync_nothing_is_acknowledged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = OperationFailed("disk I/O error", code="disk-sync-failed")
+    with Log.open(tmp_path, sizes=NEVER) as log:
+        log.append(rows(0, 10))
+
+        def fail(*_: object) -> None:
+            raise failed
+
+        with monkeypatch.context() as patch:
+            patch.setattr(log, "_follow", fail)
+            with pytest.raises(OperationFailed):
+                log.append(rows(10, 20))
+        with pytest.raises(OperationFailed) as caught:
+            log.append(rows(10, 20))
+        assert caught.value is failed
+    with Log.open(tmp_path, sizes=NEVER) as log:
+        assert log.append(rows(0, 20))[:2] == (10, 10)

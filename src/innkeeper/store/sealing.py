@@ -6,16 +6,12 @@ import threading
 from pathlib import Path
 from typing import Final
 
-import structlog
-
 from innkeeper.kernel.errors import InnkeeperError
 from innkeeper.store import sqlite
 from innkeeper.store.segments import Sealer, Sizes
 
 #: A writer that is so many times `seal_rows` ahead of the seal waits for it.
 _AHEAD: Final = 5
-
-_log = structlog.get_logger()
 
 
 class BackgroundSeal:
@@ -75,8 +71,17 @@ class BackgroundSeal:
                 database.close()
         except InnkeeperError as caught:
             error = caught
-            _log.warning("the tail of the log could not be sealed; it stays", action="log.seal", error=str(caught))
+            _report(caught)
         with self._mutex:
             self.error = error
             self._tail_rows -= sealed
             self._start_at = self.sizes.seal_rows + (0 if error is None else self._tail_rows)
+
+
+def _report(error: InnkeeperError) -> None:
+    # Imported here: it takes longer than the rest of the store together, and a seal seldom fails.
+    import structlog
+
+    structlog.get_logger().warning(
+        "the tail of the log could not be sealed; it stays", action="log.seal", code=error.code, error=str(error)
+    )

@@ -125,7 +125,7 @@ class Sealer:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         files.make_folder(self.folder)
-        with files.FileLock(self.folder / _SEAL_LOCK) as lock:
+        with files.translated(self.folder), files.FileLock(self.folder / _SEAL_LOCK) as lock:
             lock.wait()
             yield
 
