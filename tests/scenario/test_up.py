@@ -111,3 +111,25 @@ def get_ready(url: str) -> bool | None:
         return bool(get(url + "/ready")["ready"])
     except urllib.error.HTTPError as error:
         return bool(json.loads(error.read())["ready"])
+
+
+def test_the_engine_ends_with_the_door(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.apply(STRATEGY)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "innkeeper", "--home", str(tmp_path), "up", "--json", "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    json.loads(process.stdout.readline())
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+    def gone() -> bool:
+        listed = subprocess.run(["ps", "-e", "-o", "args="], capture_output=True, text=True, check=True).stdout
+        return not any("engine_process" in line and str(tmp_path) in line for line in listed.splitlines())
+
+    eventually(gone)
+    assert workspace.shell("run", "--until", "now").returncode == 0, "the home is free again"

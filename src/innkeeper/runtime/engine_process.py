@@ -1,4 +1,4 @@
-"""The engine's process of `up`: `python -m innkeeper.runtime.engine_process HOME`, started by `serve.py`."""
+"""The engine's process of `up`: `python -m innkeeper.runtime.engine_process HOME PARENT`, started by `serve.py`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from innkeeper.runtime.live import serve_engine
 
 
 def main() -> None:
-    """Serve the home named by the first argument; exits 1 with the reason when it cannot go on."""
+    """Serve a home while the process PARENT lives; exits 1 with the reason when it cannot go on."""
     try:
-        serve_engine(Path(sys.argv[1]))
+        serve_engine(Path(sys.argv[1]), int(sys.argv[2]))
     except InnkeeperError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)

@@ -109,12 +109,11 @@ class Live:
         return Cursor(clock=clock, timestamp=clock, source=LAST, message_id=LAST)
 
 
-def serve_engine(home: Path) -> None:
-    """Run the engine until the parent process ends or asks to stop; the home's lock is the parent's."""
+def serve_engine(home: Path, parent: int) -> None:
+    """Run the engine until the process *parent* ends or asks to stop; the home's lock is the parent's."""
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.append(1))
-    parent = os.getppid()
     with Log.open(home, read_only=True) as log, State.open(home, create=True) as state:
         live = Live(home, log, state, SystemClock())
         while not stopping and os.getppid() == parent:

@@ -5,6 +5,7 @@ The door restarts an engine that died, and takes it down with itself.
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -155,4 +156,6 @@ class _Keeper:
                     fix="run: innkeeper doctor",
                 )
             self._stop.wait(_RESTART_SECONDS)
-        self._engine = subprocess.Popen([sys.executable, "-m", "innkeeper.runtime.engine_process", str(self.home)])
+        # The engine is told its parent: asked for later, a dead parent's number would already be another's.
+        command = [sys.executable, "-m", "innkeeper.runtime.engine_process", str(self.home), str(os.getpid())]
+        self._engine = subprocess.Popen(command)
