@@ -12,8 +12,9 @@ from innkeeper.kernel.errors import OperationFailed
 
 
 @contextmanager
-def hold(home: Path) -> Iterator[None]:
-    """Hold a home for writing; makes the folder when it is missing.
+def hold(home: Path) -> Iterator[int]:
+    """Hold a home for writing; makes the folder when it is missing. Yields the lock's file descriptor: a child process
+    that is handed it holds the home too, for as long as it lives.
 
     Raises:
         OperationFailed: Another process holds it; the message names its pid.
@@ -35,6 +36,6 @@ def hold(home: Path) -> Iterator[None]:
             ) from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)

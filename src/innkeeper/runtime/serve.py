@@ -47,10 +47,10 @@ def serve(home: Path, make_app: MakeApp, *, host: str, port: int, ready: Callabl
     Raises:
         OperationFailed: The home is in use, the address is taken, or the engine keeps dying.
     """
-    with hold(home), Log.open(home) as log:
+    with hold(home) as held, Log.open(home) as log:
         State.open(home, create=True).close()
         with _listen(host, port) as listener:
-            keeper = _Keeper(home, log)
+            keeper = _Keeper(home, log, held)
             url = f"http://{host}:{listener.getsockname()[1]}"
             try:
                 keeper.start()
@@ -94,8 +94,8 @@ def _run_http(keeper: _Keeper, make_app: MakeApp, listener: socket.socket, start
 class _Keeper:
     """Keeps the engine's process alive and moves its outputs into the log."""
 
-    def __init__(self, home: Path, log: Log) -> None:
-        self.home, self.log = home, log
+    def __init__(self, home: Path, log: Log, held: int) -> None:
+        self.home, self.log, self.held = home, log, held
         self.failure: OperationFailed | None = None
         self.on_failure: Callable[[], object] = lambda: None
         self._engine: subprocess.Popen[bytes] | None = None
@@ -158,4 +158,5 @@ class _Keeper:
             self._stop.wait(_RESTART_SECONDS)
         # The engine is told its parent: asked for later, a dead parent's number would already be another's.
         command = [sys.executable, "-m", "innkeeper.runtime.engine_process", str(self.home), str(os.getpid())]
-        self._engine = subprocess.Popen(command)
+        # It holds the home as well: nobody else may write while it finishes its last tick.
+        self._engine = subprocess.Popen(command, pass_fds=[self.held])
