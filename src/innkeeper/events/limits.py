@@ -15,6 +15,8 @@ from innkeeper.kernel.errors import UsageError
 
 #: Longest user id, anonymous id, message id and event name, in characters.
 MAX_NAME = 1024
+#: As a number, because `number in bytes` is ten times as fast as `bytes in bytes`.
+BACKSLASH = 0x5C
 _MAX_SOURCE = 100
 #: The fewest bytes that a key with its value takes in JSON.
 SMALLEST_KEY = len('"":0,')
@@ -92,7 +94,7 @@ def check_shape(text: bytes, value: dict[str, Any], limits: Limits) -> None:
                 f"the event has {count:,} keys; at most {limits.keys:,} are taken",
                 "send fewer properties, or lists instead of numbered keys",
             )
-    if b"\\" in text and b"\\u0000" in text:
+    if BACKSLASH in text and b"\\u0000" in text:
         _check_nul(value)
 
 
@@ -152,7 +154,7 @@ def check_duplicate_keys(text: bytes, again: bytes) -> None:
         text: The event as it came.
         again: The same event, decoded and encoded; a key that stood twice is there once, so it has fewer colons.
     """
-    if text.count(b":") == again.count(b":") and (b"\\" not in text or b"\\u003" not in text):
+    if text.count(b":") == again.count(b":") and (BACKSLASH not in text or b"\\u003" not in text):
         return
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, NamedTuple, NoReturn
 import msgspec
 
 from innkeeper.events.limits import (
+    BACKSLASH,
     CLIENT_LIMITS,
     MAX_NAME,
     SMALLEST_KEY,
@@ -131,7 +132,7 @@ class Parser:
         # there is no NUL and no colon in disguise.
         if (
             len(line) <= self._short_line
-            and b"\\" not in line
+            and BACKSLASH not in line
             and line.count(b"{") + line.count(b"[") <= self._limits.depth
             and (row := self._quick(line)) is not None
         ):
@@ -204,7 +205,7 @@ class Parser:
         first = _encode(properties) if properties else b"{}"
         second = _encode(traits) if traits else b"{}"
         third = _encode(context) if context else b"{}"
-        doubtful = nested or b"\\" in first or b"\\" in second or b"\\" in third
+        doubtful = nested or BACKSLASH in first or BACKSLASH in second or BACKSLASH in third
         if doubtful or len(first) + len(second) + len(third) > self.limits.size:
             whole = {"properties": properties, "traits": traits, "context": context}
             check_shape(_encode(whole), whole, self.limits)
