@@ -231,6 +231,25 @@ def test_csv_keeps_leading_zeros_and_reads_numbers(home: Path, tmp_path: Path) -
     assert second.timestamp == parse_instant("2026-12-01T10:00:00Z")
 
 
+def test_ids_and_groups_of_a_csv_are_what_is_written(home: Path, tmp_path: Path) -> None:
+    rows = ["1.10,1.10,2026-01-01,1,1.50,1e3", "1.1,1.1,2026-01-01,1,2,x", "1.1,1.1,2026-01-01,1,,x"]
+    file = grouped(tmp_path / "orders.csv", rows)
+    mapping = GROUPED + 'messageId: {template: "o{{ order }}"}\ncontext: {a: order, b: {column: order, map: {x: y}}}'
+    assert counts(run(home, file, mapping)) == (3, 2, 2, 0, 0)
+    found = {one.message_id: (one.user_id, one.properties["total"], one.context) for one in events(home)}
+    assert found == {"o1.10": ("1.10", 1.5, {"a": 1.1, "b": "1.10"}), "o1.1": ("1.1", 2, {"a": 1.1, "b": "1.1"})}
+
+
+def test_a_template_that_fails_costs_its_line(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "orders.csv"
+    file.write_text(f"id,customer,at,total,code\n1,u,2026-01-01,1,{'x' * 90_000}\n2,u,2026-01-01,1,y\n")
+    loop = "{% for i in (1..1000) %}{% for j in (1..total) %}{{ code }}{% endfor %}{% endfor %}"
+    done = run(home, file, MAPPING.replace("total: total", f'total: {{template: "{loop}"}}'))
+    assert counts(done) == (2, 1, 1, 0, 1)
+    assert rejects(done)[0]["line"] == 2
+    assert "template" in rejects(done)[0]["reason"]
+
+
 def test_columns_of_a_csv_may_be_declared(home: Path, tmp_path: Path) -> None:
     file = tmp_path / "orders.csv"
     file.write_text("id,customer,at,total,code\n1,7,2026-07-01,12,5\n2,8,2026-07-01,lots,6\n3,9,2026-07-01,,7\n")

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any, Protocol
 
+from innkeeper.events.limits import Refused
 from innkeeper.events.mapping import AGGREGATES, Condition, TableMapping, Tree, Value
 from innkeeper.events.mapping_values import (
     Column,
@@ -24,7 +26,7 @@ from innkeeper.events.mapping_values import (
     wall_instant,
 )
 from innkeeper.events.parse import Made
-from innkeeper.kernel.errors import UsageError, did_you_mean
+from innkeeper.kernel.errors import OperationFailed, UsageError, did_you_mean
 from innkeeper.kernel.located import Findings, Place
 from innkeeper.kernel.time import Instant
 
@@ -58,12 +60,12 @@ class BoundMapping:
     def __init__(self, mapping: TableMapping, table: Sequence[Column], tools: Tools, findings: Findings) -> None:
         self._table = {column.name: column for column in table}
         self._tools, self._findings = tools, findings
-        self._used: dict[str, Column] = {}
+        self._used: dict[tuple[str, bool], Column] = {}
         self._zone_name: str | None = None
         self._has_zone = mapping.zone is not None
         self._zone = self._read_zone(mapping.zone)
         self.keeps = self._condition(mapping.where)
-        found = [self._column(name, place) for name, place in mapping.group_by]
+        found = [self._column(name, place, exact=True) for name, place in mapping.group_by]
         self.group_by = [column.index for column in found if column is not None]
         fields = mapping.fields
         self._type = self._text(fields.get("type"))
@@ -102,10 +104,8 @@ class BoundMapping:
             ),
         )
 
-    def _column(self, name: str, place: Place) -> Column | None:
-        known = self._used.get(name)
-        if known is not None:
-            return known
+    def _column(self, name: str, place: Place, *, exact: bool = False) -> Column | None:
+        """A column that is read; *exact*: where it becomes a text, as the file has it, if the file has texts."""
         column = self._table.get(name)
         if column is None:
             near = did_you_mean(name, self._table) or f"columns: {', '.join(list(self._table)[:30])}"
@@ -116,9 +116,12 @@ class BoundMapping:
                 f"{near}; for a fixed text: {{ value: {name} }}",
             )
             return None
-        column = Column(name=name, kind=column.kind, index=len(self._used))
-        self._used[name] = column
-        return column
+        exact = exact and column.written and column.kind != "text"
+        known = self._used.get((name, exact))
+        if known is None:
+            known = replace(column, exact=exact, kind="text" if exact else column.kind, index=len(self._used))
+            self._used[name, exact] = known
+        return known
 
     def _condition(self, condition: Condition | None) -> Callable[[Row], bool] | None:
         if condition is None:
@@ -147,9 +150,9 @@ class BoundMapping:
 
         return holds
 
-    def _get(self, value: Value) -> Get:
+    def _get(self, value: Value, *, exact: bool = False) -> Get:
         """The value of a group's rows: of its first line, unless the source adds lines up."""
-        get = self._source(value)
+        get = self._source(value, exact=exact or value.table is not None)
         if value.table is not None:
             get = _mapped(get, value)
         holds = self._condition(value.where)
@@ -160,7 +163,7 @@ class BoundMapping:
             return lambda rows: get([row for row in rows if holds(row)])
         return lambda rows: get(rows) if holds(rows[0]) else None
 
-    def _source(self, value: Value) -> Get:
+    def _source(self, value: Value, *, exact: bool) -> Get:
         if value.kind == "value":
             literal = value.literal
             return lambda rows: literal
@@ -168,7 +171,8 @@ class BoundMapping:
             return self._template(value)
         if value.kind == "count":
             return len
-        found = [self._column(name, value.place) for name in value.columns]
+        exact = exact and value.kind == "column"
+        found = [self._column(name, value.place, exact=exact) for name in value.columns]
         columns = [column for column in found if column is not None]
         if len(columns) < len(found) or not columns:
             return lambda rows: None
@@ -210,14 +214,17 @@ class BoundMapping:
         readers = [(name, cell_reader(column, self._zone_name)) for name, column in found if column is not None]
 
         def get(rows: Rows) -> str | None:
-            return render({name: plain_number(read(rows[0])) for name, read in readers}) or None
+            try:
+                return render({name: plain_number(read(rows[0])) for name, read in readers}) or None
+            except OperationFailed as error:
+                raise Refused(error.code, f"the template fails: {error.message}", error.fix) from error
 
         return get
 
     def _plain_template(self, value: Value) -> Get:
         """Columns between texts; the same as Liquid would print, but nothing at all when a column is empty."""
         pieces = _PLAIN.split(value.template)
-        found = [self._column(name, value.place) for name in pieces[1::2]]
+        found = [self._column(name, value.place, exact=True) for name in pieces[1::2]]
         readers = [cell_reader(column, self._zone_name) for column in found if column is not None]
         texts = pieces[0::2]
         if len(readers) == 1 and len(texts) == 2:
@@ -244,11 +251,13 @@ class BoundMapping:
     def _text(self, value: Value | None) -> Callable[[Rows], str | None] | None:
         if value is None:
             return None
-        get = self._get(value)
-        column = self._table.get(value.columns[0]) if value.kind == "column" else None
-        if column is not None and column.kind == "text" and value.where is None and value.table is None:
-            index = self._used[column.name].index
-            return lambda rows: rows[0][index] or None
+        known = value.kind == "column" and value.columns[0] in self._table
+        if known and value.where is None and value.table is None:
+            column = self._column(value.columns[0], value.place, exact=True)
+            if column is not None and column.kind == "text":
+                index = column.index
+                return lambda rows: rows[0][index] or None
+        get = self._get(value, exact=True)
         return lambda rows: as_text(get(rows))
 
     def _tree(self, tree: Tree) -> Callable[[Rows], dict[str, Any]]:
@@ -287,14 +296,15 @@ class BoundMapping:
             and value.kind == "column"
             and value.where is None
             and value.table is None
-            and value.columns[0] in self._used
-            and self._used[value.columns[0]].kind not in ("instant", "local", "json")
+            and (value.columns[0], False) in self._used
+            and self._used[value.columns[0], False].kind not in ("instant", "local", "json")
         )
 
     def _plain_tree(self, tree: Tree) -> Callable[[Rows], dict[str, Any]]:
         """An object of cells as they stand, made with fewer steps."""
         keys = list(tree)
-        pick = itemgetter(*(self._used[value.columns[0]].index for value in tree.values() if isinstance(value, Value)))
+        values = [value for value in tree.values() if isinstance(value, Value)]
+        pick = itemgetter(*(self._used[value.columns[0], False].index for value in values))
 
         def build(rows: Rows) -> dict[str, Any]:
             cells = pick(rows[0])

@@ -28,10 +28,20 @@ _QUICK = 1e9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column of a table: its name, what its cells hold, and its place in a row."""
+    """A column of a table.
+
+    Attributes:
+        name: Its name.
+        kind: What its cells hold.
+        written: Whether the file holds texts, of which the kind was made (a CSV); then the texts can be asked for too.
+        exact: Whether it stands for those texts themselves: `1.10` stays `1.10`.
+        index: Its place in a row.
+    """
 
     name: str
     kind: ColumnKind
+    written: bool = False
+    exact: bool = False
     index: int = -1
 
 

@@ -139,7 +139,8 @@ class TableReader:
 
     def _cells(self, row: Row) -> dict[str, Any]:
         """What the mapping reads of a line, for the rejects file."""
-        return {column.name: row[column.index] for column in self._bound.columns}
+        columns = sorted(self._bound.columns, key=lambda column: column.exact)
+        return {column.name: row[column.index] for column in columns}
 
 
 def _faulty(row: Row) -> Refused:

@@ -36,8 +36,11 @@ class Table:
         lines: How many rows there are.
     """
 
-    def __init__(self, connection: DuckDBPyConnection, source: str, path: str, line: str) -> None:
+    def __init__(
+        self, connection: DuckDBPyConnection, source: str, path: str, line: str, *, written: bool = False
+    ) -> None:
         self._connection, self._source, self._path, self._line = connection, source, path, line
+        self._written = written
         self._types = self._describe()
         self._pins: dict[str, str] = {}
         self._kinds: dict[str, tuple[ColumnKind, str]] = {name: _native(name, of) for name, of in self._types.items()}
@@ -46,7 +49,7 @@ class Table:
     @property
     def columns(self) -> list[Column]:
         """What there is to map."""
-        return [Column(name=name, kind=kind) for name, (kind, _) in self._kinds.items()]
+        return [Column(name=name, kind=kind, written=self._written) for name, (kind, _) in self._kinds.items()]
 
     def infer(self) -> None:
         """Make a column of texts one of numbers or booleans where every cell of the whole table is one."""
@@ -86,7 +89,7 @@ class Table:
 
     def rows(self, columns: Sequence[Column], sort_by: Sequence[int], size: int) -> Iterator[list[tuple[Any, ...]]]:
         """The rows in portions, in file order, or sorted by the columns at some places and then in file order."""
-        picked = [self._kinds[column.name][1] for column in columns]
+        picked = [_quote(column.name) if column.exact else self._kinds[column.name][1] for column in columns]
         query = ["SELECT", ", ".join([*picked, self._fault(columns), self._line]), "FROM", self._source]
         if sort_by:
             query += ["ORDER BY", ", ".join(str(index + 1) for index in sort_by), ",", self._line]
@@ -104,7 +107,7 @@ class Table:
             f"WHEN {_quote(column.name)} IS NOT NULL AND {self._kinds[column.name][1]} IS NULL "
             f"THEN {_literal(column.name)} || ' is no ' || {_literal(self._kinds[column.name][0])}"
             for column in columns
-            if column.name in self._pins
+            if column.name in self._pins and not column.exact
         ]
         return f"CASE {' '.join(cases)} END" if cases else "NULL"
 
@@ -144,7 +147,7 @@ def open_clean_csv(path: Path, names: Sequence[str], original: str, scratch: Pat
         f"escape = '\"', nullstr = '', max_line_size = 4000000, columns = {{{columns}}})"
     )
     with _connect(scratch) as connection:
-        table = Table(connection, source, original, "__line")
+        table = Table(connection, source, original, "__line", written=True)
         table.infer()
         yield table
 
