@@ -66,7 +66,8 @@ class World:
         question = Question(expression, catalog, at=at, zone=self.zone)
         self.view(question.properties)
         members = question.members(self.run)
-        assert question.count(self.run) == len(members)
+        if at % 4 == 0:
+            assert question.count(self.run) == len(members)
         return members
 
     def by_accumulators(self, expression: Expression, catalog: Catalog, at: int, dice: random.Random) -> list[str]:

@@ -4,6 +4,7 @@ count, since their equality is not one that both engines could agree on.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +22,10 @@ def _value(raw: Any) -> str | None:
 
 
 def _union(a: list[str], b: list[str]) -> list[str]:
-    return a if a == b else sorted({*a, *b})
+    if len(b) != 1:
+        return sorted({*a, *b})
+    place = bisect_left(a, b[0])
+    return a if place < len(a) and a[place] == b[0] else [*a[:place], b[0], *a[place:]]
 
 
 def _total(entries: Sequence[Any]) -> list[str]:
