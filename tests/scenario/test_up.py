@@ -43,7 +43,7 @@ def served(workspace: Workspace) -> Iterator[dict[str, Any]]:
         yield json.loads(line)
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) in (0, -signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
         assert process.stdout is not None
         process.stdout.close()
 
@@ -131,5 +131,6 @@ def test_the_engine_ends_with_the_door(tmp_path: Path) -> None:
         listed = subprocess.run(["ps", "-e", "-o", "args="], capture_output=True, text=True, check=True).stdout
         return not any("engine_process" in line and str(tmp_path) in line for line in listed.splitlines())
 
+    # The engine may still be starting; then it is gone a moment later, and the home is free.
+    eventually(lambda: workspace.shell("run", "--until", "now").returncode == 0)
     eventually(gone)
-    assert workspace.shell("run", "--until", "now").returncode == 0, "the home is free again"

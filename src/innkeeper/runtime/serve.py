@@ -6,12 +6,14 @@ The door restarts an engine that died, and takes it down with itself.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +49,7 @@ def serve(home: Path, make_app: MakeApp, *, host: str, port: int, ready: Callabl
     Raises:
         OperationFailed: The home is in use, the address is taken, or the engine keeps dying.
     """
-    with hold(home) as held, Log.open(home) as log:
+    with hold(home) as held, Log.open(home) as log, _signals_end_the_server():
         State.open(home, create=True).close()
         with _listen(host, port) as listener:
             keeper = _Keeper(home, log, held)
@@ -59,6 +61,17 @@ def serve(home: Path, make_app: MakeApp, *, host: str, port: int, ready: Callabl
                 keeper.stop()
     if keeper.failure is not None:
         raise keeper.failure
+
+
+@contextmanager
+def _signals_end_the_server() -> Iterator[None]:
+    """The HTTP server hears SIGTERM and SIGINT, ends, and raises them again: here they have done their work by then."""
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _listen(host: str, port: int) -> socket.socket:
