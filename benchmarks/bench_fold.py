@@ -51,17 +51,22 @@ def run(scale: Scale) -> Table:
     worse = shares[0] / shares[-1]
     table.rows.append(
         Row(
-            what=f"the ratio at {scale.of(_SIZES[0]):,} profiles against that at {scale.of(_SIZES[-1]):,}",
-            measured=f"{worse:.2f}× worse",
-            target=f"≤ {_WORSE}×",
+            what=f"the ratio at {_customers(scale, _SIZES[-1]):,} profiles against that at "
+            f"{_customers(scale, _SIZES[0]):,}",
+            measured=f"{worse:.2f} times as bad",
+            target=f"≤ {_WORSE} times",
             met=worse <= _WORSE if scale.factor == 1 else None,
         )
     )
     return table
 
 
+def _customers(scale: Scale, full: int) -> int:
+    return scale.of(full, least=_PROTOTYPES)
+
+
 def _measure(folder: Path, scale: Scale, full: int, table: Table) -> tuple[float, int]:
-    customers, events = scale.of(full, least=_PROTOTYPES), scale.of(_EVENTS)
+    customers, events = _customers(scale, full), scale.of(_EVENTS)
     progress(f"  {customers:,} profiles, {events:,} events")
     home = folder / "home"
     _prepare(folder, home, customers, events)
