@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from innkeeper.events.types import LogRow
 from innkeeper.kernel.errors import InternalError, OperationFailed
 from innkeeper.kernel.json import dumps, loads
 from innkeeper.kernel.numbers import to_micro
-from innkeeper.store import sqlite
+from innkeeper.store import manifest, sqlite
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.log import Log
 from innkeeper.store.segments import Sizes
@@ -136,6 +137,26 @@ def test_typed_columns_equal_what_python_makes_of_the_json(
             assert text == (wanted if isinstance(wanted, str) else None)
             assert (json is None) == (wanted is None)
             assert json is None or loads(json) == wanted
+
+
+def test_what_a_segment_knows_of_its_columns_changes_no_answer(tmp_path: Path) -> None:
+    odd = ["", "a", 'q"q', "\\", "/", "\n\t\x01\x7f", "é😀\u2028", "null", "5", "</script>"]
+    rows = [row(n, {"text": text, "number": n / 8 - 1, "mixed": text if n % 3 else n}) for n, text in enumerate(odd)]
+    rows += [row(n, {"text": n, "number": 10**25, "mixed": None, 'AS " x': True}) for n in range(10, 14)]
+    asked = [(name,) for name in ("text", "number", "mixed", 'AS " x', 'n:a AS "j:b"')]
+    names = ", ".join('"' + f"{kind}:{path[0]}".replace('"', '""') + '"' for path in asked for kind in "nsj")
+    answers = []
+    for seals in ((), (10,), (5, 12)):
+        home = tmp_path / str(len(seals))
+        with Log.open(home, sizes=NEVER) as log:
+            for first, last in pairwise((0, *seals, len(rows))):
+                log.append(rows[first:last])
+                log.seal(force=last != len(rows))
+        with Bulk.open(home, properties=asked) as bulk:
+            answers.append(bulk.rows(f"SELECT {names} FROM events ORDER BY seq"))
+        if seals == (10,):
+            assert set(manifest.load(home).segments[0].pure) == {"text", "number"}
+    assert answers[0] == answers[1] == answers[2]
 
 
 def test_properties_that_differ_in_case_only(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from innkeeper.cli.main import cli
 from innkeeper.events.types import LogRow
@@ -98,7 +99,7 @@ def test_a_manifest_lost_with_its_copy_is_made_from_the_segments(home: Path) -> 
     manifest.path_of(home).unlink()
     (home / "log.db").unlink()
     assert found(home) == {"log-missing": "wrong", "manifest-restored": "repaired"}
-    assert manifest.load(home).segments == before.segments
+    assert manifest.load(home).segments == tuple(replace(segment, pure=()) for segment in before.segments)
     with Log.open(home, sizes=NEVER) as log:
         assert log.count() == 600
         assert log.append(rows(0, 650))[:2] == (50, 600)

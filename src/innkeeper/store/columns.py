@@ -97,34 +97,41 @@ def typed_sql(path: Path_, kinds: Iterable[str] = "nsj") -> list[str]:
 
 def segments_sql(home: Path, segments: Sequence[Segment], paths: Sequence[Path_]) -> str:
     """A query of all rows of segments, with the fixed columns and the typed ones of *paths*."""
-    stored = {
-        segment.file: frozenset(
-            (kind, path)
-            for path in paths
-            for kind, names in (("n", segment.numbers), ("s", segment.texts))
-            if len(path) == 1 and path[0] in names
-        )
-        for segment in segments
-    }
-    ordered = sorted(segments, key=lambda segment: sorted(stored[segment.file]))
+    stored = {segment.file: [_stored(segment, path) for path in paths] for segment in segments}
+    ordered = sorted(segments, key=lambda segment: stored[segment.file])
     branches = []
-    for have, group in groupby(ordered, key=lambda segment: stored[segment.file]):
+    for kept, group in groupby(ordered, key=lambda segment: stored[segment.file]):
         listed = ", ".join(text_sql(str((home / FOLDER / segment.file).resolve())) for segment in group)
         items = list(EVENT_COLUMNS)
-        for path in paths:
-            kept = [kind for kind in "ns" if (kind, path) in have]
-            items += [name_sql(f"{kind}:{path[0]}") for kind in kept]
-            items += typed_sql(path, [kind for kind in "nsj" if kind not in kept])
-        names = ", ".join(_ordered(items, paths))
-        branches.append(f"SELECT {names} FROM read_parquet([{listed}], union_by_name = true)")  # noqa: S608
+        for path, kinds in zip(paths, kept, strict=True):
+            items += _from_stored(path, kinds)
+        branches.append(f"SELECT {', '.join(items)} FROM read_parquet([{listed}], union_by_name = true)")  # noqa: S608
     return " UNION ALL ".join(branches)
 
 
-def _ordered(items: Sequence[str], paths: Sequence[Path_]) -> list[str]:
-    """The items in the order in which every branch of a union must have them."""
-    wanted = [name_sql(f"{kind}:{'.'.join(path)}") for path in paths for kind in "nsj"]
-    by_name = {item.rsplit(" AS ", 1)[-1]: item for item in items[len(EVENT_COLUMNS) :]}
-    return [*EVENT_COLUMNS, *(by_name[name] for name in wanted)]
+def _stored(segment: Segment, path: Path_) -> str:
+    """Which columns a segment has for a path: `n`, `s`, and `!` when it has no values of another kind."""
+    if len(path) != 1:
+        return ""
+    has = {"n": path[0] in segment.numbers, "s": path[0] in segment.texts}
+    pure = any(has.values()) and path[0] in segment.pure
+    return "".join(kind for kind, there in has.items() if there) + ("!" if pure else "")
+
+
+def _from_stored(path: Path_, kinds: str) -> list[str]:
+    """The three columns of a path: as stored, known to be NULL, or derived from the JSON."""
+    name = ".".join(path)
+    columns = {kind: name_sql(f"{kind}:{name}") for kind in "nsj"}
+    derived = dict(zip("nsj", typed_sql(path), strict=True))
+    made = derived | {kind: columns[kind] for kind in "ns" if kind in kinds}
+    if kinds == "n!":
+        made["s"] = f"CAST(NULL AS VARCHAR) AS {columns['s']}"
+    elif kinds == "s!":
+        made["n"] = f"CAST(NULL AS HUGEINT) AS {columns['n']}"
+        # The text of a JSON string that to_json writes is the one that json_extract finds.
+        text = columns["s"]
+        made["j"] = f"CASE WHEN {text} IS NOT NULL THEN CAST(to_json({text}) AS VARCHAR) END AS {columns['j']}"
+    return [made[kind] for kind in "nsj"]
 
 
 def parse_paths(properties: Iterable[str | Path_]) -> list[Path_]:

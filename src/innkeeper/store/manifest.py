@@ -31,6 +31,7 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
         first_seq, last_seq: Range of places in the log; no two segments overlap.
         first_at, last_at: Range of timestamps.
         numbers, texts: Top-level properties that have a typed column, `"n:…"` and `"s:…"`.
+        pure: Those of them of which the column holds every value: none is of another JSON type.
     """
 
     file: str
@@ -43,6 +44,7 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     last_at: Instant
     numbers: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    pure: tuple[str, ...] = ()
 
     @property
     def index(self) -> str:

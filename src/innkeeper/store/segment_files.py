@@ -9,7 +9,7 @@ from array import array
 from itertools import islice
 from operator import gt
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.failpoints import failpoint
@@ -29,7 +29,13 @@ _TYPED_MOST: Final = 32
 _SAMPLE: Final = 10_000
 _BIGINT: Final = 2**63 - 1
 
-Typed = tuple[tuple[str, ...], tuple[str, ...]]
+
+class Typed(NamedTuple):
+    """Names of the top-level properties with typed columns; as in `Segment`."""
+
+    numbers: tuple[str, ...]
+    texts: tuple[str, ...]
+    pure: tuple[str, ...] = ()
 
 
 def common_properties(engine: duckdb.DuckDBPyConnection, table: str) -> Typed:
@@ -56,7 +62,7 @@ def common_properties(engine: duckdb.DuckDBPyConnection, table: str) -> Typed:
     for name, *_ in found:
         spelled[name.casefold()] = spelled.get(name.casefold(), 0) + 1
     kept = [row for row in found if spelled[row[0].casefold()] == 1][:_TYPED_MOST]
-    return tuple(row[0] for row in kept if row[2] >= least), tuple(row[0] for row in kept if row[3] >= least)
+    return Typed(tuple(row[0] for row in kept if row[2] >= least), tuple(row[0] for row in kept if row[3] >= least))
 
 
 def add_typed_columns(engine: duckdb.DuckDBPyConnection, source: str, table: str, typed: Typed) -> Typed:
@@ -64,33 +70,35 @@ def add_typed_columns(engine: duckdb.DuckDBPyConnection, source: str, table: str
 
     Numbers are BIGINT. A property with a number beyond it gets no column in this segment; the JSON has them all.
     """
-    numbers, texts = typed
-    names = sorted({*numbers, *texts})
+    names = sorted({*typed.numbers, *typed.texts})
     # One look at the JSON for all properties: each json_extract of its own would parse it again.
     paths = ", ".join(text_sql(f'$."{name}"') for name in names)
-    items = [f"{micro_sql(_picked(names, name))} AS {name_sql(f'n:{name}')}" for name in numbers]
-    items += [f"{string_sql(_picked(names, name))} AS {name_sql(f's:{name}')}" for name in texts]
+    items = [f"{micro_sql(_picked(names, name))} AS {name_sql(f'n:{name}')}" for name in typed.numbers]
+    items += [f"{string_sql(_picked(names, name))} AS {name_sql(f's:{name}')}" for name in typed.texts]
+    items += [f"nullif({_picked(names, name)}, 'null') IS NOT NULL AS {name_sql(f'there:{name}')}" for name in names]
     picked = f", json_extract(properties, [{paths}]) AS picked" if names else ""
     listed = ", ".join([*EVENT_COLUMNS, *items])
     run(engine, f"CREATE TABLE wide AS SELECT {listed} FROM (SELECT *{picked} FROM ({source}))")  # noqa: S608
-    fitting = _fitting(engine, numbers)
+    fitting = tuple(name for name in typed.numbers if not _any(engine, f"abs({name_sql(f'n:{name}')}) > {_BIGINT}"))
+    pure = tuple(
+        name
+        for kind, some in (("n", fitting), ("s", typed.texts))
+        for name in some
+        if not _any(engine, f"{name_sql(f'there:{name}')} AND {name_sql(f'{kind}:{name}')} IS NULL")
+    )
     columns = [*EVENT_COLUMNS]
     columns += [f"CAST({name_sql(f'n:{name}')} AS BIGINT) AS {name_sql(f'n:{name}')}" for name in fitting]
-    columns += [name_sql(f"s:{name}") for name in texts]
+    columns += [name_sql(f"s:{name}") for name in typed.texts]
     run(engine, f"CREATE VIEW {table} AS SELECT {', '.join(columns)} FROM wide")  # noqa: S608
-    return fitting, texts
+    return Typed(fitting, typed.texts, pure)
 
 
 def _picked(names: list[str], name: str) -> str:
     return f"CAST(picked[{names.index(name) + 1}] AS VARCHAR)"
 
 
-def _fitting(engine: duckdb.DuckDBPyConnection, numbers: tuple[str, ...]) -> tuple[str, ...]:
-    if not numbers:
-        return ()
-    beyond = ", ".join(f"count(*) FILTER (abs({name_sql(f'n:{name}')}) > {_BIGINT})" for name in numbers)
-    counts = run(engine, f"SELECT {beyond} FROM wide")[0]  # noqa: S608
-    return tuple(name for name, count in zip(numbers, counts, strict=True) if count == 0)
+def _any(engine: duckdb.DuckDBPyConnection, condition: str) -> bool:
+    return bool(run(engine, f"SELECT 1 FROM wide WHERE {condition} LIMIT 1"))  # noqa: S608
 
 
 def write_segment(
@@ -130,7 +138,8 @@ def write_segment(
     rows, _, first_seq, last_seq, first_at, last_at = summary
     segment = Segment(
         file=path.name, rows=rows, bytes=path.stat().st_size, sha256=files.checksum(path), first_seq=first_seq,
-        last_seq=last_seq, first_at=first_at, last_at=last_at, numbers=typed[0], texts=typed[1],
+        last_seq=last_seq, first_at=first_at, last_at=last_at, numbers=typed.numbers,
+        texts=typed.texts, pure=typed.pure,
     )  # fmt: skip
     write_index(engine, home, segment, table)
     if change == "seal":

@@ -22,7 +22,7 @@ from innkeeper.kernel.failpoints import failpoint
 from innkeeper.store import duck, files, manifest, sqlite
 from innkeeper.store.columns import fixed_sql, segments_sql
 from innkeeper.store.manifest import FOLDER, Manifest, Segment
-from innkeeper.store.segment_files import add_typed_columns, common_properties, write_segment
+from innkeeper.store.segment_files import Typed, add_typed_columns, common_properties, write_segment
 from innkeeper.store.verify import damage
 
 #: DuckDB spills to the home's scratch folder beyond it.
@@ -209,7 +209,7 @@ class Sealer:
         with duck.translated(self.folder):
             engine = duck.connect(self.home, memory=_MEMORY)
             try:
-                typed = (_union(segment.numbers for segment in run), _union(segment.texts for segment in run))
+                typed = Typed(_union(segment.numbers for segment in run), _union(segment.texts for segment in run))
                 typed = add_typed_columns(engine, segments_sql(self.home, run, []), "merged", typed)
                 segment = write_segment(engine, self.home, "merged", stem, typed, "compact")
             finally:
