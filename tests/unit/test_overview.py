@@ -99,7 +99,7 @@ def test_the_page_fetches_nothing_runs_nothing_and_escapes_everything(name: str)
 
 def test_the_page_shows_its_figures() -> None:
     texts = " ".join("".join(_parsed(render(_overview())).texts).split())
-    for expected in ("12 345", "It balances", "4 planned = 3 accepted ended, 1 planned open", "21:30 to 08:00"):
+    for expected in ("12 345", "It balances", "4 planned = 3 accepted + 1 still planned", "21:30 to 08:00"):
         assert expected in texts.replace("\u202f", " ")
 
 

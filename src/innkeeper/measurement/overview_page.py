@@ -5,7 +5,7 @@ Pure: an `Overview` in, a text out. The look is `overview.css`, the charts `char
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
 
 from innkeeper.measurement.charts import Series, days, hours, stacked_columns
@@ -104,7 +104,7 @@ def _months(ends: Sequence[int], zone: str) -> list[str]:
     return labels
 
 
-def _table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> Html:
+def _table(head: Sequence[object], rows: Sequence[Sequence[object]], css: str = "wide") -> Html:
     """A table; whole numbers stand at the right with thin spaces, texts and bars at the left."""
 
     def cell(value: object) -> Html:
@@ -115,7 +115,7 @@ def _table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> Html:
     header = tag(
         "thead", tag("tr", [tag("th", name, scope="col", class_=side) for name, side in zip(head, sides, strict=True)])
     )
-    return tag("div", tag("table", header, tag("tbody", body)), class_="wide")
+    return tag("div", tag("table", header, tag("tbody", body)), class_=css)
 
 
 def _journeys(overview: Overview) -> Html | None:
@@ -162,11 +162,11 @@ def _refusals(overview: Overview) -> Html | None:
         bar = tag("i", class_=f"one {css}", style=f"width:{max(1, one.candidates * 100 // largest)}%")
         words = reason_words(one.reason)
         rows.append([words, one.purpose, "refused" if one.outcome == "deny" else "put off", one.candidates,
-                     tag("div", bar, style="min-width:180px")])  # fmt: skip
+                     tag("div", bar)])  # fmt: skip
     return _section(
         "What was not sent, and why",
         "Every message that could have been sent was judged, and each one that was not has a record with its reason.",
-        _table(["reason", "purpose", "", "messages", ""], rows),
+        _table(["reason", "purpose", "", "messages", ""], rows, css="wide reasons"),
     )
 
 
@@ -209,22 +209,18 @@ def _hours(overview: Overview) -> Html | None:
 
 
 def _balance(balance: Balance) -> Html:
-    def side(states: Mapping[str, int]) -> list[object]:
-        listed: list[object] = []
+    listed: list[object] = []
+    for states, word in ((balance.ends, ""), (balance.open, "still ")):
         for state, count in sorted(states.items(), key=lambda item: -item[1]):
             if count:
-                listed += [" + " if listed else "", tag("b", number(count)), f" {state}"]
-        return listed or [tag("b", "0")]
-
+                listed += [" + " if listed else "", tag("b", number(count)), f" {word}{state}"]
     exact = balance.difference == 0
     verdict = (
         "It balances: nothing lost, nothing twice." if exact else f"{number(balance.difference)} rows are missing."
     )
     return _section(
         "The ledger", "One row for every message that was planned; each ends somewhere, or is still open.",
-        tag("p", tag("b", number(balance.planned)), " planned = ", side(balance.ends),
-            tag("span", " ended, ", class_="soft"), side(balance.open), tag("span", " open", class_="soft"),
-            class_="sum"),
+        tag("p", tag("b", number(balance.planned)), " planned = ", listed or tag("b", "0"), class_="sum"),
         tag("p", verdict, class_="ok" if exact else "bad"),
     )  # fmt: skip
 
