@@ -1,7 +1,7 @@
 """Ten audiences over millions of events: what the engine writes, against SQL written by hand for the same tables.
 
-Both run in the same engine over the same views (`events`, `links`), both resolve links, both are asked three times
-and the quickest counts. What they answer must be the same.
+Both run in the same engine over the same views (`events`, `links`), both resolve links, both are asked five times,
+in turns, and the quickest counts. What they answer must be the same.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _DAYS = 180
 _BATCH = 10_000
 _AT: Instant = parse_instant("2026-06-30T00:00:00Z")
 _TARGET = 1.2
+_TURNS = 5
 
 #: The owner of every event that counts, as somebody would write it who knows the tables.
 _OWNED = """
@@ -130,7 +131,7 @@ def run(scale: Scale) -> Table:
             for case, question in zip(_CASES, questions, strict=True):
                 table.rows.append(measure(bulk, case, question, judged=scale.factor >= 0.2))
     table.notes.append(
-        f"Each count is the best of three over the same open views; opening them took {opened:.2f} s. "
+        f"Each count is the best of {_TURNS} over the same open views; opening them took {opened:.2f} s. "
         f"{events // _EVENTS_A_CUSTOMER:,} customers; one event in ten is anonymous; both sides resolve links."
     )
     return table
@@ -143,8 +144,12 @@ def measure(bulk: Bulk, case: Case, question: Question, *, judged: bool) -> Row:
     values: dict[str, Any] = {"at": _AT} | {f"d{days}": _AT - days * DAY for days in case.days}
     answers = (bulk.rows(query.sql, query.parameters), bulk.rows(by_hand, values))
     assert answers[0] == answers[1], (case.expression, answers)
-    ours = seconds(lambda: bulk.rows(query.sql, query.parameters), best_of=3)
-    theirs = seconds(lambda: bulk.rows(by_hand, values), best_of=3)
+    # In turns, so that what else goes on in the machine meets both.
+    turns = [
+        (seconds(lambda: bulk.rows(query.sql, query.parameters)), seconds(lambda: bulk.rows(by_hand, values)))
+        for _ in range(_TURNS)
+    ]
+    ours, theirs = (min(taken) for taken in zip(*turns, strict=True))
     return Row(
         what=f"`{case.expression}` = {answers[0][0][0]:,}", measured=f"{ours * 1000:,.0f} ms",
         bare=f"{theirs * 1000:,.0f} ms", ratio=ratio(ours, theirs), target=f"at most {_TARGET}",

@@ -10,6 +10,7 @@ import pytest
 from innkeeper.events.types import Event, LogRow, from_row
 from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.json import dumps
+from innkeeper.kernel.time import SystemClock
 from innkeeper.store import manifest
 from innkeeper.store.log import Log
 from innkeeper.store.segments import Sealer, Sizes
@@ -223,3 +224,16 @@ def test_after_a_failed_sync_nothing_is_acknowledged(tmp_path: Path, monkeypatch
         assert caught.value is failed
     with Log.open(tmp_path, sizes=NEVER) as log:
         assert log.append(rows(0, 20))[:2] == (10, 10)
+
+
+def test_an_old_tail_is_sealed_when_it_is_tended(tmp_path: Path) -> None:
+    now = SystemClock().now()
+    with Log.open(tmp_path) as log:
+        log.append([row(number)._replace(received_at=now) for number in range(5)])
+        log.tend()
+        log._background.join()
+        assert (log.seal(), manifest.load(tmp_path).events) == (0, 0)
+    with Log.open(tmp_path, sizes=Sizes(seal_age=0)) as log:
+        log.tend()
+        log._background.join()
+        assert (manifest.load(tmp_path).events, log.count(), log.seal_error) == (5, 5, None)

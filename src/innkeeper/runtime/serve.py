@@ -151,7 +151,7 @@ class _Keeper:
                         self._start_engine()
                     if not forward(self.home, state, self.log):
                         self._stop.wait(_PAUSE_SECONDS)
-                    self.log.seal()
+                    self.log.tend()
         except OperationFailed as error:
             logger.error("door stops", action="stop", reason=error.code)
             self.failure = error

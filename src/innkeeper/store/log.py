@@ -191,16 +191,34 @@ class Log:
     def seal(self, *, force: bool = False) -> int:
         """Seal the tail if it is large or old (all of it with *force*), merge small segments; rows sealed.
 
+        Other threads may append meanwhile.
+
         Raises:
             OperationFailed: Nothing was lost; the tail keeps what is not sealed.
         """
         self._background.join()
-        with self._mutex:
-            sealer = Sealer(self.home, self._database, self.sizes)
-            sealed = sealer.seal(least=1 if force or self._old() else self.sizes.seal_rows)
-            sealer.compact()
-            self._background.tail_is(self._count_tail())
-        return sealed
+        least = self._due(force)
+        return self._background.seal_now(least) if least is not None else 0
+
+    def tend(self) -> None:
+        """Start a seal in the background if one is due, as `append` does; cheap enough to be called every second.
+
+        What goes wrong in it is logged and stands in `seal_error`: it stops nobody.
+        """
+        least = self._due(force=False)
+        if least is not None:
+            self._background.start(least)
+
+    def _due(self, force: bool) -> int | None:
+        """From how many rows on the tail is to be sealed now; None when it is not."""
+        if force:
+            return 1
+        with self._mutex, sqlite.translated(self.path):
+            row = self._database.execute("SELECT received_at FROM tail ORDER BY seq LIMIT 1").fetchone()
+        old = row is not None and row[0] < SystemClock().now() - self.sizes.seal_age
+        if not self._background.is_due(old=old):
+            return None
+        return 1 if old else self.sizes.seal_rows
 
     @property
     def seal_error(self) -> InnkeeperError | None:
@@ -266,7 +284,3 @@ class Log:
     def _end_stream(self) -> None:
         self._stream, self._streamed, self._stream_at = None, [], -1
         self._sealed.release()
-
-    def _old(self) -> bool:
-        oldest = self._database.execute("SELECT min(received_at) FROM tail").fetchone()[0]
-        return oldest is not None and oldest < SystemClock().now() - self.sizes.seal_age

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Final
 
@@ -12,13 +13,14 @@ from innkeeper.store.segments import Sealer, Sizes
 
 #: A writer that is so many times `seal_rows` ahead of the seal waits for it.
 _AHEAD: Final = 5
+_RETRY_SECONDS: Final = 60.0
 
 
 class BackgroundSeal:
     """Starts a seal when the tail is long; at most one at a time.
 
-    A seal that fails is logged and kept in `error`; nothing is lost by it, appends go on, it is tried again when the
-    tail has grown by as much again.
+    A seal that fails is logged and kept in `error`; nothing is lost by it and appends go on. It is tried again after a
+    minute, or when the tail has grown by as much again.
     """
 
     def __init__(self, home: Path, path: Path, sizes: Sizes) -> None:
@@ -27,23 +29,39 @@ class BackgroundSeal:
         self._mutex = threading.Lock()
         self._thread: threading.Thread | None = None
         self._tail_rows = 0
-        self._start_at = sizes.seal_rows
+        self._retry_rows = 0
+        self._retry_at = 0.0
 
     def tail_is(self, rows: int) -> None:
         """Tell how long the tail is."""
         with self._mutex:
             self._tail_rows = rows
 
+    def is_due(self, *, old: bool = False) -> bool:
+        """Whether the tail is long (or *old*), and no seal of it has just failed."""
+        with self._mutex:
+            return self._is_due(old)
+
+    def _is_due(self, old: bool) -> bool:
+        if not old and self._tail_rows < self.sizes.seal_rows:
+            return False
+        return self.error is None or self._tail_rows >= self._retry_rows or time.monotonic() >= self._retry_at
+
+    def start(self, least: int) -> bool:
+        """Start a seal of a tail of at least *least* rows, unless one is under way; whether one was."""
+        with self._mutex:
+            running = self._thread is not None and self._thread.is_alive()
+            if not running:
+                self._thread = threading.Thread(target=self._run, args=(least,), name="seal")
+                self._thread.start()
+            return running
+
     def grown(self, rows: int) -> None:
         """Tell that rows were appended; may start a seal, or wait for one that is far behind."""
         with self._mutex:
             self._tail_rows += rows
-            running = self._thread is not None and self._thread.is_alive()
-            if not running and self._tail_rows >= self._start_at:
-                self._thread = threading.Thread(target=self._run, name="seal")
-                self._thread.start()
-            far_ahead = running and self._tail_rows > _AHEAD * self.sizes.seal_rows
-        if far_ahead:
+            due, far_ahead = self._is_due(old=False), self._tail_rows > _AHEAD * self.sizes.seal_rows
+        if due and self.start(self.sizes.seal_rows) and far_ahead:
             self.join()
 
     def join(self) -> None:
@@ -52,30 +70,44 @@ class BackgroundSeal:
         if thread is not None:
             thread.join()
 
-    def _behind(self, sealed: int) -> bool:
-        with self._mutex:
-            return self._tail_rows - sealed >= self.sizes.seal_rows // 2
+    def seal_now(self, least: int) -> int:
+        """Seal in this thread while the tail holds at least *least* rows, and merge; rows sealed."""
+        self.join()
+        sealed = self._seal(least, merge=True)
+        self._ended(sealed, None)
+        return sealed
 
-    def _run(self) -> None:
-        sealed = 0
-        error: InnkeeperError | None = None
+    def _run(self, least: int) -> None:
         try:
-            database = sqlite.connect(self.path)
-            try:
-                sealer = Sealer(self.home, database, self.sizes)
-                sealed = sealer.seal(least=self.sizes.seal_rows)
-                # While a large import goes on, segments are as large as its lead; merging them would slow it down.
-                if not self._behind(sealed):
-                    sealer.compact()
-            finally:
-                database.close()
-        except InnkeeperError as caught:
-            error = caught
-            _report(caught)
+            # While a large import goes on, segments are as large as its lead; merging them would slow it down.
+            sealed = self._seal(least, merge=False)
+            with self._mutex:
+                behind = self._tail_rows - sealed >= self.sizes.seal_rows // 2
+            if not behind:
+                self._seal(self.sizes.seal_rows, merge=True)
+            self._ended(sealed, None)
+        except InnkeeperError as error:
+            _report(error)
+            self._ended(0, error)
+
+    def _seal(self, least: int, *, merge: bool) -> int:
+        """Over a connection of its own, so that appends go on."""
+        database = sqlite.connect(self.path)
+        try:
+            sealer = Sealer(self.home, database, self.sizes)
+            sealed = sealer.seal(least=least)
+            if merge:
+                sealer.compact()
+        finally:
+            database.close()
+        return sealed
+
+    def _ended(self, sealed: int, error: InnkeeperError | None) -> None:
         with self._mutex:
             self.error = error
             self._tail_rows -= sealed
-            self._start_at = self.sizes.seal_rows + (0 if error is None else self._tail_rows)
+            self._retry_rows = self._tail_rows + self.sizes.seal_rows
+            self._retry_at = time.monotonic() + _RETRY_SECONDS
 
 
 def _report(error: InnkeeperError) -> None:
