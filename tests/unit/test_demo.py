@@ -52,7 +52,7 @@ def test_the_demo_tells_everything_in_one_document(played: tuple[Path, dict[str,
 
 def test_a_second_demo_starts_anew_and_tells_the_same(played: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     told = _run(tmp_path, *ARGUMENTS)
-    for expected in ("Guests per stage", "pre-arrival", "What was not sent", "difference 0", "The story of", "mails"):
+    for expected in ("Profiles per stage", "pre-arrival", "What was not sent", "difference 0", "The story of", "mails"):
         assert expected in told
     (tmp_path / "stray").mkdir()
     assert _without_paths(loads(_run(tmp_path, "--json", *ARGUMENTS))) == _without_paths(played[1])

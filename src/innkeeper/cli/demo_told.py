@@ -76,7 +76,9 @@ def tell(played: Played, *, guests: int) -> None:
     overview = played.overview
     since, until = clock(overview.since, overview.zone), clock(overview.until, overview.zone)
     click.secho(f"\n{overview.workspace}", bold=True)
-    click.echo(f"{since} to {until}: {overview.events:,} events of {guests:,} guests and passers-by")
+    click.echo(f"{since} to {until}: {overview.events:,} events of {guests:,} guests")
+    if overview.profiles > guests:
+        click.echo(f"They make {overview.profiles:,} profiles: a device nobody signs in on has one of its own.")
     _stages(overview)
     _journeys(overview.journeys)
     _refusals(overview)
@@ -99,7 +101,7 @@ def _title(text: str) -> None:
 
 def _stages(overview: Overview) -> None:
     counts = _latest_stages(overview)
-    _title("Guests per stage")
+    _title("Profiles per stage")
     largest = max(counts.values(), default=1) or 1
     for name, count in reversed(counts.items()):
         bar = "█" * (count * 40 // largest) or ("▏" if count else "")

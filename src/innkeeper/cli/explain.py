@@ -26,11 +26,10 @@ def profile(call: Call, id: str, message: str, at: str | None) -> None:
     told = look(call, id, message, at)
 
     def tell() -> None:
-        word = "would be planned" if told["allowed"] else f"refused by {told['gate']}: {told['reason']}"
-        click.echo(f"{told['id']} and '{message}' at {told['at']}: {word}")
-        click.echo(f"  {told['words']}")
+        click.echo(f"{told['id']} and '{message}' at {told['at']}: {_headline(told)}")
+        click.echo(f"  {'once more: ' if told['deliveries'] else ''}{told['words']}")
         for gate in told["gates"]:
-            facts = ", ".join(f"{name}={value}" for name, value in gate["facts"].items())
+            facts = ", ".join(f"{name}={value}" for name, value in gate["facts"].items() if value is not None)
             until = f" until {gate['until']}" if gate["until"] else ""
             click.echo(
                 f"  {gate['gate']:<12} {gate['outcome']}{until}  {gate['words']}" + (f"  ({facts})" if facts else "")
@@ -44,6 +43,18 @@ def profile(call: Call, id: str, message: str, at: str | None) -> None:
             click.echo(f"  delivery {row['id']}  planned {row['planned_at']}  {row['state']} {row['reason']}".rstrip())
 
     call.answer(told, tell)
+
+
+def _headline(told: dict[str, Any]) -> str:
+    """What became of the message, in one line: the newest delivery, else what would happen now."""
+    if told["deliveries"]:
+        newest = told["deliveries"][-1]
+        return f"{newest['state']}; planned {newest['planned_at']} by {newest['journey']}"
+    if told["allowed"]:
+        coming = any(one["status"] in ("at_step", "on_the_way") for one in told["journeys"])
+        return "would be planned" if coming else "nothing would send it"
+    denied = next(gate for gate in told["gates"] if gate["gate"] == told["gate"])["outcome"] == "deny"
+    return f"{'refused' if denied else 'put off'} by {told['gate']}: {told['reason']}"
 
 
 def look(call: Call, id: str, message: str, at: str | None) -> dict[str, Any]:

@@ -39,7 +39,8 @@ def show(call: Call, id: str, at: str | None) -> None:
                 click.echo(f"  suppressed {word['channel'] or 'all channels'}: {word['reason']}")
         for row in told["enrollments"]:
             end = f"{row['outcome']} {row['ended_at']}" if row["ended_at"] else f"at step {row['step']}"
-            click.echo(f"  journey    {row['entered_at']}  {row['journey']} {row['key'] or ''}  {end}")
+            name = row["journey"] + (f" [{row['key']}]" if row["key"] is not None else "")
+            click.echo(f"  journey    {row['entered_at']}  {name}  {end}")
         for row in told["deliveries"]:
             click.echo(f"  message    {row['planned_at']}  {row['message']}  {row['state']} {row['reason']}".rstrip())
         for row in told["tasks"]:
@@ -71,4 +72,8 @@ def look(call: Call, id: str, at: str | None) -> dict[str, Any]:
                 code="unknown-profile",
                 fix="an id is a user id, or namespace:value, e.g. anonymous_id:9f3a; see: innkeeper events list",
             )
-        return portrait(state, world.profiles.zone, moment) | profile_rows(store.connection, subject, at=instant)
+        rows = profile_rows(store.connection, subject, at=instant)
+    steps = {each.id: each.step for each in state.enrollments}
+    for row in rows["enrollments"]:
+        row["step"] = steps.get(row["id"], row["step"])
+    return portrait(state, world.profiles.zone, moment) | rows

@@ -59,7 +59,8 @@ def command(call: Call, begin: str | None, until: str, deliver: str, tick: int) 
 
     def tell() -> None:
         counts = report.counts
-        click.echo(f"{format_instant(report.begin)} -> {format_instant(report.until)} in {counts.ticks} ticks")
+        ticks = "1 tick" if counts.ticks == 1 else f"{counts.ticks} ticks"
+        click.echo(f"{format_instant(report.begin)} -> {format_instant(report.until)} in {ticks}")
         click.echo(f"  events taken      {counts.events:>9,}")
         click.echo(f"  audiences         {counts.entered:>9,} entered, {counts.left:,} left")
         click.echo(f"  enrollments       {counts.enrollments:>9,}")

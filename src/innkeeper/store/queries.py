@@ -72,14 +72,19 @@ def journey_counts(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
 
 
 def profile_rows(connection: sqlite3.Connection, subject: str, *, at: Instant | None = None) -> dict[str, list[Any]]:
-    """What the store knows of one profile besides its state: enrollments, deliveries, tasks."""
+    """What the store knows of one profile besides its state: enrollments, deliveries, tasks.
+
+    With *at* as of then: what ended later is still open. The step of an open enrollment is the profile's state.
+    """
     parameters = {"subject": subject, "at": at}
     return {
         "enrollments": [
             _instants(row, "entered_at", "ended_at")
             for row in _dicts(
                 connection.execute(
-                    "SELECT id, journey, version, key, step, entered_at, ended_at, outcome, reason FROM enrollments"
+                    "SELECT id, journey, version, key, step, entered_at,"
+                    " iif(ended_at > :at, NULL, ended_at) AS ended_at, iif(ended_at > :at, NULL, outcome) AS outcome,"
+                    " iif(ended_at > :at, NULL, reason) AS reason FROM enrollments"
                     " WHERE subject = :subject AND (:at IS NULL OR entered_at <= :at) ORDER BY entered_at, id",
                     parameters,
                 )
@@ -89,7 +94,9 @@ def profile_rows(connection: sqlite3.Connection, subject: str, *, at: Instant | 
             _instants(row, "planned_at", "state_at")
             for row in _dicts(
                 connection.execute(
-                    "SELECT id, message, channel, journey, key, planned_at, state, reason, state_at FROM deliveries"
+                    "SELECT id, message, channel, journey, key, planned_at,"
+                    " iif(state_at > :at, 'planned', state) AS state, iif(state_at > :at, '', reason) AS reason,"
+                    " iif(state_at > :at, planned_at, state_at) AS state_at FROM deliveries"
                     " WHERE subject = :subject AND (:at IS NULL OR planned_at <= :at) ORDER BY planned_at, id",
                     parameters,
                 )
