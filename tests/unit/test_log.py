@@ -237,3 +237,21 @@ def test_an_old_tail_is_sealed_when_it_is_tended(tmp_path: Path) -> None:
         log.tend()
         log._background.join()
         assert (manifest.load(tmp_path).events, log.count(), log.seal_error) == (5, 5, None)
+
+
+def test_a_damaged_segment_is_not_merged_and_stops_no_seal(tmp_path: Path) -> None:
+    sizes = Sizes(seal_rows=10, segment_rows=1_000, fan_in=3)
+    with Log.open(tmp_path, sizes=NEVER) as log:
+        for first in range(0, 50, 10):
+            log.append(rows(first, first + 10))
+            Sealer(tmp_path, log._database, NEVER).seal(least=1)
+    damaged = sorted((tmp_path / "segments").glob("*.parquet"))[1]
+    damaged.write_bytes(b"garbage")
+    with Log.open(tmp_path, sizes=sizes) as log:
+        log.append(rows(50, 60))
+        log.seal(force=True)
+        assert log.seal_error is None
+    listed = manifest.load(tmp_path)
+    assert listed.events == 60
+    assert [segment.rows for segment in listed.segments] == [10, 10, 30, 10]
+    assert damaged.exists()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,11 +75,19 @@ class Sealer:
         return sealed
 
     def compact(self) -> int:
-        """Merge runs of small neighbours until there are none; how many merges were made."""
+        """Merge runs of small neighbours until there are none; how many merges were made.
+
+        A damaged segment is left as it is, for the doctor.
+        """
         merges = 0
+        unsound: set[str] = set()
         with self._alone():
             listed = self._finish()
-            while run := run_to_merge(listed.segments, self.sizes):
+            while run := run_to_merge(listed.segments, self.sizes, unsound):
+                found = {part.file for part in run if damage(self.home, part, deep=True) is not None}
+                if found:
+                    unsound |= found
+                    continue
                 listed = self._merge(listed, run)
                 merges += 1
             self._sweep(listed)
@@ -289,11 +297,12 @@ def leftovers(folder: Path, listed: Manifest) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.name not in named and path.name.endswith(_ENDINGS))
 
 
-def run_to_merge(segments: Sequence[Segment], sizes: Sizes) -> list[Segment]:
-    """The first *fan_in* neighbours of one size class that fit into one segment; empty when there are none."""
+def run_to_merge(segments: Sequence[Segment], sizes: Sizes, unsound: Set[str] = frozenset()) -> list[Segment]:
+    """The first *fan_in* sound neighbours of one size class that fit into one segment; empty when there are none."""
     for at in range(len(segments) - sizes.fan_in + 1):
         run = list(segments[at : at + sizes.fan_in])
-        if len({_size_class(segment, sizes) for segment in run}) == 1:
+        alike = len({_size_class(segment, sizes) for segment in run}) == 1
+        if alike and not any(segment.file in unsound for segment in run):
             total = sum(segment.rows for segment in run)
             if total <= sizes.segment_rows and not any(segment.rows * 2 > sizes.segment_rows for segment in run):
                 return run
