@@ -203,7 +203,7 @@ def test_an_instant_already_past_skips_the_steps_up_to_the_next_wait() -> None:
     ("late", "booked", "entered"),
     [
         ("enter", "2026-02-10T12:00:00Z", 1), ("enter", "2026-02-11T00:00:00Z", 0), ("skip", "2026-02-07T09:00:00Z", 1),
-        ("skip", "2026-02-07T10:00:00Z", 0),
+        ("skip", "2026-02-07T10:00:00Z", 1), ("skip", "2026-02-07T10:00:00.000001Z", 0),
     ],
 )  # fmt: skip
 def test_a_journey_that_begins_with_an_instant_may_be_too_late_to_enter(late: str, booked: str, entered: int) -> None:

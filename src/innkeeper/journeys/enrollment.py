@@ -147,9 +147,9 @@ def _may_enter(turn: Turn, compiled: CompiledJourney, key: str | None) -> bool:
 
 
 def _in_time(turn: Turn, compiled: CompiledJourney, enrollment: Enrollment) -> bool:
-    """Whether the instant that the journey begins with is ahead; or only its date is, and the journey allows that."""
+    """Whether the instant that a journey begins with is not past; or, if the journey allows it, its date is ahead."""
     instants = first_instants(turn, compiled, enrollment)
-    if instants is None or instants.due_at > turn.now:
+    if instants is None or instants.due_at >= turn.now:
         return True
     return compiled.journey.late == "enter" and instants.anchor_at > turn.now
 
