@@ -79,6 +79,7 @@ def test_the_tree() -> None:
         ("prediction.churn > 0.7", "unknown-name", 1, 1, "names here"),
         ("trait.plan = 'pro'", "unknown-name", 1, 1, "did you mean 'traits'?"),
         ("event.total > 3", "unknown-name", 1, 1, ""),
+        ('traits.plan = "pro"', "unknown-name", 1, 15, "single quotes: 'pro'"),
         ("count('x')", "not-a-condition", 1, 1, "compare"),
         ("did('x') = true", "not-a-value", 1, 1, ""),
         ("did('x') and\n traits.a = 'it", "open-quote", 2, 13, "double a quote"),

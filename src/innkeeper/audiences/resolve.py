@@ -261,7 +261,9 @@ class Resolver:
             if len(parts) == 1 or (head == "id" and len(parts) > 2):
                 raise invalid("bad-name", f"'{text}' is not complete", f"write {head}.NAME", at)
             return Path(head, parts[1:], at=at)  # type: ignore[arg-type]
-        raise invalid("unknown-name", f"there is no '{short(text)}' here", _name_fix(head, parts, scope), at)
+        quoted = len(parts) == 1 and text.startswith('"')
+        fix = f"a text stands in single quotes: '{short(head)}'" if quoted else _name_fix(head, parts, scope)
+        raise invalid("unknown-name", f"there is no '{short(text)}' here", fix, at)
 
     def _call(self, item: Any, scope: Scope, depth: int) -> Expression:
         token, *arguments = (child for child in item.children if getattr(child, "type", "") not in ("LPAR", "RPAR"))
