@@ -261,6 +261,17 @@ def test_columns_of_a_csv_may_be_declared(home: Path, tmp_path: Path) -> None:
     assert "total" in refused["reason"]
 
 
+def test_a_column_that_where_compares_with_numbers_is_one_of_numbers(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "orders.csv"
+    file.write_text("id,customer,at,total,code\n1,7,2026-07-01,12,5\n2,8,2026-07-01,lots,6\n3,9,2026-07-01,-1,7\n")
+    done = run(home, file, MAPPING + 'where: "customer is present and total > 0"')
+    assert counts(done) == (3, 1, 1, 0, 1)
+    assert done.skipped == 1
+    assert [one.properties for one in events(home)] == [{"total": 12.0, "code": 5}]
+    (refused,) = rejects(done)
+    assert (refused["line"], refused["code"]) == (3, "bad-cell")
+
+
 BROKEN = """id,customer,at,total,code
 1,u1,2026-01-01,1,a
 2,u2,2026-01-01,1

@@ -6,11 +6,14 @@ What a mapping may say is `events/mapping.py`; what it makes of a row is `events
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from innkeeper.events.mapping import TableMapping, read_mapping
+from innkeeper.audiences.nodes import Between, Compare, Expression, In, Like, Number, Text, walk
+from innkeeper.audiences.nodes import Path as Looked
+from innkeeper.events.mapping import Condition, TableMapping, read_mapping
 from innkeeper.events.mapping_bind import BoundMapping
 from innkeeper.events.mapping_values import Column
 from innkeeper.kernel.errors import Invalid, Problem, UsageError
@@ -24,7 +27,6 @@ class LanguageTools:
     def condition(self, text: str) -> tuple[Sequence[tuple[str, ...]], Callable[[Mapping[str, Any]], bool]]:
         """The paths that an expression reads, and its test."""
         from innkeeper.audiences import compile_where, parse
-        from innkeeper.audiences.nodes import Path as Looked
 
         tree = parse(text, scope="event")
         paths = [node.parts for node in _nodes(tree) if isinstance(node, Looked)]
@@ -42,12 +44,14 @@ class LanguageTools:
 
 
 def _nodes(node: object) -> Iterator[object]:
-    """All nodes of an expression's tree."""
+    """All nodes of a tree: of an expression, or of a mapping."""
     todo = [node]
     while todo:
         found = todo.pop()
         if isinstance(found, tuple):
             todo.extend(found)
+        elif isinstance(found, dict):
+            todo.extend(found.values())
         elif is_dataclass(found):
             yield found
             todo.extend(getattr(found, item.name) for item in fields(found))
@@ -73,6 +77,44 @@ def load_mapping(path: Path) -> tuple[TableMapping, Findings]:
         findings.raise_if_any()
         raise UsageError(f"{path} is no mapping", code="no-mapping")
     return read_mapping(node, findings), findings
+
+
+def numbers_asked(mapping: TableMapping) -> set[str]:
+    """The columns that some `where` compares with numbers and none with texts: in a CSV they are read as numbers.
+
+    Otherwise one cell that is no number would make the column one of texts, and no line would be kept. A `where` that
+    does not parse is reported when the mapping is tied.
+    """
+    from innkeeper.audiences import parse
+
+    kinds: dict[str, set[type]] = {}
+    for condition in _conditions(mapping):
+        with suppress(UsageError):
+            for name, kind in _compared(parse(condition.text, scope="event")):
+                kinds.setdefault(name, set()).add(kind)
+    return {name for name, found in kinds.items() if found == {Number}}
+
+
+def _conditions(mapping: TableMapping) -> Iterator[Condition]:
+    return (found for found in _nodes(mapping) if isinstance(found, Condition))
+
+
+def _compared(tree: Expression) -> Iterator[tuple[str, type]]:
+    """The columns that an expression compares with literals, each with the literal's type."""
+    for node in walk(tree):
+        match node:
+            case Compare(left=Looked(parts=parts), right=Number() | Text() as literal):
+                yield ".".join(parts), type(literal)
+            case Compare(left=Number() | Text() as literal, right=Looked(parts=parts)):
+                yield ".".join(parts), type(literal)
+            case Between(value=Looked(parts=parts), low=low):
+                yield ".".join(parts), type(low)
+            case In(value=Looked(parts=parts), items=items):
+                yield from ((".".join(parts), type(item)) for item in items)
+            case Like(value=Looked(parts=parts)):
+                yield ".".join(parts), Text
+            case _:
+                pass
 
 
 def tie(mapping: TableMapping, table: Sequence[Column], findings: Findings) -> BoundMapping:

@@ -53,6 +53,8 @@ class TableReader:
         try:
             if keeps is None or keeps(row):
                 return True
+            if row[-2] is not None:
+                raise _faulty(row)
         except Refused as refused:
             self._refuse(row, refused.refusal)
             return False

@@ -152,13 +152,15 @@ def _read(
         import_lines(order.file, parser, sink)
         return
     from innkeeper.runtime.import_csv import clean_copy
-    from innkeeper.runtime.import_mapping import tie
+    from innkeeper.runtime.import_mapping import numbers_asked, tie
     from innkeeper.runtime.import_table import TableReader
     from innkeeper.store.tables import open_clean_csv, open_parquet
 
     declared, findings = mapping
     parser.limits = GROUPED_LIMITS if declared.group_by else CLIENT_LIMITS
+    types = {name: kind for name, (kind, _) in declared.types.items()}
     if kind_of(order.file) == "csv":
+        types = dict.fromkeys(numbers_asked(declared), "number") | types
         size = order.file.stat().st_size
         sink.progress = lambda done: progress(done, 2 * size)
         copy = clean_copy(order.file, scratch, declared.delimiter, sink)
@@ -166,7 +168,7 @@ def _read(
     else:
         opening = open_parquet(order.file, scratch)
     with opening as table:
-        table.pin({name: kind for name, (kind, _) in declared.types.items()})
+        table.pin(types)
         bound = tie(declared, table.columns, findings)
         lines = table.lines
         sink.progress = lambda done: progress(done, lines)
