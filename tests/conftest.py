@@ -44,10 +44,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for line in report.capstdout.splitlines()
         if re.search(r"\bseed\b", line)
     ]
-    if told:
-        terminalreporter.section("seeds and counts of random tests")
-        for name, line in sorted(told):
-            terminalreporter.line(f"{name}: {line}")
+    terminalreporter.section("seeds and counts of random tests")
+    for name, line in sorted(told):
+        terminalreporter.line(f"{name}: {line}")
+    seed = terminalreporter.config.getoption("randomly_seed", None)
+    terminalreporter.line(f"the same order and the same random cases again: pytest --randomly-seed={seed}")
 
 
 @pytest.fixture(autouse=True)

@@ -116,7 +116,7 @@ class Writer:
         styles = ["double", "single"] + ["plain"] * bool(value.isalpha() and value.isascii())
         style = self.draw(st.sampled_from(styles))
         if style == "plain":
-            self.text += value if value not in ("null", "true", "false") else escaped(value)
+            self.text += value if value.lower() not in ("null", "true", "false") else escaped(value)
         elif style == "single" and value.isprintable():
             self.text += "'" + value.replace("'", "''") + "'"
         else:
