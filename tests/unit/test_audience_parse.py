@@ -111,6 +111,16 @@ def test_scopes() -> None:
 
 
 def test_hostile_texts_end_in_a_finding() -> None:
-    for text in ["(" * 50_000, "not " * 20_000, "'" * 99_999, "a." * 40_000, "\x00", "x" * 100_000, "😀", "((((true)"]:
+    for text in [
+        "(" * 50_000,
+        "not " * 20_000,
+        "'" * 99_999,
+        "a." * 40_000,
+        "\x00",
+        "x" * 100_000,
+        "😀",
+        "((((true)",
+        "did('\ud800')",
+    ]:
         with pytest.raises(Invalid):
             parse(text)

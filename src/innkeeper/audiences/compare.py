@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
-from innkeeper.audiences.accumulators import Summary, Timeline, make_summary
+from innkeeper.audiences.accumulators import Summary, Timeline, Total, make_summary
 from innkeeper.audiences.nodes import (
     Aggregate,
     Boolean,
@@ -173,7 +173,22 @@ def _number_literal(op: str, node: Aggregate, micro: int, reads: Reads) -> Part:
     if node.function == "count" and isinstance(summary, Timeline) and node.before is None and op not in ("=", "!="):
         least = -(-micro // MICRO) if op in (">=", "<") else micro // MICRO + 1
         return _at_least(summary, least, holds=op in (">=", ">"))
+    if isinstance(summary, Total):
+        return _whole_history(op, summary, _CONVERT.get(node.function, unpack), node.function in _CONVERT, micro)
     return _standing(op, _numbers(node, reads), _fixed(micro))
+
+
+def _whole_history(op: str, summary: Total, convert: Callable[[Any], int], zero_of_nothing: bool, micro: int) -> Part:
+    """A number without a window against a literal: time alone never changes it."""
+    compare = COMPARE[op]
+
+    def compared(facts: FactsReader, now: Instant) -> Answer:
+        total = facts.accumulated(summary)
+        if total is None and not zero_of_nothing:
+            return _NO
+        return _YES if compare(convert(total), micro) else _NO
+
+    return compared
 
 
 def _at_least(summary: Timeline, least: int, *, holds: bool) -> Part:
@@ -216,14 +231,9 @@ def _numbers(node: Expression, reads: Reads) -> Read:
         look = reads.raw(node)
         return lambda facts, now: (to_micro(look(facts)), FOREVER)
     read = reads.summary(node).read
-    if node.function == "count":
-        convert: Callable[[Any], int] = _count
-    elif node.function == "distinct":
-        convert = _distinct
-    elif node.function == "sum":
-        convert = _sum
-    else:
+    if node.function not in _CONVERT:
         return _unpacked(read)
+    convert = _CONVERT[node.function]
 
     def number(facts: FactsReader, now: Instant) -> tuple[Any, Instant]:
         total, recheck = read(facts, now)
@@ -242,6 +252,10 @@ def _distinct(total: list[str] | None) -> int:
 
 def _sum(total: int | str | None) -> int:
     return 0 if total is None else unpack(total)
+
+
+#: Functions that are 0 when nothing counts, and their millionths.
+_CONVERT: dict[str, Callable[[Any], int]] = {"count": _count, "distinct": _distinct, "sum": _sum}
 
 
 def _unpacked(read: Read) -> Read:

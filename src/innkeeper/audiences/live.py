@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from innkeeper.audiences.accumulators import Total
 from innkeeper.audiences.compare import Part, Reads, compile_compare, compile_in, compile_like, compile_missing
 from innkeeper.audiences.nodes import (
     Aggregate,
@@ -97,7 +98,10 @@ def _negate(part: Part) -> Part:
 
 
 def _did(node: Aggregate, reads: Reads) -> Part:
-    read: Callable[[FactsReader, Instant], tuple[object, Instant]] = reads.summary(node).read
+    summary = reads.summary(node)
+    if isinstance(summary, Total):
+        return lambda facts, now: _NO if facts.accumulated(summary) is None else _YES
+    read: Callable[[FactsReader, Instant], tuple[object, Instant]] = summary.read
 
     def did(facts: FactsReader, now: Instant) -> Answer:
         total, recheck = read(facts, now)

@@ -49,6 +49,8 @@ def _tree(text: str) -> Tree[Token]:
         raise invalid("empty-expression", "the expression is empty", "write a condition: did('Order Completed')")
     if len(text) > MAX_LENGTH:
         raise invalid("expression-too-long", f"the expression has {len(text)} characters; {MAX_LENGTH} is the limit")
+    if not _is_unicode(text):
+        raise invalid("bad-text", "the expression holds half a character (a lone surrogate)", "write it in UTF-8")
     try:
         tree: Tree[Token] = _grammar().parse(text)
     except UnexpectedToken as error:
@@ -56,6 +58,14 @@ def _tree(text: str) -> Tree[Token]:
     except UnexpectedCharacters as error:
         raise Invalid([_unreadable(text, error.line, error.column, error.pos_in_stream or 0)]) from error
     return tree
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=1)
