@@ -41,7 +41,7 @@ bench: $(DEV) ## Measure; prints the table of the README.
 	$(PY) -m benchmarks
 
 torture: $(DEV) ## The long runs: random cases and kills by the thousand, each with its seed.
-	$(PY) -m pytest -q -n $(WORKERS) -m torture
+	INNKEEPER_WILD=1 $(PY) -m pytest -q -n $(WORKERS) -m torture
 
 format: $(DEV) ## Put the code into shape.
 	$(BIN)/ruff format .
