@@ -8,9 +8,11 @@ from typing import Any
 from innkeeper.audiences import nodes as n
 from innkeeper.audiences.spans import Span
 from innkeeper.events.types import Event
-from innkeeper.kernel.time import DAY, HOUR, SECOND, format_instant
+from innkeeper.kernel.time import DAY, HOUR, SECOND, format_instant, parse_instant
 
 START = 1_772_000_000 * SECOND  # 2026-02-25, so that the year's clock changes lie within reach
+#: When the days begin in Havana on 8 March and in Beirut on 29 March 2026, an hour late.
+MIDNIGHTS = (parse_instant("2026-03-08T05:00:00Z"), parse_instant("2026-03-28T22:00:00Z"))
 NAMES = ("Order Completed", "Login", "Page Viewed", 'it\'s "odd"; --', "Ünïcode 😀")
 PATHS = (
     ("total",), ("n",), ("Total",), ("$x",), ("odd key",), ("a.b",), ("a", "b"), ('q"t',), ("it's",), ("obj", "0"),
@@ -43,7 +45,8 @@ TEXTS = (
     "ΣΑΣ",
     "x" * 40,
 )
-ZONES = ("Europe/Lisbon", "America/New_York", "Asia/Tokyo", "Nowhere/Land", "Pacific/Auckland")
+# In Beirut and Havana the clock goes forward at midnight in March, so that a day begins at one.
+ZONES = ("Europe/Lisbon", "America/New_York", "Asia/Beirut", "America/Havana", "Pacific/Auckland", "Nowhere/Land")
 FLOATS = (
     0.1, 0.2, 0.3, 1.5, -2.5, 1.0, 0.0000005, -0.0000005, 4e-7, 1e22, 9.99e29, 1e30, 1e300, 0.1 + 0.2, 49.9999995,
     1.0000005, 123456789.123456789, -0.0, 5e-324,
@@ -57,7 +60,8 @@ class Dice:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
-        self.moments = [START + self.random.choice(STEPS) + self.random.randrange(60) * DAY // 2 for _ in range(12)]
+        self.moments = [START + self.random.choice(STEPS) + self.random.randrange(60) * DAY // 2 for _ in range(10)]
+        self.moments += self.random.choices(MIDNIGHTS, k=2)
 
     def instant(self) -> int:
         """An instant that others are likely to share, or to miss by a microsecond."""

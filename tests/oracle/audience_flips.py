@@ -12,7 +12,7 @@ from innkeeper.audiences.values import literal_instant
 from innkeeper.kernel.time import DAY
 from innkeeper.kernel.zones import start_of_day
 from oracle import audience_oracle
-from oracle.audience_cases import Dice
+from oracle.audience_cases import ZONES, Dice
 from oracle.audience_equality import catalog
 from oracle.audience_world import World
 
@@ -42,7 +42,7 @@ def candidates(expression: Expression, world: World, begin: int, until: int) -> 
                 shifts.add(value * DAY)
     points = {instant + shift for instant in instants for shift in shifts}
     if calendar:
-        for zone in ("UTC", "Europe/Lisbon", "America/New_York", "Asia/Tokyo", "Pacific/Auckland"):
+        for zone in {"UTC", *ZONES} - {"Nowhere/Land"}:
             day = begin - DAY
             while day <= until + DAY:
                 points.add(start_of_day(day, zone))
