@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,18 @@ def test_planned_only_and_sent_make_the_same_decisions(tmp_path: Path) -> None:
     assert {state for _, _, state, _ in sent.deliveries()} == {"accepted"}
     mails = list((sent.home / "mail" / "new").iterdir())
     assert len(mails) == report.counts.accepted
+
+
+def test_a_run_that_died_while_sending_goes_on_without_sending(tmp_path: Path) -> None:
+    calm, died = filled(tmp_path / "calm", life()), filled(tmp_path / "died", life())
+    calm.run("2026-04-15T00:00:00Z", deliver="none")
+    killed = died.shell("run", "--until", "2026-04-15T00:00:00Z", env={"INNKEEPER_FAILPOINT": "deliver.claimed:6"})
+    assert killed.returncode == -signal.SIGKILL
+    report = died.run("2026-04-15T00:00:00Z", deliver="none")
+    assert report.counts.accepted == 0
+    assert {state for _, _, state, _ in died.deliveries()} == {"accepted", "planned"}
+    assert sorted(died.log_lines()) == sorted(calm.log_lines())
+    assert replay(died.home).different == 0
 
 
 @pytest.mark.parametrize("deliver", ["none", "file"])

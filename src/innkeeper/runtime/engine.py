@@ -208,7 +208,7 @@ class Engine:
         )
         self._next.taken.append(row)
         self._next.heard.append(receipt.delivery)
-        if receipt.state == "accepted":
+        if receipt.state == "accepted" and receipt.reason != "virtual":
             self.counts.accepted += 1
         self._hear(state, receipt_event(receipt, at), at)
 

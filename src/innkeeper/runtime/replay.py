@@ -131,6 +131,8 @@ class Again:
         elif kind == "receipt":
             for row in rows:
                 receipt = self._receipt(row)
+                if receipt.reason == "virtual":
+                    continue  # heard when it was planned
                 if self.identifiers is None or receipt.identifier in self.identifiers:
                     self.engine.take_receipts([receipt], None, self.cursor)
         else:

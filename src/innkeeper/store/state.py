@@ -296,9 +296,10 @@ class State:
     # Receipts
 
     def receipts(self, limit: int) -> list[Receipt]:
-        """Fates of deliveries that the fold has not heard of, oldest first."""
+        """Fates of deliveries that the fold has not heard of, oldest first; a virtual one counts as accepted."""
         rows = self.connection.execute(
-            "SELECT id, subject, identifier, message, channel, purpose, journey, key, state, reason, planned_at,"
+            "SELECT id, subject, identifier, message, channel, purpose, journey, key,"
+            " CASE WHEN state = 'planned' AND reason = 'virtual' THEN 'accepted' ELSE state END, reason, planned_at,"
             " state_at FROM deliveries WHERE receipt = 'pending' ORDER BY planned_at, id LIMIT ?",
             (limit,),
         )
