@@ -51,6 +51,8 @@ def test_from_nothing_to_an_applied_strategy(workspace: Workspace) -> None:
     nothing: dict[str, Any] = {"added": [], "changed": [], "removed": []}
     assert workspace.json("plan", "mine") == {**nothing, "diffs": {}}
     assert workspace.json("apply", "mine", "--yes") == nothing
+    status = workspace.json("status")
+    assert (status["events"], status["profiles"], status["clock"]) == (0, 0, None)
 
     loyal = workspace.folder / "mine" / "audiences" / "loyal.yaml"
     loyal.write_text(loyal.read_text().replace(">= 3", ">= 4"))
@@ -167,3 +169,14 @@ def test_check_of_nothing(workspace: Workspace) -> None:
     assert "innkeeper init nowhere" in done.stderr
     (workspace.folder / "empty").mkdir()
     assert [e["code"] for e in workspace.json("check", "empty", code=2)["errors"]] == ["no-strategy"]
+
+
+def test_status_answers_before_anything_is_applied_or_imported(workspace: Workspace) -> None:
+    assert workspace.call("status").returncode == 2
+    (workspace.folder / ".innkeeper").mkdir()
+    assert workspace.json("status")["events"] == 0
+    event = {"type": "track", "event": "Login", "messageId": "m", "userId": "u", "timestamp": "2026-01-01T00:00:00Z"}
+    (workspace.folder / "e.jsonl").write_text(json.dumps(event))
+    workspace.json("import", "e.jsonl")
+    status = workspace.json("status")
+    assert (status["events"], status["profiles"], status["stages"]) == (1, 0, {})

@@ -43,7 +43,7 @@ def look(call: Call) -> dict[str, Any]:
     home = call.existing_home()
     with Log.open(home, read_only=True) as log:
         events = log.count()
-    with State.open(home, readonly=True) as state:
+    with State.open(home, readonly=True) if State.exists(home) else State.in_memory() as state:
         clock = state.clock()
         parked = state.connection.execute("SELECT subject, error FROM parked ORDER BY subject").fetchall()
         waiting = state.connection.execute(

@@ -65,14 +65,14 @@ class Log:
 
     @classmethod
     def open(cls, home: Path, *, read_only: bool = False, sizes: Sizes | None = None) -> Log:
-        """The log of a home, made where there is none yet (unless *read_only*).
+        """The log of a home, made where there is none yet; with *read_only* it is then empty.
 
         Raises:
             OperationFailed: The store is damaged, newer, or not ours to use.
         """
         if not read_only:
             files.make_folder(home)
-        database = sqlite.connect(home / FILE, read_only=read_only)
+        database = _empty(home) if read_only and _is_absent(home) else sqlite.connect(home / FILE, read_only=read_only)
         try:
             log = cls(home, database, read_only=read_only, sizes=sizes or Sizes())
             if read_only:
@@ -284,3 +284,14 @@ class Log:
     def _end_stream(self) -> None:
         self._stream, self._streamed, self._stream_at = None, [], -1
         self._sealed.release()
+
+
+def _is_absent(home: Path) -> bool:
+    """Whether nothing was ever written to the log of a home; one that lost its file is damaged, not empty."""
+    return not (home / FILE).exists() and not manifest.path_of(home).exists() and home.is_dir()
+
+
+def _empty(home: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    sqlite.migrate(database, "log", home / FILE)
+    return database

@@ -102,7 +102,7 @@ class State:
             OperationFailed: It cannot be read, or a newer version made it.
         """
         path = home / "state.db"
-        if not path.exists() and not create:
+        if not cls.exists(home) and not create:
             raise UsageError(
                 f"the workspace at {home} has no state yet",
                 code="no-state",
@@ -112,6 +112,11 @@ class State:
         if not readonly:
             sqlite.migrate(connection, "state", path)
         return cls(connection, path)
+
+    @staticmethod
+    def exists(home: Path) -> bool:
+        """Whether the workspace has a state: a strategy was applied, or the engine has run."""
+        return (home / "state.db").exists()
 
     @classmethod
     def in_memory(cls) -> State:
