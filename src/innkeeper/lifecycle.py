@@ -1,8 +1,8 @@
 """advance(): the fold of one profile. One input in, the changed state and what it says out; the slices do the work.
 
-The order inside one input is fixed (design, section 5): identity and traits, audiences and stage, exits and goals,
+The order inside one input is fixed (docs/flow.md, part 3): identity and traits, audiences and stage, exits and goals,
 entries, steps that are due or waiting, gates. `World` is everything that is declared, compiled once. What is not here:
-reading and writing states (`store/`), and the order of inputs (`runtime/tick.py`), which calls this.
+reading and writing states (`store/`), and the order of inputs (`runtime/engine.py`), which calls this.
 """
 
 from __future__ import annotations

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 
-from architecture.tree import parsed, place, python_files
+from architecture.tree import ROOT, SOURCE, parsed, place, project_files, python_files
+
+#: Files as docstrings and comments name them: from the package on, from the repository on, or by their name alone.
+NAMED_FILE = re.compile(r"`([\w/.-]+\.(?:py|sql|css|lark))`|\b(docs/[\w/.-]+\.md)")
 
 Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -36,5 +40,17 @@ def test_every_public_method_of_a_protocol_says_what_it_promises() -> None:
         if isinstance(node, ast.ClassDef) and any(ast.unparse(base).startswith("Protocol") for base in node.bases)
         for method in node.body
         if isinstance(method, ast.FunctionDef) and not method.name.startswith("_") and ast.get_docstring(method) is None
+    ]
+    assert missing == []
+
+
+def test_files_that_are_named_exist() -> None:
+    names = {path.name for path in project_files()}
+    missing = [
+        f"{place(path, number)}: {name}"
+        for path in python_files("src", "tests", "benchmarks")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        for name in (found[0] or found[1] for found in NAMED_FILE.findall(line))
+        if not ((SOURCE / name).exists() or (ROOT / name).exists() or ("/" not in name and name in names))
     ]
     assert missing == []

@@ -1,4 +1,4 @@
-"""Compares the ledger with the provider's own history: I3 and I4 of the design, section 13."""
+"""Compares the ledger with the provider's own history: nothing lost, nothing twice."""
 
 from __future__ import annotations
 

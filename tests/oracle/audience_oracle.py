@@ -1,4 +1,4 @@
-"""Who is in an audience, as slowly and plainly as interface.md says it. It shares the tree with what it judges."""
+"""Who is in an audience, as slowly and plainly as docs/expressions.md says it. Shares the tree with what it judges."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """A workspace in memory for scenario tests: one profile at a time, events and timers in exact order, every planned
-delivery accepted at once as `--deliver none` does. Not a test; `runtime/tick.py` is the real loop.
+delivery accepted at once as `--deliver none` does. Not a test; `runtime/engine.py` is the real loop.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the engine announces is what a question about the past answers: entered and left, to the microsecond.
 
 Everybody here has a user id from the first event on: what profiles announce when they join or come apart follows rules
-of its own (design, section 11), which are tested where profiles are.
+of its own, which are tested where profiles are.
 """
 
 from __future__ import annotations

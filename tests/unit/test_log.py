@@ -32,7 +32,7 @@ def rows(first: int, last: int) -> list[LogRow]:
 
 def test_an_empty_log(tmp_path: Path) -> None:
     with Log.open(tmp_path) as log:
-        assert (log.last_seq(), log.count(), log.time_range(), log.read(0, 10)) == (0, 0, None, [])
+        assert (log.last_seq(), log.count(), log.read(0, 10)) == (0, 0, [])
         assert log.get([1, 2]) == {}
         assert log.seal(force=True) == 0
 
@@ -78,15 +78,6 @@ def test_reading_in_order_across_segments_and_tail(tmp_path: Path, limit: int) -
         assert found == [from_row(seq, row(number)) for seq, number in zip(range(1, 651), range(650), strict=True)]
         wanted = random.Random(1).sample(range(1, 660), 200)
         assert log.get(wanted) == {event.seq: event for event in found if event.seq in wanted}
-
-
-def test_time_range(tmp_path: Path) -> None:
-    with Log.open(tmp_path, sizes=NEVER) as log:
-        log.append(rows(0, 100))
-        log.seal(force=True)
-        log.append(rows(100, 120))
-        instants = [event.timestamp for event in log.read(0, 200)]
-        assert log.time_range() == (min(instants), max(instants))
 
 
 def test_a_reader_follows_a_seal_in_another_connection(tmp_path: Path) -> None:

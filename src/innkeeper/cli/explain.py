@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from innkeeper.cli.main import Call
+from innkeeper.cli.profile import find
 from innkeeper.cli.run import parse_time
 from innkeeper.kernel.errors import UsageError, did_you_mean
 
@@ -65,22 +66,12 @@ def look(call: Call, id: str, message: str, at: str | None) -> dict[str, Any]:
     """
     from innkeeper.journeys.explain import explain_message
     from innkeeper.kernel.ids import display_id
-    from innkeeper.runtime.lookup import subject_of
-    from innkeeper.runtime.past import known
     from innkeeper.store.queries import decisions, profile_rows
     from innkeeper.store.state import State
 
-    home = call.existing_home()
-    instant = parse_time(at, option="--at")
+    home, instant = call.existing_home(), parse_time(at, option="--at")
     with State.open(home, readonly=True) as store:
-        subject = subject_of(store, id)
-        state, world, moment = known(home, subject, instant)
-        if state is None:
-            raise UsageError(
-                f"nobody is known as '{id}'" + ("" if at is None else f" at {at}"),
-                code="unknown-profile",
-                fix="an id is a user id, or namespace:value, e.g. anonymous_id:9f3a",
-            )
+        state, world, moment = find(home, store, id, instant)
         if message not in world.journeys.messages:
             raise UsageError(
                 f"there is no message '{message}'",
@@ -88,10 +79,10 @@ def look(call: Call, id: str, message: str, at: str | None) -> dict[str, Any]:
                 fix=did_you_mean(message, world.journeys.messages) or "see the folder messages/ of the strategy",
             )
         told = explain_message(state, moment, message, world.journeys, world.profiles.zone).as_dict()
-        made = decisions(store.connection, subject=subject, message=message, at=instant)
-        rows = profile_rows(store.connection, subject, at=instant)["deliveries"]
+        made = decisions(store.connection, subject=state.subject, message=message, at=instant)
+        rows = profile_rows(store.connection, state.subject, at=instant)["deliveries"]
     return {
-        "id": display_id(subject),
+        "id": display_id(state.subject),
         **told,
         "decisions": made,
         "deliveries": [row for row in rows if row["message"] == message],

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from innkeeper.cli.main import Call
 from innkeeper.cli.run import parse_time
 from innkeeper.kernel.errors import UsageError
+from innkeeper.kernel.time import Instant, format_instant
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from innkeeper.lifecycle import World
+    from innkeeper.profiles.state import ProfileState
+    from innkeeper.store.state import State
 
 
 @click.group()
@@ -56,24 +64,33 @@ def look(call: Call, id: str, at: str | None) -> dict[str, Any]:
         UsageError: Nobody of that id was known then.
     """
     from innkeeper.profiles.portrait import portrait
-    from innkeeper.runtime.lookup import subject_of
-    from innkeeper.runtime.past import known
     from innkeeper.store.queries import profile_rows
     from innkeeper.store.state import State
 
-    home = call.existing_home()
-    instant = parse_time(at, option="--at")
+    home, instant = call.existing_home(), parse_time(at, option="--at")
     with State.open(home, readonly=True) as store:
-        subject = subject_of(store, id)
-        state, world, moment = known(home, subject, instant)
-        if state is None:
-            raise UsageError(
-                f"nobody is known as '{id}'" + ("" if at is None else f" at {at}"),
-                code="unknown-profile",
-                fix="an id is a user id, or namespace:value, e.g. anonymous_id:9f3a; see: innkeeper events list",
-            )
-        rows = profile_rows(store.connection, subject, at=instant)
+        state, world, moment = find(home, store, id, instant)
+        rows = profile_rows(store.connection, state.subject, at=instant)
     steps = {each.id: each.step for each in state.enrollments}
     for row in rows["enrollments"]:
         row["step"] = steps.get(row["id"], row["step"])
     return portrait(state, world.profiles.zone, moment) | rows
+
+
+def find(home: Path, store: State, id: str, at: Instant | None) -> tuple[ProfileState, World, Instant]:
+    """A profile as the engine knew it, the definitions of then, and the instant.
+
+    Raises:
+        UsageError: Nobody of that id was known then.
+    """
+    from innkeeper.runtime.lookup import subject_of
+    from innkeeper.runtime.past import known
+
+    state, world, moment = known(home, subject_of(store, id), at)
+    if state is None:
+        raise UsageError(
+            f"nobody is known as '{id}'" + ("" if at is None else f" at {format_instant(at)}"),
+            code="unknown-profile",
+            fix="an id is a user id, or namespace:value, e.g. anonymous_id:9f3a; see: innkeeper events list",
+        )
+    return state, world, moment

@@ -185,9 +185,3 @@ class ProfileParked(Output, frozen=True, kw_only=True):
 
     event_name: ClassVar[str] = "Profile Parked"
     error: str
-
-
-ALL_OUTPUTS: tuple[type[Output], ...] = (
-    AudienceEntered, AudienceLeft, StageChanged, JourneyEntered, StepReached, JourneyExited, DecisionMade,
-    DeliveryPlanned, TaskCreated, TraitsUpdated, ConsentRecorded, SuppressionRecorded, ProfileParked,
-)  # fmt: skip

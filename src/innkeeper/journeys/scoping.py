@@ -1,4 +1,4 @@
-"""What the conditions of one enrollment count (design, section 8).
+"""What the conditions of one enrollment count.
 
 A function without `within` counts what was taken after the enrollment began: summaries kept with the enrollment. In a
 journey with a key, an event that carries the key's property counts only for the enrollment with that key: windowed

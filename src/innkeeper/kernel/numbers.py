@@ -1,6 +1,7 @@
 """Numbers of events as exact decimals with six places, kept as integers of millionths ("micros").
 
-Sums of integers do not depend on order, so facts do not either. Source of the rule: interface.md, audience expressions.
+Sums of integers do not depend on order, so facts do not either. What an expression makes of them
+is in docs/expressions.md.
 """
 
 from __future__ import annotations

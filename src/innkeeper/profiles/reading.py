@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from innkeeper.audiences.types import MISSING, Accumulator
-from innkeeper.kernel.ids import USER
 from innkeeper.profiles.state import ProfileState
 from innkeeper.profiles.traits import trait_at
 from innkeeper.profiles.zone import zone_of
@@ -71,8 +70,3 @@ def at_path(properties: dict[str, Any], path: tuple[str, ...]) -> Any:
             return MISSING
         value = value.get(part)
     return MISSING if value is None else value
-
-
-def profile_id(state: ProfileState) -> str:
-    """How templates name the profile: its user id, or its anonymous id with the namespace."""
-    return state.subject.removeprefix(USER)

@@ -1,4 +1,4 @@
-"""The record in its order: which log events a run takes, and in which sequence (interface.md, "Time in a workspace").
+"""The record in its order: which log events a run takes, and in which sequence.
 
 Late events first, in log order; then events by (timestamp, source, messageId). What a tick had taken before it was cut
 off is left out.

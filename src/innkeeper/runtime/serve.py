@@ -109,7 +109,7 @@ class _Keeper:
 
     def __init__(self, home: Path, log: Log, held: int) -> None:
         self.home, self.log, self.held = home, log, held
-        self.failure: OperationFailed | None = None
+        self.failure: BaseException | None = None
         self.on_failure: Callable[[], object] = lambda: None
         self._engine: subprocess.Popen[bytes] | None = None
         self._stop = threading.Event()
@@ -152,8 +152,8 @@ class _Keeper:
                     if not forward(self.home, state, self.log):
                         self._stop.wait(_PAUSE_SECONDS)
                     self.log.tend()
-        except OperationFailed as error:
-            logger.error("door stops", action="stop", reason=error.code)
+        except BaseException as error:  # noqa: BLE001 - `serve` raises it: a door without its keeper must not stay open
+            logger.error("door stops", action="stop", reason=getattr(error, "code", type(error).__name__))
             self.failure = error
             self.on_failure()
 

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from innkeeper.events.types import Event, LogRow
 from innkeeper.kernel.errors import InnkeeperError, OperationFailed
 from innkeeper.kernel.failpoints import failpoint
-from innkeeper.kernel.time import Instant, SystemClock
+from innkeeper.kernel.time import SystemClock
 from innkeeper.store import files, manifest, sqlite
 from innkeeper.store.hashes import message_hashes
 from innkeeper.store.manifest import Manifest
@@ -145,16 +145,6 @@ class Log:
         """How many events the log holds."""
         with self._mutex, self._snapshot() as listed:
             return listed.events + self._count_tail(listed.sealed_through)
-
-    def time_range(self) -> tuple[Instant, Instant] | None:
-        """The earliest and the latest timestamp; None in an empty log."""
-        with self._mutex, self._snapshot() as listed:
-            row = self._database.execute(
-                "SELECT min(timestamp), max(timestamp) FROM tail WHERE seq > ?", (listed.sealed_through,)
-            ).fetchone()
-            edges = [edge for segment in listed.segments for edge in (segment.first_at, segment.last_at)]
-            edges += [edge for edge in row if edge is not None]
-            return (min(edges), max(edges)) if edges else None
 
     def read(self, after: int, limit: int) -> list[Event]:
         """Events behind a place, in the order of the log; fewer than *limit* only at its end."""

@@ -1,6 +1,6 @@
 """Reads the figures of an overview from `state.db`, and a profile's events from the log. Changes nothing.
 
-The statements are `sql/overview.sql`. What the figures mean is `measurement/overview.py`; who puts everything together
+The statements are `store/sql/overview.sql`. What the figures mean is `measurement/overview.py`; who puts everything together
 is `runtime/overview.py`.
 """
 

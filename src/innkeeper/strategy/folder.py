@@ -15,7 +15,7 @@ from innkeeper.kernel.located import Findings, Place
 SINGLE_FILES = ("strategy.yaml", "stages.yaml", "policies.yaml", "channels.yaml")
 #: Folders with one definition a file, and the endings that they hold.
 FOLDERS = {"audiences": (".yaml",), "journeys": (".yaml",), "messages": (".md", ".html", ".txt")}
-# Named by the design, not built yet: an honest answer beats silence.
+# Meant for later, not built yet: an honest answer beats silence.
 _LATER_FOLDERS = ("traits", "catalogs", "experiments", "tests")
 _LATER_ENDINGS = (".mjml",)
 _MAX_BYTES = 1_000_000

@@ -75,7 +75,7 @@ class Operator:
         name: As it is written.
         summary: One sentence for the documentation.
         kind: Its summary of occurrences.
-        sql: The aggregate as SQL over the columns of one event and a filter; see `sql_aggregates.py`.
+        sql: The aggregate as SQL over the columns of one event and a filter; see `audiences/sql_values.py`.
         words: The function in plain words: (node, words of the event with its windows and `where`) -> text.
         examples: Its truth table.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
+from innkeeper.content.addresses import is_email
 from innkeeper.decisions.candidate import Candidate, Sight
 from innkeeper.decisions.gates.contract import Answer, Gate
 from innkeeper.profiles.state import ProfileState
@@ -12,21 +13,18 @@ from innkeeper.profiles.traits import trait_value
 
 #: The trait that holds a channel's address; any other channel writes to `email`.
 ADDRESS_TRAITS = {"sms": "phone", "whatsapp": "phone", "phone": "phone"}
-# One @, no blanks or control characters, a dotted domain: what every mail server needs. The rest it says itself.
-_ATOM = r"[^@\s\x00-\x1f\x7f<>,;:\"()\[\]\\.]"
-_SHAPES = {
-    "email": re.compile(rf"(?=.{{3,254}}\Z)(?:{_ATOM}|\.){{1,64}}@{_ATOM}+(?:\.{_ATOM}+)+\Z"),
-    "phone": re.compile(r"\+?[0-9][0-9 ().-]{4,24}\Z"),
-}
+_PHONE = re.compile(r"\+?[0-9][0-9 ().-]{4,24}\Z")
 
 
 def address_of(state: ProfileState, channel: str) -> tuple[str | None, str]:
     """The profile's address in a channel (None: absent or invalid) and the trait it comes from."""
     trait = ADDRESS_TRAITS.get(channel, "email")
     value = trait_value(state, trait)
-    if isinstance(value, str) and _SHAPES[trait].match(value.strip()):
-        return value.strip(), trait
-    return None, trait
+    if not isinstance(value, str):
+        return None, trait
+    address = value.strip()
+    valid = _PHONE.match(address) is not None if trait == "phone" else is_email(address)
+    return (address if valid else None), trait
 
 
 class Addressable(Gate):
