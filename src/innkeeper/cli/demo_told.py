@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
@@ -86,7 +88,12 @@ def tell(played: Played, *, guests: int) -> None:
     _story(overview)
     click.echo(f"\nmails    {played.mail}  (a Maildir: any mail program opens it)")
     click.echo(f"page     {played.page}")
-    click.echo(f"ask it   innkeeper --home {played.home} decision list --message welcome-3")
+    click.echo(f"ask it   {_program()} --home {played.home} decision list --message river-suite")
+
+
+def _program() -> str:
+    """How the reader calls this program: by its name where that is found, else as it was called."""
+    return "innkeeper" if shutil.which("innkeeper") else sys.argv[0]
 
 
 def _latest_stages(overview: Overview) -> dict[str, int]:

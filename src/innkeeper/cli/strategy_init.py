@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -24,11 +25,15 @@ def command(call: Call, directory: Path, example: str | None) -> None:
     write_new(directory, files)
 
     def tell() -> None:
-        for path in sorted(files):
-            click.echo(directory / path)
+        for place, number in sorted(Counter(Path(path).parts[0] for path in files).items()):
+            click.echo(directory / place if place in files else f"{directory / place}/  {_files(number)}")
         click.echo(f"\nnext: innkeeper check {directory}\n      innkeeper apply {directory}")
 
     call.answer({"files": sorted(files)}, tell)
+
+
+def _files(number: int) -> str:
+    return "1 file" if number == 1 else f"{number} files"
 
 
 def write_new(directory: Path, files: dict[str, bytes]) -> None:

@@ -1,7 +1,7 @@
 """Reads the figures of an overview from `state.db`, and a profile's events from the log. Changes nothing.
 
-The statements are `store/sql/overview.sql`. What the figures mean is `measurement/overview.py`; who puts everything together
-is `runtime/overview.py`.
+The statements are `store/sql/overview.sql`. What the figures mean is `measurement/overview.py`; who puts everything
+together is `runtime/overview.py`.
 """
 
 from __future__ import annotations
