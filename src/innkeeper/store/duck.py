@@ -58,6 +58,8 @@ def connect(home: Path, *, memory: str = "1GB", threads: int | None = None) -> d
     for setting in (
         f"SET allowed_directories = [{text_sql(f'{segments}/')}, {text_sql(f'{scratch}/')}]",
         "SET preserve_insertion_order = false",
+        # DuckDB draws a bar on standard output wherever it takes the process for an interactive one.
+        "SET enable_progress_bar = false",
         "SET enable_external_access = false",
         "SET lock_configuration = true",
     ):

@@ -157,6 +157,7 @@ def _connect(scratch: Path) -> Iterator[DuckDBPyConnection]:
     import duckdb
 
     connection = duckdb.connect(":memory:")
+    connection.execute("SET enable_progress_bar = false").fetchall()
     try:
         connection.execute("SET TimeZone = 'UTC'").fetchall()
         connection.execute(f"SET memory_limit = '{_MEMORY}'").fetchall()
