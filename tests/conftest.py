@@ -50,11 +50,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for line in report.capstdout.splitlines()
         if re.search(r"\bseed\b", line)
     ]
-    terminalreporter.section("seeds and counts of random tests")
+    if told:
+        terminalreporter.section("seeds and counts of random tests")
     for name, line in sorted(told):
         terminalreporter.line(f"{name}: {line}")
     seed = terminalreporter.config.getoption("randomly_seed", None)
-    terminalreporter.line(f"the same order and the same random cases again: pytest --randomly-seed={seed}")
+    if seed is not None:
+        terminalreporter.line(f"the same order and the same random cases again: pytest --randomly-seed={seed}")
 
 
 @pytest.fixture(autouse=True)

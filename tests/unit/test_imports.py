@@ -417,7 +417,12 @@ def test_an_interrupted_import_leaves_a_store_that_opens(tmp_path: Path) -> None
     file = jsonl(tmp_path / "events.jsonl", [event(number) for number in range(200_000)])
     home = tmp_path / "home"
     command = [sys.executable, "-m", "innkeeper", "--home", str(home), "--json", "import", str(file)]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    # Who starts the tests in the background of a shell hands them an ignored SIGINT, and children inherit that.
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    finally:
+        signal.signal(signal.SIGINT, heard)
     until = time.monotonic() + 60
     while running.poll() is None and time.monotonic() < until:
         if (home / "log.db-wal").exists() and (home / "log.db-wal").stat().st_size > 100_000:
