@@ -113,6 +113,24 @@ def get_ready(url: str) -> bool | None:
         return bool(json.loads(error.read())["ready"])
 
 
+def test_control_c_on_a_terminal_stops_both_without_a_word(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.apply(STRATEGY)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "innkeeper", "--home", str(tmp_path), "up", "--json", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    url = json.loads(process.stdout.readline())["url"]
+    eventually(lambda: get_ready(url) is True)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+
+
 def test_the_engine_ends_with_the_door(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     workspace.apply(STRATEGY)

@@ -112,8 +112,9 @@ class Live:
 def serve_engine(home: Path, parent: int) -> None:
     """Run the engine until the process *parent* ends or asks to stop; the home's lock is the parent's."""
     stopping: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.append(1))
+    signal.signal(signal.SIGTERM, lambda *_: stopping.append(1))
+    # Ctrl-C on a terminal reaches both processes; the door ends the engine when it has stopped serving.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Log.open(home, read_only=True) as log, State.open(home, create=True) as state:
         live = Live(home, log, state, SystemClock())
         while not stopping and os.getppid() == parent:
