@@ -20,7 +20,7 @@ from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.adopt import adopt
 from innkeeper.runtime.deliver import Deliverer
 from innkeeper.runtime.engine import Engine, Item
-from innkeeper.runtime.outlet import read_mark
+from innkeeper.runtime.outlet import Trimmer
 from innkeeper.runtime.record import first_timestamp, waiting_keys
 from innkeeper.runtime.run import LAST
 from innkeeper.store.bulk import Bulk
@@ -41,6 +41,7 @@ class Live:
         definitions = applied.applied(state) or Definitions(version="none")
         self.deliverer = Deliverer.open(home, state, definitions, live=True)
         self.engine = Engine(state, applied.world(state), delivery="later")
+        self.trimmer = Trimmer(home)
         with Bulk.open(home) as bulk:
             self.cursor = state.cursor() or self._fresh(bulk)
             number = applied.number(state)
@@ -61,10 +62,7 @@ class Live:
         receipts = self.state.receipts(500)
         if receipts:
             self.engine.take_receipts(receipts, self.cursor.clock, None)
-        mark = read_mark(self.home)
-        if mark is not None:
-            with self.state.transaction():
-                self.state.trim_outbox(mark)
+        self.trimmer.trim(self.state)
         return busy or bool(receipts)
 
     def _tick(self, wall: Instant) -> bool:

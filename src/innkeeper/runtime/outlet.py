@@ -10,11 +10,12 @@ import msgspec
 from innkeeper.events.types import ENGINE_SOURCE, LogRow
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.store.log import Log
-from innkeeper.store.state import OutboxRow, State
+from innkeeper.store.state import OutboxPlace, OutboxRow, State
 
 #: How many rows the outbox may hold before a run empties it.
 FULL = 20_000
 _PAGE = 5_000
+_MARK = "outlet.mark"
 
 
 def to_log_row(row: OutboxRow) -> LogRow:
@@ -39,28 +40,50 @@ def drain(state: State, log: Log) -> int:
 
 
 def forward(home: Path, state: State, log: Log) -> int:
-    """The door's half of `drain`, in `up`: append, and leave a mark for the engine; how many rows were appended."""
+    """The door's half of `drain`, in `up`: append, and mark what was appended; how many rows that were.
+
+    The mark names every row. A last place would not do: a later tick of the same instant may put rows before it.
+    """
     page = state.outbox(_PAGE)
-    mark = read_mark(home)
-    if mark is not None:
-        page = [row for row in page if _place(row) > _place(mark)]
-    if not page:
+    marked = set(read_mark(home))
+    fresh = [row for row in page if _place(row) not in marked]
+    if not fresh:
         return 0
-    log.append([to_log_row(row) for row in page])
+    log.append([to_log_row(row) for row in fresh])
     failpoint("outlet.appended")
     temporary = home / "outlet.mark.new"
-    temporary.write_bytes(msgspec.json.encode(page[-1]))
-    os.replace(temporary, home / "outlet.mark")
-    return len(page)
+    temporary.write_bytes(msgspec.json.encode([_place(row) for row in page]))
+    os.replace(temporary, home / _MARK)
+    return len(fresh)
 
 
-def read_mark(home: Path) -> OutboxRow | None:
-    """The last row that the door has put into the log; None when there is no readable mark (rows are sent again)."""
+class Trimmer:
+    """The engine's half: drops from the outbox what the door has marked, once per mark."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._seen: tuple[int, int] | None = None
+
+    def trim(self, state: State) -> None:
+        """Drop what a new mark names."""
+        try:
+            found = (self._home / _MARK).stat()
+        except FileNotFoundError:
+            return
+        stamp = (found.st_ino, found.st_mtime_ns)
+        if stamp != self._seen:
+            with state.transaction():
+                state.drop_outbox(read_mark(self._home))
+            self._seen = stamp
+
+
+def read_mark(home: Path) -> list[OutboxPlace]:
+    """The rows that the door has put into the log; none when there is no readable mark (rows are sent again)."""
     try:
-        return msgspec.json.decode((home / "outlet.mark").read_bytes(), type=OutboxRow)
+        return msgspec.json.decode((home / _MARK).read_bytes(), type=list[OutboxPlace])
     except (FileNotFoundError, msgspec.DecodeError):
-        return None
+        return []
 
 
-def _place(row: OutboxRow) -> tuple[int, str, int, int]:
+def _place(row: OutboxRow) -> OutboxPlace:
     return row.taken_at, row.subject, row.input, row.idx

@@ -22,7 +22,7 @@ import structlog
 from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.time import SystemClock
 from innkeeper.runtime.lock import hold
-from innkeeper.runtime.outlet import forward
+from innkeeper.runtime.outlet import drain, forward
 from innkeeper.store.log import Log
 from innkeeper.store.state import State
 
@@ -131,8 +131,9 @@ class _Keeper:
             except subprocess.TimeoutExpired:
                 engine.kill()
                 engine.wait()
-        with State.open(self.home, readonly=True) as state:
-            forward(self.home, state, self.log)
+        # The engine is gone and the home is still held: nobody else writes.
+        with State.open(self.home) as state:
+            drain(state, self.log)
 
     def health(self) -> dict[str, Any]:
         """How the parts are: whether the engine runs, and how far its clock is behind."""

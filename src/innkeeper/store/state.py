@@ -56,6 +56,10 @@ class OutboxRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     traits: str
 
 
+#: What tells outbox rows apart, and their order: taken_at, subject, input, index.
+OutboxPlace = tuple[Instant, str, int, int]
+
+
 class TakenRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One input in the order in which it was taken."""
 
@@ -296,6 +300,12 @@ class State:
         self.connection.execute(
             "DELETE FROM outbox WHERE (taken_at, subject, input, idx) <= (?, ?, ?, ?)",
             (last.taken_at, last.subject, last.input, last.idx),
+        )
+
+    def drop_outbox(self, places: Iterable[OutboxPlace]) -> None:
+        """Drop these rows and no others: the log has them."""
+        self.connection.executemany(
+            "DELETE FROM outbox WHERE taken_at = ? AND subject = ? AND input = ? AND idx = ?", places
         )
 
     # Receipts
