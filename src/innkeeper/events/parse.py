@@ -202,24 +202,22 @@ class Parser:
         kind, name, message_id, user_id, anonymous_id, timestamp, properties, traits, context = event
         if context and "traits" in context and (own := _object(context.get("traits"), "context.traits")):
             traits = {**own, **traits}
-        first = _encode(properties) if properties else b"{}"
-        second = _encode(traits) if traits else b"{}"
-        third = _encode(context) if context else b"{}"
-        doubtful = nested or BACKSLASH in first or BACKSLASH in second or BACKSLASH in third
-        if doubtful or len(first) + len(second) + len(third) > self.limits.size:
+        first = _encode(properties).decode() if properties else "{}"
+        second = _encode(traits).decode() if traits else "{}"
+        third = _encode(context).decode() if context else "{}"
+        doubtful = nested or "\\" in first or "\\" in second or "\\" in third
+        # A character has at most four bytes; what may be too large is measured exactly.
+        if doubtful or 4 * (len(first) + len(second) + len(third)) > self.limits.size:
             whole = {"properties": properties, "traits": traits, "context": context}
             check_shape(_encode(whole), whole, self.limits)
         if not user_id and not anonymous_id:
             _refuse_ids({})
-        name = _event_name({"event": name}) if kind == "track" else _type_name(kind)
-        for key, text in (
-            ("messageId", message_id),
-            ("userId", user_id),
-            ("anonymousId", anonymous_id),
-            ("event", name),
-        ):
-            if text is not None and "\x00" in text:
-                raise Refused("nul-character", f"'{key}' holds the character NUL (\\u0000)", "leave it out")
+        if kind != "track":
+            name = _type_name(kind)
+        elif type(name) is not str or len(name) > MAX_NAME or not name or name.isspace():
+            name = _event_name({"event": name})
+        if "\x00" in f"{message_id}{user_id}{anonymous_id}{name}":
+            _refuse_nul(message_id, user_id, anonymous_id, name)
         if not message_id:
             digest = _digest([kind, name, user_id, anonymous_id, timestamp, properties, traits, context])
             message_id = f"{digest.hex()}-{self.occurrence(digest)}"
@@ -229,7 +227,7 @@ class Parser:
                 self.source, _short(message_id, "messageId"), kind, name,
                 user_id and _short(user_id, "userId"), anonymous_id and _short(anonymous_id, "anonymousId"),
                 _sane(timestamp, "timestamp", timestamp), self.received_at,
-                first.decode(), second.decode(), third.decode(), "{}",
+                first, second, third, "{}",
             ),
         )  # fmt: skip
 
@@ -261,6 +259,12 @@ class Parser:
                 _encode(value).decode() if value else "{}",
             ),
         )  # fmt: skip
+
+
+def _refuse_nul(message_id: str | None, user_id: str | None, anonymous_id: str | None, name: str) -> NoReturn:
+    texts = {"messageId": message_id, "userId": user_id, "anonymousId": anonymous_id, "event": name}
+    key = next(key for key, text in texts.items() if text is not None and "\x00" in text)
+    raise Refused("nul-character", f"'{key}' holds the character NUL (\\u0000)", "leave it out")
 
 
 def _digest(value: object) -> bytes:
