@@ -180,3 +180,21 @@ def test_status_answers_before_anything_is_applied_or_imported(workspace: Worksp
     workspace.json("import", "e.jsonl")
     status = workspace.json("status")
     assert (status["events"], status["profiles"], status["stages"]) == (1, 0, {})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "slug"),
+    [
+        (["status"], 2, "no-home"), (["check", "nowhere"], 2, "no-folder"), (["run"], 2, "bad-call"),
+        (["run", "--until", "tomorrow"], 2, "bad-time"), (["nope"], 2, "bad-call"),
+    ],
+)  # fmt: skip
+def test_with_json_a_failure_is_one_document_too(
+    workspace: Workspace, arguments: list[str], code: int, slug: str
+) -> None:
+    done = workspace.call("--json", *arguments)
+    assert done.returncode == code
+    (problem,) = json.loads(done.stdout)["errors"]
+    assert problem["code"] == slug
+    assert problem["message"] in done.stderr
+    assert workspace.call(*arguments).stdout == ""

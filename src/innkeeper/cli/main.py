@@ -8,15 +8,15 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
 from innkeeper import __version__
-from innkeeper.kernel.errors import InnkeeperError, Invalid
+from innkeeper.kernel.errors import InnkeeperError, Invalid, Problem
 
 # name of the command -> (module under innkeeper.cli, its one-line help); the module's `command` is a click command.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -49,6 +49,7 @@ class Call:
 
     home: Path
     as_json: bool
+    answers: list[dict[str, Any]] = field(default_factory=list)
 
     def existing_home(self) -> Path:
         """The home, which must be there.
@@ -68,6 +69,7 @@ class Call:
 
     def answer(self, result: dict[str, Any], tell: Callable[[], None]) -> None:
         """Print the one JSON document, or tell it to a person."""
+        self.answers.append(result)
         if self.as_json:
             from innkeeper.kernel.json import dumps
 
@@ -115,32 +117,46 @@ class _Commands(click.Group):
 @click.pass_context
 def cli(ctx: click.Context, home: Path | None, as_json: bool) -> None:
     """The customer lifecycle engine that runs on your own machine."""
-    ctx.obj = Call(home=home or Path(os.environ.get("INNKEEPER_HOME") or ".innkeeper"), as_json=as_json)
+    where = home or Path(os.environ.get("INNKEEPER_HOME") or ".innkeeper")
+    ctx.obj = Call(home=where, as_json=as_json, answers=[] if ctx.obj is None else ctx.obj)
 
 
 def main() -> None:
-    """Run the command line; exits 0 done, 1 failed, 2 wrong call, 130 interrupted."""
+    """Run the command line; exits 0 done, 1 failed, 2 wrong call, 130 interrupted.
+
+    With `--json` a failure without an answer is one document too, `{"errors": [...]}`; the words for people go to
+    standard error.
+    """
     arguments = _json_anywhere(sys.argv[1:])
+    answers: list[dict[str, Any]] = []
     try:
-        cli.main(args=arguments, standalone_mode=False)
+        cli.main(args=arguments, standalone_mode=False, obj=answers)
     except click.exceptions.Abort:
         click.echo("interrupted; the store opens", err=True)
         sys.exit(130)
     except click.ClickException as error:
+        code = 2 if isinstance(error, click.UsageError) else 1
+        if "--json" in arguments and not answers:
+            _print_errors([Problem(code="bad-call" if code == 2 else "failed", message=error.format_message())])
         error.show()
-        sys.exit(2 if isinstance(error, click.UsageError) else 1)
+        sys.exit(code)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except InnkeeperError as error:
-        if isinstance(error, Invalid) and "--json" in arguments:
-            from innkeeper.kernel.json import dumps
-
-            click.echo(dumps({"errors": [problem.as_dict() for problem in error.problems]}))
+        if "--json" in arguments and not answers:
+            one = Problem(code=error.code, message=error.message, fix=error.fix, file=error.where)
+            _print_errors(error.problems if isinstance(error, Invalid) else [one])
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+
+
+def _print_errors(problems: Sequence[Problem]) -> None:
+    from innkeeper.kernel.json import dumps
+
+    click.echo(dumps({"errors": [problem.as_dict() for problem in problems]}))
 
 
 def _json_anywhere(arguments: list[str]) -> list[str]:
