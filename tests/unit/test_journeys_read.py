@@ -49,6 +49,8 @@ GOOD = "enter: {event: Start}\nsteps: [{send: m}]\n"
         ("enter: {event: A}\nsteps:\n  - wait: soon", "bad-duration", 3),
         ("enter: {event: A}\nsteps:\n  - wait: {for: 1 day, until: traits.x}", "bad-wait", 3),
         ("enter: {event: A}\nsteps:\n  - wait: {until: traits.x, time: '10:00'}", "bad-wait", 3),
+        ("enter: {event: A}\nsteps:\n  - wait: {for: 3 days, time: '10:00'}", "bad-wait", 3),
+        ("enter: {event: A}\nsteps:\n  - wait: {until: '10:00', at_most: 1 day}", "bad-wait", 3),
         ("enter: {event: A}\nsteps:\n  - wait: {until: event.a - 3 dys}", "bad-duration", 3),
         ("enter: {event: A}\nsteps:\n  - wait: {until: event.a, time: '25:00'}", "bad-time-of-day", 3),
         ("enter: {event: A}\nsteps:\n  - wait: {until: 'traits.x ='}", "syntax", 3),

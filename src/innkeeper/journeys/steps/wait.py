@@ -122,9 +122,15 @@ def read(node: Located, script: Script) -> Wait | None:
         script.findings.add(node, "bad-wait", "'wait' needs either 'for' or 'until'", "- wait: 3 days")
         return None
     if length is not None:
+        _refuse_time(wall, script)
+        _refuse_limit(reader.get("at_most"), script)
         duration = _duration(length, script)
         return None if duration is None else Wait(duration=duration, place=node.place)
     assert until is not None
+    if _WALL.match(str(until.value)):
+        _refuse_time(wall, script)
+        _refuse_limit(reader.get("at_most"), script)
+        return Wait(wall=_wall(str(until.value)), place=node.place)
     return _read_until(node, until, wall, at_most, script)
 
 
@@ -132,18 +138,27 @@ def _read_until(
     node: Located, until: Located, wall: Located | None, at_most: Duration | None, script: Script
 ) -> Wait | None:
     text = str(until.value)
-    if _WALL.match(text):
-        return Wait(wall=_wall(text), place=node.place)
     anchored = _ANCHOR.match(text)
     if anchored is not None:
         anchor = _anchor(anchored, until, wall, script)
         return None if anchor is None else Wait(anchor=anchor, at_most=at_most, place=node.place)
-    if wall is not None:
-        fix = 'write: wait: { until: event.arrival - 3 days, time: "10:00" }'
-        script.findings.add(wall, "bad-wait", "'time' goes with an instant in a property of the entry event", fix)
+    if _refuse_time(wall, script):
         return None
     condition = script.expression(until)
     return None if condition is None else Wait(condition=condition, text=text, at_most=at_most, place=node.place)
+
+
+def _refuse_time(wall: Located | None, script: Script) -> bool:
+    if wall is not None:
+        fix = 'write: wait: { until: event.arrival - 3 days, time: "10:00" }, or add a step: wait: { until: "10:00" }'
+        script.findings.add(wall, "bad-wait", "'time' goes with an instant in a property of the entry event", fix)
+    return wall is not None
+
+
+def _refuse_limit(limit: Located | None, script: Script) -> None:
+    if limit is not None:
+        message = "'at_most' goes with a condition, or with an instant in a property of the entry event"
+        script.findings.add(limit, "bad-wait", message, "leave it out: this wait has its own end")
 
 
 def _anchor(anchored: re.Match[str], until: Located, wall: Located | None, script: Script) -> Anchor | None:
