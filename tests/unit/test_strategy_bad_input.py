@@ -91,6 +91,17 @@ def test_all_problems_come_at_once_in_the_order_of_file_and_line() -> None:
     assert [(p.file, p.line, p.column) for p in problems] == sorted((p.file, p.line, p.column) for p in problems)
 
 
+def test_all_circles_are_found() -> None:
+    circles = {"a": "in_audience('b')", "b": "in_audience('a')", "c": "stage = 'x'", "d": "in_audience('d')"}
+    files = {f"audiences/{name}.yaml": f"when: {when}\n" for name, when in circles.items()}
+    files["stages.yaml"] = "- stage: x\n  when: in_audience('c')\n"
+    with pytest.raises(Invalid) as caught:
+        load({"strategy.yaml": STARTER["strategy.yaml"], **files})
+    assert [(p.code, p.file) for p in caught.value.problems] == [
+        ("cycle", "audiences/b.yaml"), ("cycle", "audiences/d.yaml"), ("cycle", "stages.yaml"),
+    ]  # fmt: skip
+
+
 def test_a_secret_is_never_printed() -> None:
     found = examine({**STARTER, "channels.yaml": "email: { provider: file, password: hunter2 }"}).errors
     assert "hunter2" not in "".join(map(str, found))

@@ -85,13 +85,21 @@ def check_expressions(written: Iterable[Written], catalog: Catalog, findings: Fi
         checked = check(each.expression, catalog, event=each.event)
         if checked.errors:
             findings.add_from(each.where, Invalid([_with_declaration(problem) for problem in checked.errors]))
-    cycle = find_cycle(catalog)
-    if cycle is not None:
+    while (cycle := find_cycle(catalog)) is not None:
+        catalog = _without(catalog, cycle[-2])
         for where, line, column in _closing(everything, cycle[-2], cycle[-1]):
             place = where.inside(line, column) if isinstance(where, Located) else where
             problem = cycle_problem(cycle)
             findings.add(place, problem.code, problem.message, problem.fix)
             break
+
+
+def _without(catalog: Catalog, owner: str) -> Catalog:
+    """The catalog with one definition that reads nothing, to look for further circles."""
+    if owner == "the stages":
+        return replace(catalog, stages=())
+    kept = {name: Boolean(True) if f"audience '{name}'" == owner else when for name, when in catalog.audiences.items()}
+    return replace(catalog, audiences=kept)
 
 
 def _with_declaration(problem: Problem) -> Problem:
