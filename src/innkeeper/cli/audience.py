@@ -76,7 +76,7 @@ def flips(call: Call, expression: str, allow_unknown: bool, begin: str, until: s
     def tell() -> None:
         for flip in found:
             click.echo(f"{flip['at']}  {'entered' if flip['member'] else 'left   '}  {flip['id']}")
-        click.echo(f"{len(found)} changes", err=True)
+        click.echo("1 change" if len(found) == 1 else f"{len(found)} changes", err=True)
 
     call.answer({"flips": found} | _warnings(asked), tell)
 

@@ -35,5 +35,7 @@ def list_(call: Call, profile: str | None, message: str | None, at: str | None, 
             reason = f" by {one['gate']}: {one['reason']}" if one["gate"] else ""
             times = f" ({one['count']} times)" if one["count"] > 1 else ""
             click.echo(f"{one['at']}  {one['user_id']}  {one['message']}  {one['outcome']}{reason}{times}")
+        if not found:
+            click.echo("no decisions")
 
     call.answer({"decisions": found}, tell)

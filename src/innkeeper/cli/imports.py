@@ -50,13 +50,17 @@ def command(call: Call, file: Path, mapping: Path | None, source: str) -> None:
 
 def _tell(done: Imported) -> None:
     click.echo(
-        f"{done.read:,} lines read, {done.events:,} events: {done.accepted:,} new, {done.duplicates:,} known before "
+        f"{_lines(done.read)} read, {done.events:,} events: {done.accepted:,} new, {done.duplicates:,} known before "
         f"({done.seconds:.1f} s)"
     )
     if done.skipped:
-        click.echo(f"{done.skipped:,} lines left out by the mapping's 'where'")
+        click.echo(f"{_lines(done.skipped)} left out by the mapping's 'where'")
     if done.rejected:
-        click.echo(f"{done.rejected:,} lines refused; which and why: {done.rejects_file}")
+        click.echo(f"{_lines(done.rejected)} refused; which and why: {done.rejects_file}")
+
+
+def _lines(number: int) -> str:
+    return "1 line" if number == 1 else f"{number:,} lines"
 
 
 @contextmanager
