@@ -130,7 +130,7 @@ def main() -> None:
     arguments = _json_anywhere(sys.argv[1:])
     answers: list[dict[str, Any]] = []
     try:
-        cli.main(args=arguments, standalone_mode=False, obj=answers)
+        cli.main(args=arguments, prog_name="innkeeper", standalone_mode=False, obj=answers)
     except click.exceptions.Abort:
         click.echo("interrupted; the store opens", err=True)
         sys.exit(130)
