@@ -272,6 +272,16 @@ def test_a_column_that_where_compares_with_numbers_is_one_of_numbers(home: Path,
     assert (refused["line"], refused["code"]) == (3, "bad-cell")
 
 
+def test_a_mended_table_has_the_same_events_again(home: Path, tmp_path: Path) -> None:
+    mapping = MAPPING.replace('messageId: {template: "o-{{ id }}"}\n', "") + 'where: "total > 0"'
+    file = tmp_path / "orders.csv"
+    file.write_text("id,customer,at,total,code\n1,7,2026-07-01,12,5\n2,8,2026-07-01,lots,6\n")
+    assert counts(run(home, file, mapping)) == (2, 1, 1, 0, 1)
+    for mended in ("3", "2.5"):
+        file.write_text(f"id,customer,at,total,code\n1,7,2026-07-01,12,5\n2,8,2026-07-01,{mended},6\n")
+        assert counts(run(home, file, mapping)) == (2, 2, 1, 1, 0)
+
+
 BROKEN = """id,customer,at,total,code
 1,u1,2026-01-01,1,a
 2,u2,2026-01-01,1
