@@ -37,7 +37,7 @@ check: $(DEV) ## Formatting, lint, types, import rules, sizes, documents.
 	$(PY) -m pytest -q tests/architecture
 	$(PY) tests/architecture/sizes.py
 
-bench: $(DEV) ## Measure; prints the table of the README.
+bench: $(DEV) ## Measure; prints a table.
 	$(PY) -m benchmarks
 
 torture: $(DEV) ## The long runs: random cases and kills by the thousand, each with its seed.

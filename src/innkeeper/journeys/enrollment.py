@@ -28,9 +28,8 @@ def count_event(turn: Turn, rules: JourneyRules) -> None:
             count_for(enrollment, accumulators, compiled.key_path, event)
 
 
-def end_enrollments(turn: Turn, rules: JourneyRules) -> bool:
-    """Look again at exits and goals where something has changed or an instant has come; whether any ended."""
-    ended = False
+def end_enrollments(turn: Turn, rules: JourneyRules) -> None:
+    """Look again at exits and goals where something has changed or an instant has come."""
     now, concerned = turn.now, turn.concerned
     for enrollment in list(turn.state.enrollments):
         if enrollment.recheck_at > now and not concerned:
@@ -38,14 +37,12 @@ def end_enrollments(turn: Turn, rules: JourneyRules) -> bool:
         compiled = rules.find(enrollment.journey, enrollment.version)
         if compiled is None:
             end(turn, enrollment, "left", "the journey is gone")
-            ended = True
         elif enrollment.recheck_at <= now or compiled.bit & concerned:
-            ended |= look_again(turn, enrollment, compiled)
-    return ended
+            look_again(turn, enrollment, compiled)
 
 
-def look_again(turn: Turn, enrollment: Enrollment, compiled: CompiledJourney) -> bool:
-    """Evaluate the exits and the goal of one enrollment; whether it ended."""
+def look_again(turn: Turn, enrollment: Enrollment, compiled: CompiledJourney) -> None:
+    """Evaluate the goal and the exits of one enrollment, and end it by the first that holds."""
     reader = EnrollmentReader(turn.reader, enrollment, compiled.key_path, own=True)
     recheck = FOREVER
     goal = compiled.journey.goal
@@ -55,16 +52,15 @@ def look_again(turn: Turn, enrollment: Enrollment, compiled: CompiledJourney) ->
             holds, at = compiled.goal.evaluate(reader, turn.now)
             if holds:
                 end(turn, enrollment, "goal", compiled.goal.canonical)
-                return True
+                return
             recheck = at if at <= deadline else FOREVER
     for condition in compiled.exits:
         holds, at = condition.evaluate(reader, turn.now)
         if holds:
             end(turn, enrollment, "exit", condition.canonical)
-            return True
+            return
         recheck = min(recheck, at)
     enrollment.recheck_at = recheck if recheck >= FOREVER else max(recheck, turn.now + 1)
-    return False
 
 
 def end(turn: Turn, enrollment: Enrollment, outcome: str, reason: str) -> None:
@@ -98,13 +94,12 @@ def enter_by_event(turn: Turn, rules: JourneyRules) -> None:
         enter(turn, compiled, event.properties, key)
 
 
-def enter_by_change(turn: Turn, rules: JourneyRules) -> bool:
-    """Begin the enrollments that changes of audience ask for; whether there were changes."""
+def enter_by_change(turn: Turn, rules: JourneyRules) -> None:
+    """Begin the enrollments that changes of audience ask for."""
     changed, turn.changed = turn.changed, []
     for audience, entered in changed:
         for compiled in rules.by_change.get((audience, entered), ()):
             enter(turn, compiled, {}, None)
-    return bool(changed)
 
 
 def enter(turn: Turn, compiled: CompiledJourney, properties: dict[str, Any], key: str | None) -> None:

@@ -17,12 +17,11 @@ from innkeeper.profiles.state import Enrollment
 from innkeeper.profiles.turn import Turn
 
 
-def run_steps(turn: Turn, rules: JourneyRules, offers: dict[str, str]) -> bool:
-    """Run what is due, was never run, or waits for something that has changed; whether anything was run.
+def run_steps(turn: Turn, rules: JourneyRules, offers: dict[str, str]) -> None:
+    """Run what is due, was never run, or waits for something that has changed.
 
     *offers* collects, by enrollment, the message that each offers to the gates.
     """
-    ran = False
     for enrollment in list(turn.state.enrollments):
         idle = enrollment.waiting and enrollment.due_at > turn.now
         if (idle and not turn.concerned) or enrollment.id in offers:
@@ -30,9 +29,7 @@ def run_steps(turn: Turn, rules: JourneyRules, offers: dict[str, str]) -> bool:
         compiled = rules.find(enrollment.journey, enrollment.version)
         if compiled is None or (idle and not _concerned(turn, enrollment, compiled)):
             continue
-        ran = True
         _run(turn, rules, compiled, enrollment, offers)
-    return ran
 
 
 def _concerned(turn: Turn, enrollment: Enrollment, compiled: CompiledJourney) -> bool:

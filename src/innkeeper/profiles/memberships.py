@@ -22,10 +22,10 @@ def mark_due(turn: Turn) -> None:
             del rechecks[name]
 
 
-def settle_memberships(turn: Turn, *, announce: bool = True) -> bool:
-    """Evaluate what is marked, in topological order, each at most once; whether anything has changed."""
+def settle_memberships(turn: Turn, *, announce: bool = True) -> None:
+    """Evaluate what is marked, in topological order, each at most once."""
     marked, turn.nodes = turn.nodes, 0
-    nodes, before = turn.rules.nodes, len(turn.outputs)
+    nodes = turn.rules.nodes
     while marked:
         lowest = marked & -marked
         marked ^= lowest
@@ -35,7 +35,6 @@ def settle_memberships(turn: Turn, *, announce: bool = True) -> bool:
             marked |= node.dependents
             turn.watchers |= node.watchers
             turn.trace.append(f"audience '{node.name}'" if node.name else "stages")
-    return len(turn.outputs) > before
 
 
 def _recheck(turn: Turn, name: str, at: Instant) -> None:
