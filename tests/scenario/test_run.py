@@ -209,3 +209,21 @@ def facts(workspace: Workspace) -> dict[str, Any]:
                 found = lifecycle.decode(body).facts
                 told[subject] = {name: msgspec.structs.replace(each, inputs=0) for name, each in found.items()}
     return told
+
+
+def test_what_the_ledger_refuses_has_a_decision_too(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    strict = message("Hello").replace("subject:", "missing: abort\nsubject:")
+    workspace.apply(
+        {"messages/hello.md": strict, "journeys/welcome.yaml": "enter: {event: Login}\nsteps: [{send: hello}]\n"}
+    )
+    workspace.add(identify("u", day(1), email="u@example.com"), event("Login", "u", day(2)))
+    workspace.run(day(3), deliver="file")
+    assert [(name, state, reason) for _, name, state, reason in workspace.deliveries()] == [
+        ("hello", "cancelled", "missing_value:profile.first_name")
+    ]
+    assert [(one["outcome"], one["gate"], one["reason"]) for one in workspace.decisions()] == [
+        ("allow", "", ""),
+        ("deny", "delivery", "missing_value:profile.first_name"),
+    ]
+    assert replay(workspace.home).different == 0

@@ -23,7 +23,7 @@ from innkeeper.kernel.ids import ANONYMOUS
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime.receipts import receipt_event, receipt_row, virtual_receipt
-from innkeeper.store.projections import Projections, move_subject, to_outbox
+from innkeeper.store.projections import REACHED, Projections, move_subject, to_outbox
 from innkeeper.store.state import Cursor, OutboxRow, Receipt, State, TakenRow
 
 Mode = Literal["live", "late", "history"]
@@ -208,6 +208,8 @@ class Engine:
         )
         self._next.taken.append(row)
         self._next.heard.append(receipt.delivery)
+        if receipt.state not in REACHED:
+            self._next.projections.refuse(receipt.delivery, at)
         if receipt.state == "accepted" and receipt.reason != "virtual":
             self.counts.accepted += 1
         self._hear(state, receipt_event(receipt, at), at)

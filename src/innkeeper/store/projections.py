@@ -16,6 +16,8 @@ from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import Instant, format_instant
 from innkeeper.store.state import OutboxRow
 
+#: Ends of a delivery that reached a provider; every other one is a refusal.
+REACHED = frozenset({"accepted", "delivered", "bounced", "complained", "in_doubt"})
 _INSTANTS = ("until", "expires_at", "at")
 # What stays in the ledger and is not repeated in the log: it may hold personal data and is read at the claim only.
 _LEDGER_ONLY = ("context", "quiet", "address")
@@ -63,6 +65,7 @@ class Projections:
         self._suppressions: list[tuple[object, ...]] = []
         self._cancelled: list[tuple[object, ...]] = []
         self._parked: list[tuple[object, ...]] = []
+        self._refused: list[tuple[object, ...]] = []
         self._entered: list[tuple[object, ...]] = []
         self._stepped: dict[str, str] = {}
         self._exited: list[tuple[object, ...]] = []
@@ -103,6 +106,10 @@ class Projections:
             case _:
                 pass
 
+    def refuse(self, delivery: str, at: Instant) -> None:
+        """Record that the ledger refused what the gates had allowed: no value for the template, no consent any more."""
+        self._refused.append((at, at, delivery))
+
     def write(self, connection: sqlite3.Connection) -> None:
         """Write everything collected, and forget it."""
         steps: list[tuple[object, ...]] = [(step, enrollment) for enrollment, step in self._stepped.items()]
@@ -118,6 +125,7 @@ class Projections:
             (_UPSERT_CONSENT, self._consents),
             (_UPSERT_SUPPRESSION, self._suppressions),
             (_CANCEL, self._cancelled),
+            (_REFUSE, self._refused),
         ):
             if rows:
                 connection.executemany(sql, rows)
@@ -170,6 +178,15 @@ _UPSERT_DECISION = (
     " ON CONFLICT (enrollment, step, occurrence, gate, reason) DO UPDATE SET"
     " facts = excluded.facts, until = excluded.until, refusing = excluded.refusing, last_at = excluded.last_at,"
     " count = count + 1"
+)
+_REFUSE = (
+    "INSERT INTO decisions (enrollment, step, occurrence, gate, reason, outcome, subject, identifier, message, channel,"
+    " purpose, journey, version, key, facts, until, refusing, first_at, last_at, count)"
+    " SELECT enrollment, step, 0, 'delivery', CASE WHEN reason = '' THEN state ELSE reason END, 'deny', subject,"
+    " identifier, message, channel, purpose, journey, version, key,"
+    " json_object('state', state, 'address', address, 'delivery_id', id), NULL, 0, ?, ?, 1 FROM deliveries WHERE id = ?"
+    " ON CONFLICT (enrollment, step, occurrence, gate, reason) DO UPDATE SET"
+    " last_at = excluded.last_at, count = count + 1"
 )
 _INSERT_TASK = (
     "INSERT INTO tasks (id, subject, identifier, queue, title, body, journey, enrollment, key, context, created_at)"

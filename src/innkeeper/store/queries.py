@@ -24,7 +24,8 @@ def decisions(
         "SELECT first_at, last_at, count, subject, message, channel, purpose, journey, version, key, enrollment, step,"
         " outcome, gate, reason, facts, until FROM decisions WHERE (:subject IS NULL OR subject = :subject)"
         " AND (:message IS NULL OR message = :message) AND (:at IS NULL OR first_at <= :at)"
-        " ORDER BY min(last_at, coalesce(:at, last_at)) DESC, first_at DESC, enrollment, step, gate LIMIT :limit"
+        " ORDER BY min(last_at, coalesce(:at, last_at)) DESC, first_at DESC, gate = 'delivery' DESC,"
+        " enrollment, step, gate LIMIT :limit"
     )
     found = connection.execute(sql, {"subject": subject, "message": message, "at": at, "limit": limit})
     return [_decision(row) for row in _dicts(found)]
