@@ -25,7 +25,7 @@ from innkeeper.events.mapping_values import (
     text_instant,
     wall_instant,
 )
-from innkeeper.events.parse import Made
+from innkeeper.events.parse import Made, quick_instant
 from innkeeper.kernel.errors import OperationFailed, UsageError, did_you_mean
 from innkeeper.kernel.located import Findings, Place
 from innkeeper.kernel.time import Instant
@@ -78,6 +78,11 @@ class BoundMapping:
         self._traits = self._tree(mapping.traits) if mapping.traits else None
         self._context = self._tree(mapping.context) if mapping.context else None
         self._products = None if mapping.products is None else self._tree(mapping.products)
+        # Looked up once a file, not once a row.
+        self._parts = (
+            self._type, self._event, self._message_id, self._user_id, self._anonymous_id, self._instant,
+            self._properties, self._traits, self._context, self._products,
+        )  # fmt: skip
         for name, (_, place) in mapping.types.items():
             self._column(name, place)
         self.columns = tuple(self._used.values())
@@ -85,22 +90,22 @@ class BoundMapping:
 
     def event(self, rows: Rows) -> Made:
         """The event of one row, or of the rows of a group; raises `Refused` for what a row holds."""
-        instant = self._instant
-        properties = self._properties(rows) if self._properties else {}
-        if self._products is not None:
-            properties["products"] = [self._products((row,)) for row in rows]
+        kind, name, message_id, user_id, anonymous_id, instant, properties_of, traits, context, products = self._parts
+        properties = properties_of(rows) if properties_of else {}
+        if products is not None:
+            properties["products"] = [products((row,)) for row in rows]
         return _new_made(
             Made,
             (
-                (self._type(rows) if self._type else None) or "track",
-                self._event(rows) if self._event else None,
-                self._message_id(rows) if self._message_id else None,
-                self._user_id(rows) if self._user_id else None,
-                self._anonymous_id(rows) if self._anonymous_id else None,
+                (kind(rows) if kind else None) or "track",
+                name(rows) if name else None,
+                message_id(rows) if message_id else None,
+                user_id(rows) if user_id else None,
+                anonymous_id(rows) if anonymous_id else None,
                 instant(rows[0]) if len(rows) == 1 else min(map(instant, rows)),
                 properties,
-                self._traits(rows) if self._traits else {},
-                self._context(rows) if self._context else {},
+                traits(rows) if traits else {},
+                context(rows) if context else {},
             ),
         )
 
@@ -344,6 +349,8 @@ class BoundMapping:
 
         def instant(row: Row) -> Instant:
             text = get((row,)) if get is not None else None
+            if text is not None and text.endswith("Z") and (in_utc := quick_instant(text)) is not None:
+                return in_utc
             zone_name = zone(row)
             found = text_instant(text, zone_name) if text is not None else None
             if found is None:
