@@ -11,7 +11,7 @@ from innkeeper.kernel.errors import InnkeeperError
 from innkeeper.store import sqlite
 from innkeeper.store.segments import Sealer, Sizes
 
-#: A writer that is so many times `seal_rows` ahead of the seal waits for it.
+#: A writer that is so many seals ahead waits for the one that is under way.
 _AHEAD: Final = 5
 _RETRY_SECONDS: Final = 60.0
 
@@ -21,11 +21,16 @@ class BackgroundSeal:
 
     A seal that fails is logged and kept in `error`; nothing is lost by it and appends go on. It is tried again after a
     minute, or when the tail has grown by as much again.
+
+    Attributes:
+        error: Why the last seal failed; None when it did not.
+        begin_at: How long the tail is when a seal begins beside the appends.
     """
 
     def __init__(self, home: Path, path: Path, sizes: Sizes) -> None:
         self.home, self.path, self.sizes = home, path, sizes
         self.error: InnkeeperError | None = None
+        self.begin_at = sizes.seal_rows
         self._mutex = threading.Lock()
         self._thread: threading.Thread | None = None
         self._tail_rows = 0
@@ -43,7 +48,7 @@ class BackgroundSeal:
             return self._is_due(old)
 
     def _is_due(self, old: bool) -> bool:
-        if not old and self._tail_rows < self.sizes.seal_rows:
+        if not old and self._tail_rows < self.begin_at:
             return False
         return self.error is None or self._tail_rows >= self._retry_rows or time.monotonic() >= self._retry_at
 
@@ -60,8 +65,8 @@ class BackgroundSeal:
         """Tell that rows were appended; may start a seal, or wait for one that is far behind."""
         with self._mutex:
             self._tail_rows += rows
-            due, far_ahead = self._is_due(old=False), self._tail_rows > _AHEAD * self.sizes.seal_rows
-        if due and self.start(self.sizes.seal_rows) and far_ahead:
+            due, far_ahead = self._is_due(old=False), self._tail_rows > _AHEAD * self.begin_at
+        if due and self.start(self.begin_at) and far_ahead:
             self.join()
 
     def join(self) -> None:

@@ -42,12 +42,14 @@ class Sizes:
 
     Attributes:
         seal_rows: The tail is sealed when it holds as many rows.
+        filling_rows: The same while a file is imported, see `Log.filling`.
         segment_rows: A segment holds at most as many rows.
         fan_in: As many neighbours of one size are merged into one.
         seal_age: When a row has waited longer (microseconds since it arrived), `Log.seal` seals it with its elders.
     """
 
     seal_rows: int = 200_000
+    filling_rows: int = 1_000_000
     segment_rows: int = 4_000_000
     fan_in: int = 5
     seal_age: int = 24 * 3600 * 1_000_000
