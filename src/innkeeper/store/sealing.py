@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -83,23 +84,25 @@ class BackgroundSeal:
         return sealed
 
     def _run(self, least: int) -> None:
+        # One core is for whoever appends.
+        beside = max(1, len(os.sched_getaffinity(0)) - 1)
         try:
             # While a large import goes on, segments are as large as its lead; merging them would slow it down.
-            sealed = self._seal(least, merge=False)
+            sealed = self._seal(least, merge=False, threads=beside)
             with self._mutex:
                 behind = self._tail_rows - sealed >= self.sizes.seal_rows // 2
             if not behind:
-                self._seal(self.sizes.seal_rows, merge=True)
+                self._seal(self.sizes.seal_rows, merge=True, threads=beside)
             self._ended(sealed, None)
         except InnkeeperError as error:
             _report(error)
             self._ended(0, error)
 
-    def _seal(self, least: int, *, merge: bool) -> int:
+    def _seal(self, least: int, *, merge: bool, threads: int | None = None) -> int:
         """Over a connection of its own, so that appends go on."""
         database = sqlite.connect(self.path)
         try:
-            sealer = Sealer(self.home, database, self.sizes)
+            sealer = Sealer(self.home, database, self.sizes, threads=threads)
             sealed = sealer.seal(least=least)
             if merge:
                 sealer.compact()
