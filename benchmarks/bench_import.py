@@ -1,8 +1,8 @@
 """How fast events come in, against bare SQLite that writes the same rows.
 
 Bare: one `executemany` per batch into a table with the same columns and the same unique index, WAL,
-`synchronous=FULL`, the same batches, nothing else. Innkeeper's figures hold everything until the last event is on disk:
-parsing, the search for duplicates, and what is sealed beside it. What is left to be sealed then is in the second figure.
+`synchronous=FULL`, the same batches, nothing else. Innkeeper's figures hold everything until the last event is on
+disk: parsing, the search for duplicates, what is sealed beside it. The second figure holds the rest of the seal, too.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ def run(scale: Scale) -> Table:
                 )  # fmt: skip
     table.notes.append(
         f"Batches of {BATCH_ROWS:,}. The best of {_TURNS} turns each. Bare begins with an empty table. An event counts "
-        f"when it is on disk. While a file comes in, the seal waits for {Sizes().filling_rows:,} rows or the end of the "
-        "file; the command ends with it."
+        "when it is on disk. Beside appends the seal goes on, on another core; while a file comes in, it waits for "
+        f"{Sizes().filling_rows:,} rows or for the end of the file. The command ends with it."
     )
     return table
 
