@@ -10,6 +10,7 @@ from innkeeper.content.types import Message
 from innkeeper.decisions.policy import Policies
 from innkeeper.journeys.definition import Journey
 from innkeeper.kernel.located import NOWHERE, Place
+from innkeeper.strategy.read_sources import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +18,8 @@ class Workspace:
     """`strategy.yaml`: `name, zone, locale, currency`, and the declared names.
 
     `events` maps each declared event to its declared property names; `traits` are declared trait names. They join what
-    the log has seen: a name that is in neither is an error in an expression.
+    the log has seen: a name that is in neither is an error in an expression. `sources` are the declared ones; any other
+    has the defaults of `Source`.
     """
 
     name: str = "workspace"
@@ -26,6 +28,7 @@ class Workspace:
     currency: str = "EUR"
     events: dict[str, frozenset[str]] = field(default_factory=dict)
     traits: frozenset[str] = frozenset()
+    sources: dict[str, Source] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
