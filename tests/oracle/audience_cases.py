@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 from innkeeper.audiences import nodes as n
+from innkeeper.audiences.merges import Merges, TraitRule
 from innkeeper.audiences.spans import Span
 from innkeeper.events.types import Event
 from innkeeper.kernel.time import DAY, HOUR, SECOND, format_instant, parse_instant
@@ -28,6 +29,8 @@ TRAITS = (
     ("a.b",),
     ("timezone",),
     ("country",),
+    ("is_admin",),
+    ("address", "Tenant-Id"),
 )
 TEXTS = (
     "pro",
@@ -117,6 +120,19 @@ class Dice:
         if self.random.random() < 0.3:
             traits["country"] = self.random.choice(("PT", "us", "ZZ", None))
         return traits
+
+    def merges(self) -> Merges:
+        """How traits are merged in this world: now and then otherwise than by the newest."""
+        rules = {
+            path[0]: TraitRule(
+                merge=self.random.choice(("newest", "oldest", "trusted", "add", "max", "min")),
+                type=self.random.choice(("any", "number", "instant")),
+            )
+            for path in TRAITS
+            if self.random.random() < 0.6
+        }
+        trust = {source: self.random.randrange(4) for source in ("web", "app") if self.random.random() < 0.7}
+        return Merges(rules=rules, trust=trust)
 
     def history(self, people: int, events: int) -> list[Event]:
         """A log: some events of some users and browsers, shared browsers included."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from innkeeper.audiences.merges import NEWEST, Merges
 from innkeeper.audiences.nodes import Expression
 from innkeeper.kernel.ids import NAMESPACES
 
@@ -47,6 +48,7 @@ class Catalog:
         audiences: The declared audiences and their conditions.
         stages: The stages in order, with their rules.
         namespaces: Namespaces of identifiers, for `id.X`.
+        merges: How traits are merged.
     """
 
     events: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -54,6 +56,7 @@ class Catalog:
     audiences: Mapping[str, Expression] = field(default_factory=dict)
     stages: tuple[tuple[str, Expression], ...] = ()
     namespaces: frozenset[str] = frozenset(NAMESPACES)
+    merges: Merges = NEWEST
 
     def properties(self, event: str) -> frozenset[str] | None:
         """The known properties of an event; None for an unknown event."""

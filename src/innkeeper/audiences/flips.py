@@ -15,9 +15,12 @@ from typing import Any, Final, NamedTuple
 
 from innkeeper.audiences.ask import zone_of
 from innkeeper.audiences.live import compile_live
+from innkeeper.audiences.merges import NEWEST, Merges, Said, settle
 from innkeeper.audiences.nodes import Expression
+from innkeeper.audiences.spoken import Spoken
 from innkeeper.audiences.types import MISSING, Accumulator, Condition
 from innkeeper.audiences.values import reader
+from innkeeper.events.reserved import without_reserved
 from innkeeper.events.types import Event
 from innkeeper.kernel.errors import InternalError
 from innkeeper.kernel.ids import ANONYMOUS, USER
@@ -59,9 +62,11 @@ class Flip(NamedTuple):
 class History:
     """The question: an expanded expression over a stretch of time."""
 
-    def __init__(self, expression: Expression, *, begin: Instant, until: Instant, zone: str = "UTC") -> None:
+    def __init__(
+        self, expression: Expression, *, begin: Instant, until: Instant, zone: str = "UTC", merges: Merges = NEWEST
+    ) -> None:
         self.condition: Condition = compile_live(expression)
-        self.begin, self.until, self.zone = begin, until, zone
+        self.begin, self.until, self.zone, self.merges = begin, until, zone, merges
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -138,7 +143,7 @@ class _Profile:
         self.all = identifiers
         self.here: list[_Identifier] = []
         self.folded: dict[str, dict[str, Any]] = {one.name: {} for one in identifiers}
-        self.newest: dict[str, dict[str, tuple[Instant, str, str, Any]]] = {one.name: {} for one in identifiers}
+        self.said: dict[str, dict[str, Spoken]] = {one.name: {} for one in identifiers}
         self.merged: dict[str, Any] = {}
         self.traits: dict[str, Any] = {}
         self.by_event: dict[str, list[Accumulator]] = {}
@@ -183,22 +188,19 @@ class _Profile:
             states = self.folded[identifier]
             for summary in self.by_event.get(event.name, ()):
                 states[summary.key] = summary.add(states.get(summary.key), event)
-        newest = self.newest[identifier]
-        for name, value in event.traits.items():
-            stamp = (event.timestamp, event.source, event.message_id)
-            if name not in newest or newest[name][:3] < stamp:
-                newest[name] = (*stamp, value)
+        said = self.said[identifier]
+        for name, value in without_reserved(event.traits).items():
+            said.setdefault(name, Spoken()).take(value, event)
 
     def stand(self, instant: Instant) -> None:
         """Bring together what belongs to the profile at an instant."""
         self.here = [one for one in self.all if one.belongs(self.subject, instant)]
         self.merged = {}
-        latest: dict[str, tuple[Instant, str, str, Any]] = {}
+        told: dict[str, list[Said]] = {}
         for one in self.here:
-            for name, stamped in self.newest[one.name].items():
-                if name not in latest or latest[name][:3] < stamped[:3]:
-                    latest[name] = stamped
-        self.traits = {name: stamped[3] for name, stamped in latest.items()}
+            for name, spoken in self.said[one.name].items():
+                told.setdefault(name, []).append(spoken.said())
+        self.traits = {name: settle(name, said, self.history.merges).value for name, said in told.items()}
 
     def accumulated(self, accumulator: Accumulator) -> Any:
         """See `FactsReader`."""

@@ -78,7 +78,9 @@ def look(call: Call, id: str, message: str, at: str | None) -> dict[str, Any]:
                 code="unknown-message",
                 fix=did_you_mean(message, world.journeys.messages) or "see the folder messages/ of the strategy",
             )
-        told = explain_message(state, moment, message, world.journeys, world.profiles.zone).as_dict()
+        told = explain_message(
+            state, moment, message, world.journeys, world.profiles.zone, world.profiles.merges
+        ).as_dict()
         made = decisions(store.connection, subject=state.subject, message=message, at=instant)
         rows = profile_rows(store.connection, state.subject, at=instant)["deliveries"]
     return {

@@ -10,6 +10,7 @@ from typing import Any
 
 from innkeeper.audiences.types import Accumulator
 from innkeeper.events.outputs import ConsentRecorded, SuppressionRecorded
+from innkeeper.events.reserved import without_reserved
 from innkeeper.events.types import ENGINE_SOURCE, Event
 from innkeeper.kernel.numbers import format_micro, to_micro
 from innkeeper.profiles.consent import CONSENT_EVENTS, take_word
@@ -30,8 +31,9 @@ def fold_event(turn: Turn, event: Event) -> None:
     facts = facts_of(turn, event)
     route = turn.rules.routes.get(event.name, NO_ROUTE)
     if event.traits:
-        for name, value in event.traits.items():
-            if set_trait(facts, name, value, event.timestamp, event.source, event.message_id):
+        merges = turn.rules.merges
+        for name, value in without_reserved(event.traits).items():
+            if set_trait(facts, name, value, event.timestamp, event.source, event.message_id, merges):
                 turn.trait_changed(name)
     summaries = facts.accumulators
     for key, accumulator, nodes, watchers in route.accumulators:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from innkeeper.audiences.merges import NEWEST, Merges
 from innkeeper.kernel.ids import display_id
 from innkeeper.kernel.time import Instant, format_instant
 from innkeeper.profiles.state import Facts, ProfileState, Trait
@@ -11,9 +12,9 @@ from innkeeper.profiles.traits import trait_value
 from innkeeper.profiles.zone import zone_of
 
 
-def portrait(state: ProfileState, workspace_zone: str, at: Instant) -> dict[str, Any]:
+def portrait(state: ProfileState, workspace_zone: str, at: Instant, merges: Merges = NEWEST) -> dict[str, Any]:
     """What is known of a profile at an instant, with the source of each trait."""
-    zone = zone_of(state, workspace_zone)
+    zone = zone_of(state, workspace_zone, merges)
     return {
         "id": display_id(state.subject),
         "at": format_instant(at),
@@ -21,7 +22,7 @@ def portrait(state: ProfileState, workspace_zone: str, at: Instant) -> dict[str,
         "zone": zone.name,
         "stage": state.stage,
         "parked": state.parked,
-        "traits": _traits(state),
+        "traits": _traits(state, merges),
         "audiences": [
             {"name": name, "since": format_instant(membership.at), "identifier": membership.identifier}
             for name, membership in sorted(state.memberships.items())
@@ -54,10 +55,10 @@ def portrait(state: ProfileState, workspace_zone: str, at: Instant) -> dict[str,
     }
 
 
-def _traits(state: ProfileState) -> list[dict[str, Any]]:
+def _traits(state: ProfileState, merges: Merges) -> list[dict[str, Any]]:
     told: list[dict[str, Any]] = []
     for name in sorted({name for facts in state.facts.values() for name in facts.traits}):
-        value = trait_value(state, name)
+        value = trait_value(state, name, merges)
         if value is None:
             continue
         identifier, trait = _origin(state.facts, name, value)

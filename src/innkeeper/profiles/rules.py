@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from innkeeper.audiences.merges import NEWEST, Merges
 from innkeeper.audiences.types import Accumulator, Condition
 from innkeeper.kernel.errors import InternalError
 
@@ -59,6 +60,7 @@ class ProfileRules:
     trait_nodes: Mapping[str, int]
     trait_watchers: Mapping[str, int]
     accumulators: Mapping[str, tuple[Accumulator, tuple[str, ...] | None]]
+    merges: Merges = NEWEST
 
     @property
     def all_nodes(self) -> int:
@@ -73,6 +75,7 @@ class RulesBuilder:
     zone: str
     audiences: Mapping[str, Condition]
     stages: tuple[tuple[str, Condition], ...]
+    merges: Merges = NEWEST
     _nodes: list[Node] = field(default_factory=list)
     _routes: dict[str, Route] = field(default_factory=dict)
     _trait_nodes: dict[str, int] = field(default_factory=dict)
@@ -168,6 +171,7 @@ class RulesBuilder:
         return ProfileRules(
             zone=self.zone, nodes=tuple(self._nodes), positions=self.positions, routes=self._routes,
             trait_nodes=self._trait_nodes, trait_watchers=self._trait_watchers, accumulators=self._keys,
+            merges=self.merges,
         )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ FORMAT = b"\x01"
 
 
 class Trait(msgspec.Struct, array_like=True, gc=False):
-    """The newest value of a trait under one identifier; None: removed."""
+    """One word on a trait; the value None: taken back."""
 
     value: Any
     at: Instant
@@ -53,7 +53,10 @@ class Facts(msgspec.Struct, array_like=True, gc=False):
     Attributes:
         since: Timestamp of its first event.
         accumulators: Summaries by storage key.
+        traits: The newest word on each trait.
         inputs: How many inputs its own profile had taken when it was joined to another; 0 if it never had one.
+        others: The newest words of every other source on a trait.
+        firsts: The earliest word that is no removal, of the traits that are merged by `oldest`.
     """
 
     since: Instant
@@ -62,6 +65,8 @@ class Facts(msgspec.Struct, array_like=True, gc=False):
     consents: list[ConsentWord] = []
     suppressions: list[SuppressionWord] = []
     inputs: int = 0
+    others: dict[str, list[Trait]] = {}
+    firsts: dict[str, Trait] = {}
 
 
 class Membership(msgspec.Struct, array_like=True, gc=False):

@@ -86,7 +86,8 @@ class Audiences:
 
         if until < begin:
             raise UsageError("--until is before --from", code="bad-period", fix="exchange them")
-        history = History(expand(asked.expression, asked.catalog), begin=begin, until=until, zone=self.zone)
+        expression, merges = expand(asked.expression, asked.catalog), asked.catalog.merges
+        history = History(expression, begin=begin, until=until, zone=self.zone, merges=merges)
         with Bulk.open(self.home) as bulk:
             rows = (row for piece in bulk.stream(HISTORY_SQL, history.parameters) for row in piece)
             return sorted((flip.at, display_id(flip.subject), flip.member) for flip in history.flips(rows))
@@ -129,6 +130,7 @@ def load_catalog(definitions: Definitions, seen: KnownNames) -> Catalog:
         traits=frozenset(_top(path) for path in known.traits),
         audiences={name: audience.when for name, audience in definitions.audiences.items()},
         stages=tuple((stage.stage, stage.when) for stage in definitions.stages),
+        merges=definitions.workspace.merges,
     )
 
 

@@ -30,7 +30,13 @@ from innkeeper.strategy.message_files import message_files
 from innkeeper.strategy.names import check_name
 from innkeeper.strategy.read_channels import read_channels
 from innkeeper.strategy.read_workspace import read_workspace
-from innkeeper.strategy.references import cap_mentions, check_mentions, journey_mentions, message_mentions
+from innkeeper.strategy.references import (
+    cap_mentions,
+    check_mentions,
+    journey_mentions,
+    message_mentions,
+    trait_mentions,
+)
 from innkeeper.strategy.types import AudienceDefinition, Definitions, StageDefinition, Workspace
 from innkeeper.strategy.yaml import read_yaml
 
@@ -126,7 +132,10 @@ class _Loading:
             "event": catalog.event_names,
         }
         mentions = chain(
-            message_mentions(message_parts), cap_mentions(policies_node), journey_mentions(definitions.journeys)
+            message_mentions(message_parts),
+            cap_mentions(policies_node),
+            journey_mentions(definitions.journeys),
+            trait_mentions(workspace.declared),
         )
         check_mentions(mentions, known, self.findings)
         check_expressions([*self.written, *_journey_expressions(definitions)], catalog, self.findings)

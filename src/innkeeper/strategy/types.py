@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from innkeeper.audiences.merges import Merges
 from innkeeper.audiences.nodes import Expression
 from innkeeper.channels.contract import ChannelConfig
 from innkeeper.content.types import Message
@@ -11,6 +12,7 @@ from innkeeper.decisions.policy import Policies
 from innkeeper.journeys.definition import Journey
 from innkeeper.kernel.located import NOWHERE, Place
 from innkeeper.strategy.read_sources import Source
+from innkeeper.strategy.read_traits import TraitDefinition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +20,8 @@ class Workspace:
     """`strategy.yaml`: `name, zone, locale, currency`, and the declared names.
 
     `events` maps each declared event to its declared property names; `traits` are declared trait names. They join what
-    the log has seen: a name that is in neither is an error in an expression. `sources` are the declared ones; any other
+    the log has seen: a name that is in neither is an error in an expression. `declared` holds what more is said of a
+    trait. `sources` are the declared ones; any other
     has the defaults of `Source`.
     """
 
@@ -28,7 +31,14 @@ class Workspace:
     currency: str = "EUR"
     events: dict[str, frozenset[str]] = field(default_factory=dict)
     traits: frozenset[str] = frozenset()
+    declared: dict[str, TraitDefinition] = field(default_factory=dict)
     sources: dict[str, Source] = field(default_factory=dict)
+
+    @property
+    def merges(self) -> Merges:
+        """How traits are merged, and how far each source is trusted."""
+        rules = {name: each.rule for name, each in self.declared.items() if each.rule.merge != "newest"}
+        return Merges(rules=rules, trust={name: each.trust for name, each in self.sources.items()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
