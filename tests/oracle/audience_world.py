@@ -11,10 +11,12 @@ import duckdb
 from innkeeper.audiences import MISSING, Accumulator, Catalog, Expression, compile_live
 from innkeeper.audiences.ask import Question, zone_of
 from innkeeper.audiences.expand import expand
+from innkeeper.audiences.memories import MEMORY_EVENTS
 from innkeeper.audiences.merges import Merges
 from innkeeper.events.reserved import without_reserved
 from innkeeper.events.types import Event, to_row
 from innkeeper.profiles import state as stored
+from innkeeper.profiles.memories import memory_at, take_memory
 from innkeeper.profiles.traits import all_traits, set_trait
 from innkeeper.store.columns import fixed_sql, typed_sql
 from innkeeper.store.duck import translated
@@ -110,6 +112,15 @@ def folded_traits(events: list[Event], merges: Merges, dice: random.Random) -> d
     return all_traits(stored.decode(stored.encode(state)), merges)
 
 
+def folded_memories(events: list[Event], dice: random.Random) -> stored.ProfileState:
+    """The memories as the fold keeps them, in random order."""
+    state = stored.new_state("user_id:x")
+    for event in dice.sample(events, len(events)):
+        if event.name in MEMORY_EVENTS:
+            take_memory(state.facts.setdefault(event.identifier, stored.Facts(event.timestamp)), event)
+    return stored.decode(stored.encode(state))
+
+
 class Facts:
     """What a condition reads of one profile of a world."""
 
@@ -123,6 +134,7 @@ class Facts:
         self.exists = bool(inputs)
         changes = [event for event in own if event.is_input or event.name == "Traits Updated"]
         self.traits = folded_traits(changes, merges, dice)
+        self.remembered = folded_memories(inputs, dice)
         self.states = {summary.key: self.fold(summary, inputs, dice) for summary in summaries}
 
     def fold(self, summary: Accumulator, events: list[Event], dice: random.Random) -> Any:
@@ -146,6 +158,10 @@ class Facts:
         """The value of a trait."""
         found = look(self.traits, path)
         return MISSING if type(found) is object else found
+
+    def memory(self, path: tuple[str, ...]) -> Any:
+        """What is remembered."""
+        return memory_at(self.remembered, path)
 
     def identifier(self, namespace: str) -> str | None:
         """The smallest identifier of a namespace."""

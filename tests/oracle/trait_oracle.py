@@ -70,3 +70,24 @@ def traits_of(events: list[Event], merges: Merges) -> dict[str, Any]:
         if found is not None:
             traits[name] = found
     return traits
+
+
+def memories_of(events: list[Event]) -> dict[str, Any]:
+    """What a profile is remembered by."""
+    in_order = sorted(events, key=lambda event: (event.timestamp, event.source, event.message_id))
+    found: dict[str, Any] = {}
+    things = [event.properties.get("about") for event in events]
+    for about in {each for each in things if isinstance(each, str)}:
+        mine = [event for event in in_order if event.properties.get("about") == about and about]
+        gone = [event.timestamp for event in mine if event.name == "Memory Forgotten"]
+        notes = [
+            event
+            for event in mine
+            if event.name == "Memory Noted"
+            and event.properties.get("value") is not None
+            and event.timestamp > max(gone, default=event.timestamp - 1)
+        ]
+        own = [event for event in notes if event.properties.get("explicit") is True]
+        if notes:
+            found[about] = (own or notes)[-1].properties["value"]
+    return found

@@ -17,6 +17,12 @@ _SUPPRESSION = frozenset({"reason", "channel"})
 BUILT_IN_EVENTS: Mapping[str, frozenset[str]] = {
     "Consent Given": _CONSENT,
     "Consent Withdrawn": _CONSENT,
+    "Double Opt-In Requested": _CONSENT | {"address"},
+    "Double Opt-In Confirmed": _CONSENT | {"address"},
+    "Identifier Verified": frozenset({"namespace", "value"}),
+    "Memory Noted": frozenset({"about", "value", "explicit", "note", "by"}),
+    "Memory Forgotten": frozenset({"about", "by"}),
+    "Staff Note Added": frozenset({"note", "by"}),
     "Suppressed": _SUPPRESSION,
     "Unsuppressed": _SUPPRESSION,
     "Page Viewed": frozenset({"name", "path", "referrer", "search", "title", "url"}),
@@ -49,6 +55,7 @@ class Catalog:
         stages: The stages in order, with their rules.
         namespaces: Namespaces of identifiers, for `id.X`.
         merges: How traits are merged.
+        memories: What memories are about.
     """
 
     events: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -57,6 +64,7 @@ class Catalog:
     stages: tuple[tuple[str, Expression], ...] = ()
     namespaces: frozenset[str] = frozenset(NAMESPACES)
     merges: Merges = NEWEST
+    memories: frozenset[str] = frozenset()
 
     def properties(self, event: str) -> frozenset[str] | None:
         """The known properties of an event; None for an unknown event."""

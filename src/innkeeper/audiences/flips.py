@@ -15,9 +15,10 @@ from typing import Any, Final, NamedTuple
 
 from innkeeper.audiences.ask import zone_of
 from innkeeper.audiences.live import compile_live
+from innkeeper.audiences.memories import MEMORY_EVENTS, Kept, standing_memory
 from innkeeper.audiences.merges import NEWEST, Merges, Said, settle
 from innkeeper.audiences.nodes import Expression
-from innkeeper.audiences.spoken import Spoken
+from innkeeper.audiences.spoken import Spoken, remember
 from innkeeper.audiences.types import MISSING, Accumulator, Condition
 from innkeeper.audiences.values import reader
 from innkeeper.events.reserved import without_reserved
@@ -72,6 +73,8 @@ class History:
     def parameters(self) -> dict[str, Any]:
         """The values of `HISTORY_SQL`."""
         names = sorted({summary.event for summary in self.condition.accumulators})
+        if self.condition.memories:
+            names = sorted({*names, *MEMORY_EVENTS})
         return {"until": self.until, "names": names, "traits": bool(self.condition.traits)}
 
     def flips(self, rows: Iterable[tuple[Any, ...]]) -> list[Flip]:
@@ -144,6 +147,7 @@ class _Profile:
         self.here: list[_Identifier] = []
         self.folded: dict[str, dict[str, Any]] = {one.name: {} for one in identifiers}
         self.said: dict[str, dict[str, Spoken]] = {one.name: {} for one in identifiers}
+        self.kept: dict[str, dict[str, Kept]] = {one.name: {} for one in identifiers}
         self.merged: dict[str, Any] = {}
         self.traits: dict[str, Any] = {}
         self.by_event: dict[str, list[Accumulator]] = {}
@@ -188,6 +192,8 @@ class _Profile:
             states = self.folded[identifier]
             for summary in self.by_event.get(event.name, ()):
                 states[summary.key] = summary.add(states.get(summary.key), event)
+        if event.name in MEMORY_EVENTS:
+            remember(self.kept[identifier], event)
         said = self.said[identifier]
         for name, value in without_reserved(event.traits).items():
             said.setdefault(name, Spoken()).take(value, event)
@@ -215,6 +221,12 @@ class _Profile:
     def trait(self, path: tuple[str, ...]) -> Any:
         """See `FactsReader`."""
         return reader(path)(self.traits)
+
+    def memory(self, path: tuple[str, ...]) -> Any:
+        """See `FactsReader`."""
+        kept = [self.kept[one.name][path[0]] for one in self.here if path[0] in self.kept[one.name]]
+        found = standing_memory(kept)
+        return MISSING if found is None else reader(path)({path[0]: found[0].value})
 
     def identifier(self, namespace: str) -> str | None:
         """See `FactsReader`."""

@@ -21,6 +21,7 @@ from innkeeper.audiences.operators import OPERATORS
 from innkeeper.audiences.operators.base import SqlEvent
 from innkeeper.audiences.spans import Span, back_from
 from innkeeper.audiences.sql_conditions import Columns, condition_sql, where_sql
+from innkeeper.audiences.sql_memories import memories_sql
 from innkeeper.audiences.sql_traits import traits_sql
 from innkeeper.audiences.sql_values import (
     Binder,
@@ -141,6 +142,9 @@ class _Nobody:
     def trait(self, path: tuple[str, ...]) -> Any:
         return MISSING
 
+    def memory(self, path: tuple[str, ...]) -> Any:
+        return MISSING
+
     def identifier(self, namespace: str) -> None:
         return None
 
@@ -215,6 +219,7 @@ class _Statement(Columns):
         self.sources = _Sources(self.bind, at, merges)
         self.at = self.sources.at
         self.aggregates: list[Aggregate] = []
+        self.memory_names: list[str] = []
         self.trait_names: list[str] = []
         self.trait_paths: list[tuple[str, ...]] = []
         self.trait_columns: set[str] = set()
@@ -264,6 +269,13 @@ class _Statement(Columns):
             ]
         return exp.select(*columns).from_("newest")
 
+    def memory(self, path: tuple[str, ...]) -> Looked:
+        """What is remembered: a column of the table `remembered`."""
+        if path[0] not in self.memory_names:
+            self.memory_names.append(path[0])
+        raw: Sql = exp.column(f"m{self.memory_names.index(path[0])}")
+        return of_json(lambda: json_at(raw, path[1:], self.bind) if len(path) > 1 else raw.copy())
+
     def identifier(self, namespace: str) -> Sql:
         """The identifier in a namespace."""
         prefix = {"user_id": USER, "anonymous_id": ANONYMOUS}.get(namespace)
@@ -294,16 +306,18 @@ class _Statement(Columns):
             parts += [("newest", self.sources.traits(self.trait_names)), ("traits", self._trait_values())]
         if self.spans:
             parts.append(("zoned", self._zoned(zone_columns)))
-        statement = exp.select("subject").where(condition, copy=False)
-        if self.aggregates or self.everyone or not self.trait_names:
+        tables = ["traits"] if self.trait_names else []
+        if self.memory_names:
+            parts.append(("remembered", memories_sql(self.memory_names, self.sources.events, self.bind)))
+            tables.append("remembered")
+        if self.aggregates or self.everyone or not tables:
             parts.append(("facts", facts))
-            statement = statement.from_("facts", copy=False)
-            if self.trait_names:
-                statement = statement.join(
-                    "traits", using="subject", join_type="left" if self.everyone else "full", copy=False
-                )
-        else:
-            statement = statement.from_("traits", copy=False)
+            tables.insert(0, "facts")
+        statement = exp.select("subject").where(condition, copy=False).from_(tables[0], copy=False)
+        for table in tables[1:]:
+            statement = statement.join(
+                table, using="subject", join_type="left" if self.everyone else "full", copy=False
+            )
         if self.reads_anonymous:
             parts.append(("own_ids", own_ids()))
             statement = statement.join("own_ids", using="subject", join_type="left", copy=False)

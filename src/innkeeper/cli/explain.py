@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from innkeeper.cli.main import Call
-from innkeeper.cli.profile import find
 from innkeeper.cli.run import parse_time
 from innkeeper.kernel.errors import UsageError, did_you_mean
 
@@ -66,6 +65,7 @@ def look(call: Call, id: str, message: str, at: str | None) -> dict[str, Any]:
     """
     from innkeeper.journeys.explain import explain_message
     from innkeeper.kernel.ids import display_id
+    from innkeeper.runtime.customer import find
     from innkeeper.store.queries import decisions, profile_rows
     from innkeeper.store.state import State
 

@@ -8,6 +8,7 @@ from innkeeper.journeys.compiled import CompiledJourney, Instruction
 from innkeeper.journeys.scoping import EnrollmentReader
 from innkeeper.kernel.ids import display_id
 from innkeeper.kernel.time import Instant
+from innkeeper.profiles.memories import all_memories
 from innkeeper.profiles.reading import ProfileReader
 from innkeeper.profiles.state import Enrollment, ProfileState
 from innkeeper.profiles.traits import all_traits, trait_value
@@ -49,10 +50,12 @@ class Here:
 def template_context(
     state: ProfileState, reader: ProfileReader, enrollment: Enrollment, workspace: str
 ) -> dict[str, Any]:
-    """What templates may read: traits, the entry event's properties, the journey and its key, zone and locale."""
+    """What templates may read: traits, memories, the entry event, the journey and its key, zone and locale."""
+    memories = all_memories(state)
+    told = all_traits(state, reader.merges) | ({"memories": memories} if memories else {})
     locale = trait_value(state, "locale", reader.merges)
     return {
-        "profile": {**all_traits(state, reader.merges), "id": display_id(state.subject)},
+        "profile": {**told, "id": display_id(state.subject)},
         "event": enrollment.event,
         "journey": {"name": enrollment.journey, "key": enrollment.key},
         "key": enrollment.key,

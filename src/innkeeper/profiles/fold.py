@@ -8,18 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from innkeeper.audiences.memories import MEMORY_EVENTS
 from innkeeper.audiences.types import Accumulator
 from innkeeper.events.outputs import ConsentRecorded, SuppressionRecorded
 from innkeeper.events.reserved import without_reserved
 from innkeeper.events.types import ENGINE_SOURCE, Event
 from innkeeper.kernel.numbers import format_micro, to_micro
 from innkeeper.profiles.consent import CONSENT_EVENTS, take_word
+from innkeeper.profiles.memories import take_memory
 from innkeeper.profiles.reading import at_path
 from innkeeper.profiles.rules import NO_ROUTE, Partitioned
 from innkeeper.profiles.state import Facts, ProfileState
 from innkeeper.profiles.suppression import suppression_of, take_suppression
 from innkeeper.profiles.traits import set_trait
 from innkeeper.profiles.turn import Turn
+from innkeeper.profiles.verified import VERIFYING_EVENTS, take_verification
 
 #: States in which a delivery may have reached the customer: it goes on counting for the caps.
 KEEPS_RESERVATION = frozenset({"accepted", "delivered", "bounced", "complained", "in_doubt"})
@@ -46,6 +49,11 @@ def fold_event(turn: Turn, event: Event) -> None:
     for part in route.partitioned:
         add_partitioned(summaries, part, event)
     turn.watchers |= route.watchers
+    if event.name in MEMORY_EVENTS:
+        if (about := take_memory(facts, event)) is not None:
+            turn.memory_changed(about)
+    elif event.name in VERIFYING_EVENTS:
+        take_verification(facts, event)
     if event.name in CONSENT_EVENTS:
         _take_consent(turn, facts, event)
     elif event.name in _SUPPRESSION_EVENTS:

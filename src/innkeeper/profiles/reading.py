@@ -6,6 +6,7 @@ from typing import Any
 
 from innkeeper.audiences.merges import NEWEST, Merges
 from innkeeper.audiences.types import MISSING, Accumulator
+from innkeeper.profiles.memories import memory_at
 from innkeeper.profiles.state import ProfileState
 from innkeeper.profiles.traits import trait_at
 from innkeeper.profiles.zone import zone_of
@@ -33,6 +34,10 @@ class ProfileReader:
     def trait(self, path: tuple[str, ...]) -> Any:
         """The value of a trait."""
         return trait_at(self.state, path, self.merges)
+
+    def memory(self, path: tuple[str, ...]) -> Any:
+        """What is remembered."""
+        return memory_at(self.state, path)
 
     def identifier(self, namespace: str) -> str | None:
         """The smallest identifier in a namespace, without the namespace."""

@@ -27,6 +27,34 @@ class Trait(msgspec.Struct, array_like=True, gc=False):
     message_id: str
 
 
+class MemoryWord(msgspec.Struct, array_like=True, gc=False):
+    """One word on what someone is remembered by: who noted it, and in which words."""
+
+    value: Any
+    at: Instant
+    source: str
+    message_id: str
+    by: str | None = None
+    note: str | None = None
+
+
+class Memory(msgspec.Struct, array_like=True, gc=False):
+    """What is kept about one thing: the newest word of each kind, and when it was last forgotten."""
+
+    explicit: MemoryWord | None = None
+    inferred: MemoryWord | None = None
+    forgotten_at: Instant = BEGINNING
+
+
+class Verification(msgspec.Struct, array_like=True, gc=False):
+    """That a source has shown an address to be the person's own, and by which event."""
+
+    at: Instant
+    source: str
+    message_id: str
+    event: str
+
+
 class ConsentWord(msgspec.Struct, array_like=True, gc=False):
     """The latest word on one (purpose, channel, topic); None means all."""
 
@@ -57,6 +85,8 @@ class Facts(msgspec.Struct, array_like=True, gc=False):
         inputs: How many inputs its own profile had taken when it was joined to another; 0 if it never had one.
         others: The newest words of every other source on a trait.
         firsts: The earliest word that is no removal, of the traits that are merged by `oldest`.
+        memories: By what they are about.
+        verified: By address (`namespace:value`), each source's earliest word.
     """
 
     since: Instant
@@ -67,6 +97,8 @@ class Facts(msgspec.Struct, array_like=True, gc=False):
     inputs: int = 0
     others: dict[str, list[Trait]] = {}
     firsts: dict[str, Trait] = {}
+    memories: dict[str, Memory] = {}
+    verified: dict[str, list[Verification]] = {}
 
 
 class Membership(msgspec.Struct, array_like=True, gc=False):

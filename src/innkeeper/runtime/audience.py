@@ -123,7 +123,11 @@ class Audiences:
 
 def load_catalog(definitions: Definitions, seen: KnownNames) -> Catalog:
     """The names that a question may use: declared, and seen in the log."""
-    declared = KnownNames(events=definitions.workspace.events, traits=definitions.workspace.traits)
+    declared = KnownNames(
+        events=definitions.workspace.events,
+        traits=definitions.workspace.traits,
+        memories=definitions.workspace.memories,
+    )
     known = join(declared, seen)
     return Catalog(
         events={name: frozenset(_top(path) for path in paths) for name, paths in known.events.items()},
@@ -131,6 +135,7 @@ def load_catalog(definitions: Definitions, seen: KnownNames) -> Catalog:
         audiences={name: audience.when for name, audience in definitions.audiences.items()},
         stages=tuple((stage.stage, stage.when) for stage in definitions.stages),
         merges=definitions.workspace.merges,
+        memories=known.memories,
     )
 
 

@@ -34,7 +34,12 @@ class Written:
 
 
 # code of a finding -> the key of strategy.yaml that declares such names
-_SECTIONS = {"unknown-event": "events", "unknown-property": "events", "unknown-trait": "traits"}
+_SECTIONS = {
+    "unknown-event": "events",
+    "unknown-property": "events",
+    "unknown-trait": "traits",
+    "unknown-memory": "memories",
+}
 _HOW_TO_DECLARE = "declare it in strategy.yaml under {}, or import the events first"
 
 
@@ -72,6 +77,7 @@ def catalog_of(definitions: Definitions, known: KnownNames, broken: Mapping[str,
             *((name, unread) for name in broken["stage"]),
         ),
         merges=definitions.workspace.merges,
+        memories=known.memories,
     )
 
 

@@ -41,7 +41,7 @@ from innkeeper.strategy.types import AudienceDefinition, Definitions, StageDefin
 from innkeeper.strategy.yaml import read_yaml
 
 #: Codes of findings about names that nobody has declared or sent; `--allow-unknown` makes them warnings.
-UNKNOWN_NAMES = frozenset({"unknown-event", "unknown-property", "unknown-trait", "unknown-stage"})
+UNKNOWN_NAMES = frozenset({"unknown-event", "unknown-property", "unknown-trait", "unknown-stage", "unknown-memory"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,9 @@ class _Loading:
             policies=policies or Policies(),
             channels=self._channels(),
         )
-        declared = KnownNames(events=workspace.events, traits=workspace.traits | traits_set(journeys))
+        declared = KnownNames(
+            events=workspace.events, traits=workspace.traits | traits_set(journeys), memories=workspace.memories
+        )
         names = join(declared, log_names)
         catalog = catalog_of(definitions, names, self.broken)
         known: dict[str, Collection[str] | None] = {

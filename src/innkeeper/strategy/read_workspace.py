@@ -30,6 +30,7 @@ def read_workspace(node: Located, findings: Findings) -> Workspace:
         events=_events(reader.get("events"), findings),
         traits=frozenset(declared),
         declared=declared,
+        memories=frozenset(_names(reader.items("memories"), findings, "what a memory is about")),
         sources=read_sources(reader.get("sources"), findings),
     )
     for key in _LATER_KEYS:

@@ -21,7 +21,7 @@ class Workspace:
 
     `events` maps each declared event to its declared property names; `traits` are declared trait names. They join what
     the log has seen: a name that is in neither is an error in an expression. `declared` holds what more is said of a
-    trait. `sources` are the declared ones; any other
+    trait, `memories` what guests are remembered by. `sources` are the declared ones; any other
     has the defaults of `Source`.
     """
 
@@ -33,6 +33,7 @@ class Workspace:
     traits: frozenset[str] = frozenset()
     declared: dict[str, TraitDefinition] = field(default_factory=dict)
     sources: dict[str, Source] = field(default_factory=dict)
+    memories: frozenset[str] = frozenset()
 
     @property
     def merges(self) -> Merges:
