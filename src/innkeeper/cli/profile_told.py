@@ -108,7 +108,14 @@ def _consents(told: Told, when: When) -> Iterator[str]:
     for word in told["consents"]:
         subject = "/".join(word[part] or "all" for part in ("purpose", "channel", "topic"))
         proof = f", proof {word['proof']}" if word["proof"] else ""
-        yield f"{subject}: {'given' if word['given'] else 'withdrawn'} {when(word['at'])}{proof}"
+        said = "asked" if word["given"] is None else f"{'given' if word['given'] else 'withdrawn'} {when(word['at'])}"
+        double = word["double_opt_in"]
+        confirmed = ""
+        if double is not None:
+            by = f", proof {double['proof']}" if double["proof"] else ""
+            done = "confirmed" if double["state"] == "confirmed" else "not confirmed yet, asked"
+            confirmed = f"; {done} {when(double['at'])}{by}"
+        yield f"{subject}: {said}{proof}{confirmed}"
 
 
 def _suppressed(told: Told, when: When) -> Iterator[str]:

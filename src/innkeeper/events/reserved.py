@@ -30,7 +30,6 @@ NAMESPACE: Final = "innkeeper"
 _SIGNS = re.compile(r"[\s_\-$]+")
 _FOLDED: Final = frozenset(name.replace("_", "") for name in RESERVED if name != "created_at")
 _CREATED: Final = frozenset({"created_at", "created-at"})
-_EMPTY: Final[Mapping[str, Any]] = {}
 
 
 @lru_cache(maxsize=10_000)
@@ -71,22 +70,26 @@ def _cleaned(value: Any) -> Any:
     return value
 
 
-def reserved_in(traits: Mapping[str, Any]) -> Iterator[str]:
-    """The dotted paths that are left out of some traits, each once for its whole value."""
-    yield from _reserved(traits, "")
+def reserved_in(value: Any) -> Iterator[str]:
+    """The names that are left out of some traits, as they are documented, each as often as it is told.
 
-
-def _reserved(value: Any, path: str) -> Iterator[str]:
+    >>> list(reserved_in({"isAdmin": True, "a": [{"Roles": []}], "innkeeper.x": 1, "plan": "pro"}))
+    ['is_admin', 'roles', 'innkeeper.*']
+    """
     if isinstance(value, Mapping):
         for name, each in value.items():
-            here = f"{path}.{name}" if path else name
             if is_reserved(name):
-                yield here
-            else:
-                yield from _reserved(each, here)
+                yield _documented(name)
+            elif isinstance(each, dict | list):
+                yield from reserved_in(each)
     elif isinstance(value, list):
         for each in value:
-            yield from _reserved(each, path)
+            yield from reserved_in(each)
+
+
+def _documented(name: str) -> str:
+    bare = {_SIGNS.sub("", part) for part in _parts(name)}
+    return next((each for each in RESERVED if each.replace("_", "") in bare), f"{NAMESPACE}.*")
 
 
 def readable(path: Collection[str]) -> bool:

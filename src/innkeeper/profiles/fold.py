@@ -10,10 +10,11 @@ from typing import Any
 
 from innkeeper.audiences.memories import MEMORY_EVENTS
 from innkeeper.audiences.types import Accumulator
-from innkeeper.events.outputs import ConsentRecorded, SuppressionRecorded
+from innkeeper.events.outputs import ConsentRecorded, OptInRecorded, SuppressionRecorded
 from innkeeper.events.reserved import without_reserved
 from innkeeper.events.types import ENGINE_SOURCE, Event
 from innkeeper.kernel.numbers import format_micro, to_micro
+from innkeeper.kernel.time import BEGINNING, Instant
 from innkeeper.profiles.consent import CONSENT_EVENTS, take_word
 from innkeeper.profiles.memories import take_memory
 from innkeeper.profiles.reading import at_path
@@ -122,14 +123,30 @@ def refold(
 
 
 def _take_consent(turn: Turn, facts: Facts, event: Event) -> None:
-    word = take_word(facts, event)
-    if word is not None:
+    first = all(each.confirmed_at == BEGINNING for each in facts.consents)
+    word, newer, marked = take_word(facts, event)
+    if newer:
         turn.outputs.append(
             ConsentRecorded(
                 identifier=event.identifier, purpose=word.purpose, channel=word.channel, topic=word.topic,
-                given=word.given, at=word.at,
+                given=word.given is True, at=word.at,
             )
         )  # fmt: skip
+    if not marked or all(each.confirmed_at == BEGINNING for each in facts.consents):
+        return
+    # From the first confirmation on, the claim has to know every withdrawal that stands against it.
+    for each in facts.consents if first else [word]:
+        if each.confirmed_at > BEGINNING or each.withdrawn_at > BEGINNING:
+            turn.outputs.append(
+                OptInRecorded(
+                    identifier=event.identifier, purpose=each.purpose, channel=each.channel, topic=each.topic,
+                    confirmed_at=_known(each.confirmed_at), withdrawn_at=_known(each.withdrawn_at),
+                )
+            )  # fmt: skip
+
+
+def _known(at: Instant) -> Instant | None:
+    return None if at == BEGINNING else at
 
 
 def _take_suppression(turn: Turn, facts: Facts, event: Event) -> None:

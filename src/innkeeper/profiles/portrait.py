@@ -12,7 +12,7 @@ from innkeeper.kernel.ids import display_id
 from innkeeper.kernel.time import Instant, format_instant
 from innkeeper.profiles.memories import memory_of
 from innkeeper.profiles.provenance import ADDRESSES, Provenance, Spoken, Verifies, provenance
-from innkeeper.profiles.state import MemoryWord, ProfileState
+from innkeeper.profiles.state import ConsentWord, MemoryWord, ProfileState
 from innkeeper.profiles.zone import zone_of
 
 
@@ -62,12 +62,23 @@ def _consents(state: ProfileState) -> list[dict[str, Any]]:
             "channel": word.channel,
             "topic": word.topic,
             "given": word.given,
-            "at": format_instant(word.at),
+            "at": None if word.given is None else format_instant(word.at),
             "proof": word.proof,
+            "double_opt_in": _double_opt_in(word),
+            "address": word.address,
         }
         for identifier, facts in sorted(state.facts.items())
         for word in facts.consents
     ]
+
+
+def _double_opt_in(word: ConsentWord) -> dict[str, Any] | None:
+    """How far a double opt-in has come: `requested` or `confirmed`, since when and by what; None: there was none."""
+    if word.confirmed_at > word.withdrawn_at:
+        return {"state": "confirmed", "at": format_instant(word.confirmed_at), "proof": word.confirmed_by}
+    if word.requested_at > word.withdrawn_at:
+        return {"state": "requested", "at": format_instant(word.requested_at), "proof": None}
+    return None
 
 
 def _traits(state: ProfileState, merges: Merges, verifies: Verifies) -> list[dict[str, Any]]:

@@ -56,14 +56,26 @@ class Verification(msgspec.Struct, array_like=True, gc=False):
 
 
 class ConsentWord(msgspec.Struct, array_like=True, gc=False):
-    """The latest word on one (purpose, channel, topic); None means all."""
+    """What was said on one (purpose, channel, topic); None means all.
+
+    Attributes:
+        given, at, proof: The latest word; `given` None: only asked to confirm so far.
+        requested_at, confirmed_at, withdrawn_at: The latest of each; BEGINNING: never.
+        confirmed_by: Proof of the latest confirmation.
+        address: That was confirmed.
+    """
 
     purpose: str | None
     channel: str | None
     topic: str | None
-    given: bool
+    given: bool | None
     at: Instant
     proof: str | None = None
+    requested_at: Instant = BEGINNING
+    confirmed_at: Instant = BEGINNING
+    withdrawn_at: Instant = BEGINNING
+    confirmed_by: str | None = None
+    address: str | None = None
 
 
 class SuppressionWord(msgspec.Struct, array_like=True, gc=False):
