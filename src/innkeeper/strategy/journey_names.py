@@ -114,6 +114,5 @@ class NameChecker:
             where,
             f"unknown-{what}",
             f"nobody has declared or sent the {what} '{name}'{of}",
-            did_you_mean(name, known)
-            or f"declare it in strategy.yaml under {_SECTIONS[what]}",
+            did_you_mean(name, known) or f"declare it in strategy.yaml under {_SECTIONS[what]}",
         )
