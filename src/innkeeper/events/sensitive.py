@@ -28,8 +28,8 @@ STEMS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "union": ("union", "tradeunion", "vakbond", "gewerkschaft", "профсоюз", "profsoyuz", "工会"),
     "sexuality": (
-        "sexual", "gay", "lesbian", "lgbt", "lgbtq", "queer", "seksue", "geaard", "homosex", "sexuell", "сексуальн", "ориентаци",
-        "性取向", "同性",
+        "sexual", "gay", "lesbian", "lgbt", "lgbtq", "queer", "seksue", "geaard", "homosex", "sexuell", "сексуальн",
+        "ориентаци", "性取向", "同性",
     ),
     "ethnicity": (
         "ethni", "race", "racial", "skincolo", "etnisch", "afkomst", "huidskleur", "herkunft", "hautfarbe", "этнич",
