@@ -1,22 +1,4 @@
--- Double opt-in and reserved names.
-
--- When a purpose, channel and topic ('' meaning all) was last confirmed and last withdrawn, per identifier.
-CREATE TABLE optins (
-  subject      TEXT NOT NULL,
-  identifier   TEXT NOT NULL,
-  purpose      TEXT NOT NULL,
-  channel      TEXT NOT NULL,
-  topic        TEXT NOT NULL,
-  confirmed_at INTEGER,
-  withdrawn_at INTEGER,
-  PRIMARY KEY (subject, identifier, purpose, channel, topic)
-) WITHOUT ROWID;
-
--- How often each source told a reserved name (events/reserved.py), which was left out.
-CREATE TABLE reserved (
-  source  TEXT NOT NULL,
-  name    TEXT NOT NULL,
-  count   INTEGER NOT NULL,
-  last_at INTEGER NOT NULL,
-  PRIMARY KEY (source, name)
-) WITHOUT ROWID;
+-- Which lane a profile's next timer is in: 0 service and transactional journeys, 1 everything else. A busy live tick
+-- takes the first lane first.
+ALTER TABLE subjects ADD COLUMN lane INTEGER NOT NULL DEFAULT 1;
+CREATE INDEX subjects_service ON subjects (next_due_at, subject) WHERE lane = 0;
