@@ -16,7 +16,7 @@ from innkeeper.journeys.compiled import JourneyRules, compile_journeys, entries,
 from innkeeper.journeys.enrollment import count_event, end, end_enrollments, enter_by_change, enter_by_event
 from innkeeper.journeys.runner import run_steps, settle_offers
 from innkeeper.kernel.time import FOREVER, Instant
-from innkeeper.profiles import fold, transfer
+from innkeeper.profiles import fold, traits, transfer
 from innkeeper.profiles.memberships import mark_due, settle_memberships
 from innkeeper.profiles.reading import ProfileReader
 from innkeeper.profiles.rules import ProfileRules, RulesBuilder
@@ -44,7 +44,7 @@ class World:
 
         audiences = {name: compile_live(each.when) for name, each in definitions.audiences.items()}
         stages = tuple((each.stage, compile_live(each.when)) for each in definitions.stages)
-        builder = RulesBuilder(definitions.workspace.zone, audiences, stages)
+        builder = RulesBuilder(definitions.workspace.zone, audiences, stages, definitions.workspace.merges)
         named = definitions.journeys
         older = [journey for each in earlier for journey in each.journeys.values() if journey.name in named]
         current, versions = compile_journeys(definitions.journeys, older, builder, compile_live, compile_where)
@@ -77,7 +77,7 @@ def advance(state: ProfileState, given: Input, world: World) -> list[Output]:
 def _begin(state: ProfileState, now: Instant, world: World) -> Turn:
     state.inputs += 1
     state.last_at = max(state.last_at, now)
-    return Turn(state, world.profiles, ProfileReader(state, world.profiles.zone), now)
+    return Turn(state, world.profiles, ProfileReader(state, world.profiles.zone, world.profiles.merges), now)
 
 
 def _react(turn: Turn, world: World) -> None:
@@ -121,7 +121,7 @@ def record_history(state: ProfileState, at: Instant, world: World, audiences: Co
 
 
 def _record(state: ProfileState, at: Instant, world: World, nodes: int) -> None:
-    turn = Turn(state, world.profiles, ProfileReader(state, world.profiles.zone), at)
+    turn = Turn(state, world.profiles, ProfileReader(state, world.profiles.zone, world.profiles.merges), at)
     turn.nodes = nodes
     settle_memberships(turn, announce=False)
 
@@ -137,6 +137,13 @@ def refold(state: ProfileState, identifier: str, events: Iterable[Event], world:
     facts = state.facts.get(identifier)
     if facts is not None:
         fold.refold(facts, events, {key: world.profiles.accumulators[key] for key in keys})
+
+
+def refold_traits(state: ProfileState, identifier: str, events: Iterable[Event], world: World) -> None:
+    """Keep the words anew of the traits that need more than the newest ones; *events*: all that told traits."""
+    facts = state.facts.get(identifier)
+    if facts is not None:
+        traits.refold_traits(facts, events, world.profiles.merges.remembered, world.profiles.merges)
 
 
 def absorb(
@@ -207,5 +214,6 @@ def _park(turn: Turn) -> None:
 
 __all__ = [
     "FOREVER", "EventInput", "ProfileState", "TimerInput", "World", "absorb", "advance", "decode", "encode",
-    "missing_accumulators", "new_state", "next_due_at", "next_is_service", "record_history", "refold", "release",
+    "missing_accumulators", "new_state", "next_due_at", "next_is_service", "record_history", "refold", "refold_traits",
+    "release",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 from innkeeper.audiences import nodes as n
+from innkeeper.audiences.merges import Merges, TraitRule
 from innkeeper.audiences.spans import Span
 from innkeeper.events.types import Event
 from innkeeper.kernel.time import DAY, HOUR, SECOND, format_instant, parse_instant
@@ -28,7 +29,10 @@ TRAITS = (
     ("a.b",),
     ("timezone",),
     ("country",),
+    ("is_admin",),
+    ("address", "Tenant-Id"),
 )
+MEMORIES = (("pillow",), ("coffee",), ("pillow", "b"), ("it's",), ('q"t',))
 TEXTS = (
     "pro",
     "Pro",
@@ -118,6 +122,25 @@ class Dice:
             traits["country"] = self.random.choice(("PT", "us", "ZZ", None))
         return traits
 
+    def note(self) -> dict[str, Any]:
+        """The properties of an event about a memory; now and then not as they should be."""
+        about = self.random.choice((*(path[0] for path in MEMORIES), "", 5, None))
+        explicit = self.random.choice((True, False, False, None, "true", 1))
+        return {"about": about, "value": self.json(), "explicit": explicit, "by": "Marta"}
+
+    def merges(self) -> Merges:
+        """How traits are merged in this world: now and then otherwise than by the newest."""
+        rules = {
+            path[0]: TraitRule(
+                merge=self.random.choice(("newest", "oldest", "trusted", "add", "max", "min")),
+                type=self.random.choice(("any", "number", "instant")),
+            )
+            for path in TRAITS
+            if self.random.random() < 0.6
+        }
+        trust = {source: self.random.randrange(4) for source in ("web", "app") if self.random.random() < 0.7}
+        return Merges(rules=rules, trust=trust)
+
     def history(self, people: int, events: int) -> list[Event]:
         """A log: some events of some users and browsers, shared browsers included."""
         made = []
@@ -126,14 +149,18 @@ class Dice:
             anonymous = f"a{self.random.randrange(people)}" if user is None or self.random.random() < 0.15 else None
             alias = user is not None and anonymous is None and self.random.random() < 0.05
             ours = self.random.random() < 0.05
+            noted = not alias and not ours and self.random.random() < 0.12
+            name = self.random.choice(("Traits Updated", "Login") if ours else NAMES)
+            if noted:
+                name = "Memory Noted" if self.random.random() < 0.75 else "Memory Forgotten"
             made.append(
                 Event(
                     source="innkeeper" if ours else self.random.choice(("web", "app")),
                     message_id=f"m{self.random.randrange(10**6)}-{index}",
                     type="alias" if alias else "track",
-                    name="Aliased" if alias else self.random.choice(("Traits Updated", "Login") if ours else NAMES),
+                    name="Aliased" if alias else name,
                     user_id=user, anonymous_id=anonymous, timestamp=self.instant(), received_at=0,
-                    properties=self.document(PATHS), traits=self.traits(),
+                    properties=self.note() if noted else self.document(PATHS), traits=self.traits(),
                     extra={"previousId": f"a{self.random.randrange(people)}"} if alias else {},
                 )
             )  # fmt: skip
@@ -186,6 +213,8 @@ class Dice:
             return n.Path("property", self.random.choice(PATHS))
         if self.random.random() < 0.15:
             return n.Path("id", (self.random.choice(("user_id", "anonymous_id")),))
+        if self.random.random() < 0.2:
+            return n.Path("memory", self.random.choice(MEMORIES))
         return n.Path("traits", self.random.choice(TRAITS))
 
     def compare(self, *, where: bool) -> n.Expression:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from innkeeper.audiences import Catalog, Expression, parse, print_expression
+from innkeeper.audiences.merges import NEWEST, Merges
 from oracle import audience_oracle
 from oracle.audience_cases import Dice
 from oracle.audience_world import World
@@ -15,7 +16,7 @@ CATALOG_TEXTS = {
 }
 
 
-def catalog() -> Catalog:
+def catalog(merges: Merges = NEWEST) -> Catalog:
     """Two audiences and three stages."""
     return Catalog(
         audiences={name: parse(text) for name, text in CATALOG_TEXTS.items()},
@@ -24,6 +25,7 @@ def catalog() -> Catalog:
             ("two", parse("in_audience('nested') or traits.vip")),
             ("three", parse("count('Page Viewed') >= 1")),
         ),
+        merges=merges,
     )
 
 
@@ -31,7 +33,11 @@ def compare_world(seed: int, expressions: int) -> int:
     """Ask one random world *expressions* random questions in three ways; how many answers were not empty."""
     dice = Dice(seed)
     zone = dice.random.choice(("UTC", "Europe/Lisbon", "America/New_York"))
-    world, known, answered = World(dice.history(people=6, events=dice.random.randrange(80)), zone), catalog(), 0
+    world, known, answered = (
+        World(dice.history(people=6, events=dice.random.randrange(80)), zone),
+        catalog(dice.merges()),
+        0,
+    )
     for number in range(expressions):
         expression, at = dice.condition(3), dice.instant() + dice.random.choice((0, 0, 5, 30)) * 86_400_000_000
         expected = audience_oracle.members(expression, world.events, at, known, zone)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from innkeeper.audiences import Expression, print_expression
+from innkeeper.audiences import Catalog, Expression, print_expression
 from innkeeper.audiences.expand import expand
 from innkeeper.audiences.flips import HISTORY_SQL, Flip, History
 from innkeeper.audiences.nodes import Aggregate, Number, Offset, walk
@@ -51,9 +51,8 @@ def candidates(expression: Expression, world: World, begin: int, until: int) -> 
     return sorted({begin, until, *(point for point in near if begin < point <= until)})
 
 
-def expected_flips(expression: Expression, world: World, begin: int, until: int) -> list[Flip]:
+def expected_flips(expression: Expression, world: World, begin: int, until: int, known: Catalog) -> list[Flip]:
     """The flips, from the oracle's answers at all candidates."""
-    known = catalog()
     full = expand(expression, known)
     found = []
     states = [
@@ -71,14 +70,15 @@ def compare_flips(seed: int, questions: int) -> int:
     dice = Dice(seed)
     zone = dice.random.choice(("UTC", "Europe/Lisbon", "America/New_York"))
     world, total = World(dice.history(people=3, events=dice.random.randrange(14)), zone), 0
+    known = catalog(dice.merges())
     for number in range(questions):
         expression = dice.condition(2)
         begin = dice.instant()
         until = begin + dice.random.choice((DAY, 8 * DAY, 20 * DAY))
-        history = History(expand(expression, catalog()), begin=begin, until=until, zone=zone)
+        history = History(expand(expression, known), begin=begin, until=until, zone=zone, merges=known.merges)
         world.view(frozenset())
         found = history.flips(world.run(HISTORY_SQL, history.parameters))
-        expected = expected_flips(expression, world, begin, until)
+        expected = expected_flips(expression, world, begin, until, known)
         text = print_expression(expression)
         assert found == expected, f"seed {seed}, question {number}, ({begin}, {until}]: {text}"
         total += len(found)

@@ -15,6 +15,7 @@ from innkeeper.audiences.spans import Span
 from innkeeper.events.types import Event
 from innkeeper.kernel.time import DAY
 from innkeeper.kernel.zones import country_zone, start_of_day, try_zone
+from oracle.trait_oracle import memories_of, traits_of
 
 ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?( ?[Zz]|[+-]\d\d(:?\d\d)?)", re.ASCII)
 NOTHING = object()
@@ -26,10 +27,9 @@ class Person:
     def __init__(self, subject: str, events: list[Event], anonymous: set[str], at: int, catalog: Catalog, zone: str):
         self.subject, self.anonymous, self.at, self.catalog, self.workspace_zone = subject, anonymous, at, catalog, zone
         self.events = [event for event in events if event.is_input]
-        self.traits: dict[str, Any] = {}
         changes = [event for event in events if event.is_input or event.name == "Traits Updated"]
-        for event in sorted(changes, key=lambda event: (event.timestamp, event.source, event.message_id)):
-            self.traits.update(event.traits)
+        self.traits = traits_of(changes, catalog.merges)
+        self.memories = memories_of(self.events)
 
     @property
     def zone(self) -> str:
@@ -186,6 +186,8 @@ def value_of(node: n.Expression, person: Person, properties: Any) -> Any:
             return value
         case n.Path(root="traits", parts=parts):
             return look(person.traits, parts)
+        case n.Path(root="memory", parts=parts):
+            return look(person.memories, parts)
         case n.Path(root="property", parts=parts):
             return look(properties, parts)
         case n.Path(root="id", parts=("user_id",)):

@@ -11,7 +11,13 @@ import duckdb
 from innkeeper.audiences import MISSING, Accumulator, Catalog, Expression, compile_live
 from innkeeper.audiences.ask import Question, zone_of
 from innkeeper.audiences.expand import expand
+from innkeeper.audiences.memories import MEMORY_EVENTS
+from innkeeper.audiences.merges import Merges
+from innkeeper.events.reserved import without_reserved
 from innkeeper.events.types import Event, to_row
+from innkeeper.profiles import state as stored
+from innkeeper.profiles.memories import memory_at, take_memory
+from innkeeper.profiles.traits import all_traits, set_trait
 from innkeeper.store.columns import fixed_sql, typed_sql
 from innkeeper.store.duck import translated
 from oracle.audience_oracle import look
@@ -75,7 +81,7 @@ class World:
         condition = compile_live(expand(expression, catalog))
         found = []
         for subject, identifiers in self.profiles(at).items():
-            facts = Facts(self, subject, identifiers, at, condition.accumulators, dice)
+            facts = Facts(self, subject, identifiers, at, condition.accumulators, dice, catalog.merges)
             if facts.exists and condition.evaluate(facts, at)[0]:
                 found.append(subject)
         return sorted(found)
@@ -96,21 +102,39 @@ class World:
         return profiles
 
 
+def folded_traits(events: list[Event], merges: Merges, dice: random.Random) -> dict[str, Any]:
+    """The traits as the fold keeps them: word by word in random order, through the stored form."""
+    state = stored.new_state("user_id:x")
+    for event in dice.sample(events, len(events)):
+        facts = state.facts.setdefault(event.identifier, stored.Facts(event.timestamp))
+        for name, value in without_reserved(event.traits).items():
+            set_trait(facts, name, value, event.timestamp, event.source, event.message_id, merges)
+    return all_traits(stored.decode(stored.encode(state)), merges)
+
+
+def folded_memories(events: list[Event], dice: random.Random) -> stored.ProfileState:
+    """The memories as the fold keeps them, in random order."""
+    state = stored.new_state("user_id:x")
+    for event in dice.sample(events, len(events)):
+        if event.name in MEMORY_EVENTS:
+            take_memory(state.facts.setdefault(event.identifier, stored.Facts(event.timestamp)), event)
+    return stored.decode(stored.encode(state))
+
+
 class Facts:
     """What a condition reads of one profile of a world."""
 
     def __init__(
         self, world: World, subject: str, identifiers: list[str], at: int, summaries: tuple[Accumulator, ...],
-        dice: random.Random,
+        dice: random.Random, merges: Merges,
     ) -> None:  # fmt: skip
         self.subject, self.identifiers, self.workspace_zone = subject, identifiers, world.zone
         own = [event for event in world.events if event.timestamp <= at and event.identifier in identifiers]
         inputs = [event for event in own if event.is_input]
         self.exists = bool(inputs)
-        self.traits: dict[str, Any] = {}
         changes = [event for event in own if event.is_input or event.name == "Traits Updated"]
-        for event in sorted(changes, key=lambda event: (event.timestamp, event.source, event.message_id)):
-            self.traits.update(event.traits)
+        self.traits = folded_traits(changes, merges, dice)
+        self.remembered = folded_memories(inputs, dice)
         self.states = {summary.key: self.fold(summary, inputs, dice) for summary in summaries}
 
     def fold(self, summary: Accumulator, events: list[Event], dice: random.Random) -> Any:
@@ -134,6 +158,10 @@ class Facts:
         """The value of a trait."""
         found = look(self.traits, path)
         return MISSING if type(found) is object else found
+
+    def memory(self, path: tuple[str, ...]) -> Any:
+        """What is remembered."""
+        return memory_at(self.remembered, path)
 
     def identifier(self, namespace: str) -> str | None:
         """The smallest identifier of a namespace."""

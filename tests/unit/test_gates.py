@@ -92,6 +92,7 @@ def test_every_gate_says_what_its_reasons_mean_and_shows_examples() -> None:
         "no_address",
         "suppressed",
         "no_consent",
+        "not_confirmed",
         "consent_withdrawn",
         "expired",
         "quiet_hours",

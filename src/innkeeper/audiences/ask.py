@@ -35,7 +35,7 @@ class Question:
 
     def __init__(self, expression: Expression, catalog: Catalog, *, at: Instant, zone: str = "UTC") -> None:
         self.expression = expand(expression, catalog)
-        self.at, self.zone = at, zone
+        self.at, self.zone, self.merges = at, zone, catalog.merges
 
     @cached_property
     def sql(self) -> Query:
@@ -67,13 +67,15 @@ class Question:
         return rows(query.sql, query.parameters)
 
     def _query(self, zones: Sequence[LocalZone] = (), *, wide: bool = False) -> Query:
-        return members_query(self.expression, at=self.at, zones=zones, default_zone=self.zone, wide=wide)
+        return members_query(
+            self.expression, at=self.at, zones=zones, default_zone=self.zone, wide=wide, merges=self.merges
+        )
 
     def _zones(self, rows: Rows) -> list[LocalZone]:
         """The zones of all profiles, when calendar words need them."""
         if not uses_calendar(self.expression):
             return []
-        query = zones_query(self.at)
+        query = zones_query(self.at, self.merges)
         return [
             LocalZone(timezone=timezone, country=country, zone=zone_of(_plain(timezone), _plain(country), self.zone))
             for timezone, country in rows(query.sql, query.parameters)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from innkeeper.audiences.merges import NEWEST, Merges
 from innkeeper.audiences.nodes import Expression
 from innkeeper.kernel.ids import NAMESPACES
 
@@ -16,6 +17,12 @@ _SUPPRESSION = frozenset({"reason", "channel"})
 BUILT_IN_EVENTS: Mapping[str, frozenset[str]] = {
     "Consent Given": _CONSENT,
     "Consent Withdrawn": _CONSENT,
+    "Double Opt-In Requested": _CONSENT | {"address"},
+    "Double Opt-In Confirmed": _CONSENT | {"address"},
+    "Identifier Verified": frozenset({"namespace", "value"}),
+    "Memory Noted": frozenset({"about", "value", "explicit", "note", "by"}),
+    "Memory Forgotten": frozenset({"about", "by"}),
+    "Staff Note Added": frozenset({"note", "by"}),
     "Suppressed": _SUPPRESSION,
     "Unsuppressed": _SUPPRESSION,
     "Page Viewed": frozenset({"name", "path", "referrer", "search", "title", "url"}),
@@ -47,6 +54,8 @@ class Catalog:
         audiences: The declared audiences and their conditions.
         stages: The stages in order, with their rules.
         namespaces: Namespaces of identifiers, for `id.X`.
+        merges: How traits are merged.
+        memories: What memories are about.
     """
 
     events: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -54,6 +63,8 @@ class Catalog:
     audiences: Mapping[str, Expression] = field(default_factory=dict)
     stages: tuple[tuple[str, Expression], ...] = ()
     namespaces: frozenset[str] = frozenset(NAMESPACES)
+    merges: Merges = NEWEST
+    memories: frozenset[str] = frozenset()
 
     def properties(self, event: str) -> frozenset[str] | None:
         """The known properties of an event; None for an unknown event."""

@@ -116,6 +116,8 @@ class _Checker:
         name = node.parts[0]
         if node.root == "traits" and name not in self.catalog.trait_names:
             self._unknown(node, "trait", name, self.catalog.trait_names)
+        elif node.root == "memory" and name not in self.catalog.memories:
+            self._unknown(node, "memory", name, self.catalog.memories)
         elif node.root == "id" and name not in self.catalog.namespaces:
             self._unknown(node, "namespace", name, self.catalog.namespaces, allowed=False)
         elif node.root in ("property", "event") and event is not None:

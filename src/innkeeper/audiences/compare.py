@@ -58,6 +58,7 @@ class Reads:
     def __init__(self) -> None:
         self.summaries: dict[str, Summary] = {}
         self.traits: set[str] = set()
+        self.memories: set[str] = set()
         self.audiences: set[str] = set()
         self.stage = False
         self.entry = False
@@ -77,6 +78,9 @@ class Reads:
         if node.root == "traits":
             self.traits.add(parts[0])
             return lambda facts: facts.trait(parts)
+        if node.root == "memory":
+            self.memories.add(parts[0])
+            return lambda facts: facts.memory(parts)
         if node.root == "event":
             self.entry = True
             return lambda facts: facts.entry(parts)

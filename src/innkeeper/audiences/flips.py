@@ -15,9 +15,13 @@ from typing import Any, Final, NamedTuple
 
 from innkeeper.audiences.ask import zone_of
 from innkeeper.audiences.live import compile_live
+from innkeeper.audiences.memories import MEMORY_EVENTS, Kept, standing_memory
+from innkeeper.audiences.merges import NEWEST, Merges, Said, settle
 from innkeeper.audiences.nodes import Expression
+from innkeeper.audiences.spoken import Spoken, remember
 from innkeeper.audiences.types import MISSING, Accumulator, Condition
 from innkeeper.audiences.values import reader
+from innkeeper.events.reserved import without_reserved
 from innkeeper.events.types import Event
 from innkeeper.kernel.errors import InternalError
 from innkeeper.kernel.ids import ANONYMOUS, USER
@@ -59,14 +63,18 @@ class Flip(NamedTuple):
 class History:
     """The question: an expanded expression over a stretch of time."""
 
-    def __init__(self, expression: Expression, *, begin: Instant, until: Instant, zone: str = "UTC") -> None:
+    def __init__(
+        self, expression: Expression, *, begin: Instant, until: Instant, zone: str = "UTC", merges: Merges = NEWEST
+    ) -> None:
         self.condition: Condition = compile_live(expression)
-        self.begin, self.until, self.zone = begin, until, zone
+        self.begin, self.until, self.zone, self.merges = begin, until, zone, merges
 
     @property
     def parameters(self) -> dict[str, Any]:
         """The values of `HISTORY_SQL`."""
         names = sorted({summary.event for summary in self.condition.accumulators})
+        if self.condition.memories:
+            names = sorted({*names, *MEMORY_EVENTS})
         return {"until": self.until, "names": names, "traits": bool(self.condition.traits)}
 
     def flips(self, rows: Iterable[tuple[Any, ...]]) -> list[Flip]:
@@ -138,7 +146,8 @@ class _Profile:
         self.all = identifiers
         self.here: list[_Identifier] = []
         self.folded: dict[str, dict[str, Any]] = {one.name: {} for one in identifiers}
-        self.newest: dict[str, dict[str, tuple[Instant, str, str, Any]]] = {one.name: {} for one in identifiers}
+        self.said: dict[str, dict[str, Spoken]] = {one.name: {} for one in identifiers}
+        self.kept: dict[str, dict[str, Kept]] = {one.name: {} for one in identifiers}
         self.merged: dict[str, Any] = {}
         self.traits: dict[str, Any] = {}
         self.by_event: dict[str, list[Accumulator]] = {}
@@ -183,22 +192,21 @@ class _Profile:
             states = self.folded[identifier]
             for summary in self.by_event.get(event.name, ()):
                 states[summary.key] = summary.add(states.get(summary.key), event)
-        newest = self.newest[identifier]
-        for name, value in event.traits.items():
-            stamp = (event.timestamp, event.source, event.message_id)
-            if name not in newest or newest[name][:3] < stamp:
-                newest[name] = (*stamp, value)
+        if event.name in MEMORY_EVENTS:
+            remember(self.kept[identifier], event)
+        said = self.said[identifier]
+        for name, value in without_reserved(event.traits).items():
+            said.setdefault(name, Spoken()).take(value, event)
 
     def stand(self, instant: Instant) -> None:
         """Bring together what belongs to the profile at an instant."""
         self.here = [one for one in self.all if one.belongs(self.subject, instant)]
         self.merged = {}
-        latest: dict[str, tuple[Instant, str, str, Any]] = {}
+        told: dict[str, list[Said]] = {}
         for one in self.here:
-            for name, stamped in self.newest[one.name].items():
-                if name not in latest or latest[name][:3] < stamped[:3]:
-                    latest[name] = stamped
-        self.traits = {name: stamped[3] for name, stamped in latest.items()}
+            for name, spoken in self.said[one.name].items():
+                told.setdefault(name, []).append(spoken.said())
+        self.traits = {name: settle(name, said, self.history.merges).value for name, said in told.items()}
 
     def accumulated(self, accumulator: Accumulator) -> Any:
         """See `FactsReader`."""
@@ -213,6 +221,12 @@ class _Profile:
     def trait(self, path: tuple[str, ...]) -> Any:
         """See `FactsReader`."""
         return reader(path)(self.traits)
+
+    def memory(self, path: tuple[str, ...]) -> Any:
+        """See `FactsReader`."""
+        kept = [self.kept[one.name][path[0]] for one in self.here if path[0] in self.kept[one.name]]
+        found = standing_memory(kept)
+        return MISSING if found is None else reader(path)({path[0]: found[0].value})
 
     def identifier(self, namespace: str) -> str | None:
         """See `FactsReader`."""

@@ -47,6 +47,7 @@ def compile_live(expression: Expression) -> Condition:
         reads_stage=reads.stage,
         reads_entry=reads.entry,
         evaluate=evaluate,
+        memories=frozenset(reads.memories),
     )
 
 

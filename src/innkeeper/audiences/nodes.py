@@ -19,7 +19,7 @@ MAX_NODES = 20_000
 
 Place = tuple[int, int]
 Operator = Literal["=", "!=", "<", "<=", ">", ">="]
-Root = Literal["traits", "id", "event", "property"]
+Root = Literal["traits", "memory", "id", "event", "property"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ class Boolean(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Path(Expression):
-    """A value that is looked up: `traits.a.b`, `id.user_id`, `event.total` (journeys), or a property inside `where`.
+    """A value that is looked up: `traits.a.b`, `memory.pillow`, `id.user_id`, `event.total` (journeys), or inside
+    `where` a property.
 
     As a condition by itself it holds when the value is JSON true.
     """

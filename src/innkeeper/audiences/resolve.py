@@ -257,7 +257,7 @@ class Resolver:
         head = parts[0]
         if text == "stage":
             return Stage(at=at)
-        if head in ("traits", "id") or (head == "event" and scope == "journey"):
+        if head in ("traits", "memory", "id") or (head == "event" and scope == "journey"):
             if len(parts) == 1 or (head == "id" and len(parts) > 2):
                 raise invalid("bad-name", f"'{text}' is not complete", f"write {head}.NAME", at)
             return Path(head, parts[1:], at=at)  # type: ignore[arg-type]
@@ -340,11 +340,11 @@ class Resolver:
 
 
 def _name_fix(head: str, parts: tuple[str, ...], scope: Scope) -> str:
-    known = ["traits", "id", "stage"] + (["event"] if scope == "journey" else [])
+    known = ["traits", "memory", "id", "stage"] + (["event"] if scope == "journey" else [])
     near = did_you_mean(head, known)
     if near and len(parts) > 1:
         return near
-    return near or f"traits.{head}, or {head} inside where => …; names here: traits.X, id.X, stage" + (
+    return near or f"traits.{head}, or {head} inside where => …; names here: traits.X, memory.X, id.X, stage" + (
         ", event.X" if scope == "journey" else ""
     )
 

@@ -15,11 +15,14 @@ from typing import Any
 from sqlglot import exp
 
 from innkeeper.audiences.live import compile_live
+from innkeeper.audiences.merges import NEWEST, Merges
 from innkeeper.audiences.nodes import Aggregate, Expression, Path, walk
 from innkeeper.audiences.operators import OPERATORS
 from innkeeper.audiences.operators.base import SqlEvent
 from innkeeper.audiences.spans import Span, back_from
 from innkeeper.audiences.sql_conditions import Columns, condition_sql, where_sql
+from innkeeper.audiences.sql_memories import memories_sql
+from innkeeper.audiences.sql_traits import traits_sql
 from innkeeper.audiences.sql_values import (
     Binder,
     Looked,
@@ -38,10 +41,9 @@ from innkeeper.audiences.sql_values import (
     wide_sum,
 )
 from innkeeper.audiences.types import MISSING
+from innkeeper.events.reserved import readable
 from innkeeper.kernel.ids import ANONYMOUS, USER
 from innkeeper.kernel.time import Instant
-
-_TRAIT_UPDATES = "Traits Updated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +75,10 @@ def uses_calendar(expression: Expression) -> bool:
     return bool(_calendar_spans(expression))
 
 
-def zones_query(at: Instant) -> Query:
+def zones_query(at: Instant, merges: Merges = NEWEST) -> Query:
     """The distinct pairs of the traits `timezone` and `country` as of an instant, as JSON texts."""
     bind = Binder()
-    sources = _Sources(bind, at)
+    sources = _Sources(bind, at, merges)
     traits = sources.traits(["timezone", "country"])
     pairs = exp.select("t0", "t1").distinct().from_("traits", copy=False)
     return _query(pairs.with_("owned", as_=sources.owned()).with_("traits", as_=traits), bind)
@@ -84,7 +86,7 @@ def zones_query(at: Instant) -> Query:
 
 def members_query(
     expression: Expression, *, at: Instant, zones: Sequence[LocalZone] = (), default_zone: str = "UTC",
-    wide: bool = False,
+    wide: bool = False, merges: Merges = NEWEST,
 ) -> Query:  # fmt: skip
     """The members as of an instant, one row each: the subject.
 
@@ -94,14 +96,15 @@ def members_query(
         zones: The zones of the pairs that `zones_query` found; needed when `uses_calendar`.
         default_zone: The zone of profiles without these traits.
         wide: Whether sums may grow beyond 38 digits; asked for after an overflow, since it costs.
+        merges: How traits are merged.
     """
-    return _Statement(expression, at, zones, default_zone, wide).query()
+    return _Statement(expression, at, zones, default_zone, wide, merges).query()
 
 
 def anonymous_ids_query(at: Instant) -> Query:
     """The smallest anonymous id of each user that has one as of an instant: (subject, id)."""
     bind = Binder()
-    owned = _Sources(bind, at).owned()
+    owned = _Sources(bind, at, NEWEST).owned()
     return _query(own_ids().with_("owned", as_=owned), bind)
 
 
@@ -139,6 +142,9 @@ class _Nobody:
     def trait(self, path: tuple[str, ...]) -> Any:
         return MISSING
 
+    def memory(self, path: tuple[str, ...]) -> Any:
+        return MISSING
+
     def identifier(self, namespace: str) -> None:
         return None
 
@@ -165,8 +171,8 @@ def _holds_for_nobody(expression: Expression, at: Instant) -> bool:
 class _Sources:
     """The common table expressions that do not depend on the expression."""
 
-    def __init__(self, bind: Binder, at: Instant) -> None:
-        self.bind, self.at = bind, bind.bind(at)
+    def __init__(self, bind: Binder, at: Instant, merges: Merges) -> None:
+        self.bind, self.at, self.merges = bind, bind.bind(at), merges
 
     def owned(self) -> exp.Select:
         """Anonymous ids that belong to the one user they were linked with."""
@@ -196,38 +202,24 @@ class _Sources:
         )  # fmt: skip
 
     def traits(self, names: Sequence[str]) -> exp.Select:
-        """The newest value of each trait, as JSON text (`null` where it was removed)."""
-        newest = fn("row", exp.column("ts"), exp.column("source"), exp.column("message_id"))
-        columns: list[Sql] = []
-        for index, name in enumerate(names):
-            pointer = self.bind.bind("/" + name.replace("~", "~0").replace("/", "~1"))
-            value = exp.cast(fn("json_extract", exp.column("traits"), pointer), "varchar")
-            there = exp.Where(this=exp.Not(this=exp.Is(this=value.copy(), expression=exp.Null())))
-            columns.append(
-                exp.alias_(
-                    fn("nullif", exp.Filter(this=fn("arg_max", value, newest), expression=there), text("null")),
-                    f"t{index}",
-                )
-            )
-        update = exp.EQ(this=exp.column("name"), expression=text(_TRAIT_UPDATES))
-        return self.events(*columns).where(
-            exp.or_(exp.column("is_input"), update),
-            exp.NEQ(this=exp.column("traits"), expression=text("{}")),
-        )
+        """The value of each trait, as JSON text (NULL: none, or removed)."""
+        return traits_sql(names, self.merges, self.events, self.bind)
 
 
 class _Statement(Columns):
     """One statement: gives each function, trait and identifier its column, and joins their sources."""
 
     def __init__(
-        self, expression: Expression, at: Instant, zones: Sequence[LocalZone], default_zone: str, wide: bool
-    ) -> None:
+        self, expression: Expression, at: Instant, zones: Sequence[LocalZone], default_zone: str, wide: bool,
+        merges: Merges,
+    ) -> None:  # fmt: skip
         self.wide = wide
         self.expression, self.instant, self.zones, self.default_zone = expression, at, zones, default_zone
         self.bind = Binder()
-        self.sources = _Sources(self.bind, at)
+        self.sources = _Sources(self.bind, at, merges)
         self.at = self.sources.at
         self.aggregates: list[Aggregate] = []
+        self.memory_names: list[str] = []
         self.trait_names: list[str] = []
         self.trait_paths: list[tuple[str, ...]] = []
         self.trait_columns: set[str] = set()
@@ -266,12 +258,23 @@ class _Statement(Columns):
         for index, path in enumerate(self.trait_paths):
             raw: Sql = exp.column(f"t{self.trait_names.index(path[0])}")
             base = f"v{index}"
-            columns.append(exp.alias_(json_at(raw, path[1:], self.bind) if len(path) > 1 else raw, base, copy=False))
+            if not readable(path):
+                raw = exp.Null()
+            elif len(path) > 1:
+                raw = json_at(raw, path[1:], self.bind)
+            columns.append(exp.alias_(raw, base, copy=False))
             made = {"n": micro(exp.column(base)), "s": unquoted(exp.column(base)), "i": instant(exp.column(f"{base}s"))}
             columns += [
                 exp.alias_(value, base + kind) for kind, value in made.items() if base + kind in self.trait_columns
             ]
         return exp.select(*columns).from_("newest")
+
+    def memory(self, path: tuple[str, ...]) -> Looked:
+        """What is remembered: a column of the table `remembered`."""
+        if path[0] not in self.memory_names:
+            self.memory_names.append(path[0])
+        raw: Sql = exp.column(f"m{self.memory_names.index(path[0])}")
+        return of_json(lambda: json_at(raw, path[1:], self.bind) if len(path) > 1 else raw.copy())
 
     def identifier(self, namespace: str) -> Sql:
         """The identifier in a namespace."""
@@ -303,16 +306,18 @@ class _Statement(Columns):
             parts += [("newest", self.sources.traits(self.trait_names)), ("traits", self._trait_values())]
         if self.spans:
             parts.append(("zoned", self._zoned(zone_columns)))
-        statement = exp.select("subject").where(condition, copy=False)
-        if self.aggregates or self.everyone or not self.trait_names:
+        tables = ["traits"] if self.trait_names else []
+        if self.memory_names:
+            parts.append(("remembered", memories_sql(self.memory_names, self.sources.events, self.bind)))
+            tables.append("remembered")
+        if self.aggregates or self.everyone or not tables:
             parts.append(("facts", facts))
-            statement = statement.from_("facts", copy=False)
-            if self.trait_names:
-                statement = statement.join(
-                    "traits", using="subject", join_type="left" if self.everyone else "full", copy=False
-                )
-        else:
-            statement = statement.from_("traits", copy=False)
+            tables.insert(0, "facts")
+        statement = exp.select("subject").where(condition, copy=False).from_(tables[0], copy=False)
+        for table in tables[1:]:
+            statement = statement.join(
+                table, using="subject", join_type="left" if self.everyone else "full", copy=False
+            )
         if self.reads_anonymous:
             parts.append(("own_ids", own_ids()))
             statement = statement.join("own_ids", using="subject", join_type="left", copy=False)

@@ -66,6 +66,9 @@ class Columns(Protocol):
     def trait(self, path: tuple[str, ...]) -> Looked:
         """A trait."""
 
+    def memory(self, path: tuple[str, ...]) -> Looked:
+        """What is remembered."""
+
     def identifier(self, namespace: str) -> Sql:
         """The identifier in a namespace."""
 
@@ -124,6 +127,8 @@ class _Writer:
         match node.root:
             case "traits":
                 return self.columns.trait(node.parts)
+            case "memory":
+                return self.columns.memory(node.parts)
             case "property":
                 return self.columns.property(node.parts)
             case "id":

@@ -63,6 +63,9 @@ class FactsReader(Protocol):
     def trait(self, path: tuple[str, ...]) -> Any:
         """The value of a trait (`traits.address.city` has two parts); MISSING when absent or null."""
 
+    def memory(self, path: tuple[str, ...]) -> Any:
+        """What is remembered about a thing (`memory.pillow`); MISSING when nothing is."""
+
     def identifier(self, namespace: str) -> str | None:
         """The profile's identifier in a namespace (`id.user_id`); the smallest when there are several."""
 
@@ -99,6 +102,7 @@ class Condition:
         reads_stage: Whether it reads the stage.
         reads_entry: Whether it reads the entry event (`event.x`).
         evaluate: The answer.
+        memories: What it reads of memories, by what they are about.
     """
 
     canonical: str
@@ -108,3 +112,4 @@ class Condition:
     reads_stage: bool
     reads_entry: bool
     evaluate: Evaluate
+    memories: frozenset[str] = frozenset()

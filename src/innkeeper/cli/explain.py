@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from innkeeper.cli.main import Call
-from innkeeper.cli.profile import find
 from innkeeper.cli.run import parse_time
 from innkeeper.kernel.errors import UsageError, did_you_mean
 
@@ -66,6 +65,7 @@ def look(call: Call, id: str, message: str, at: str | None) -> dict[str, Any]:
     """
     from innkeeper.journeys.explain import explain_message
     from innkeeper.kernel.ids import display_id
+    from innkeeper.runtime.customer import find
     from innkeeper.runtime.decided import decisions_then
     from innkeeper.store.queries import profile_rows
     from innkeeper.store.state import State
@@ -79,7 +79,9 @@ def look(call: Call, id: str, message: str, at: str | None) -> dict[str, Any]:
                 code="unknown-message",
                 fix=did_you_mean(message, world.journeys.messages) or "see the folder messages/ of the strategy",
             )
-        told = explain_message(state, moment, message, world.journeys, world.profiles.zone).as_dict()
+        told = explain_message(
+            state, moment, message, world.journeys, world.profiles.zone, world.profiles.merges
+        ).as_dict()
         made = decisions_then(home, store, subject=state.subject, message=message, at=instant)
         rows = profile_rows(store.connection, state.subject, at=instant)["deliveries"]
     return {

@@ -22,6 +22,7 @@ from innkeeper.kernel.errors import InnkeeperError, Invalid, Problem
 COMMANDS: dict[str, tuple[str, str]] = {
     "apply": ("strategy_apply", "Make the strategy folder the workspace's own."),
     "audience": ("audience", "Count, list, follow and explain audiences."),
+    "catalog": ("catalog", "What arrives: events, properties, traits, with types and examples."),
     "check": ("strategy_check", "Validate a strategy folder; every error at once."),
     "decision": ("decision", "List decisions with gate, reason and facts."),
     "demo": ("demo", "A hotel with a year of guests, its story told."),

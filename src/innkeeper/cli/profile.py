@@ -1,22 +1,13 @@
-"""`innkeeper profile show`."""
+"""`innkeeper profile`: one customer, all that is known; and a note about them. In words: `profile_told.py`."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from innkeeper.cli.main import Call
 from innkeeper.cli.run import parse_time
 from innkeeper.kernel.errors import UsageError
-from innkeeper.kernel.time import Instant, format_instant
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from innkeeper.lifecycle import World
-    from innkeeper.profiles.state import ProfileState
-    from innkeeper.store.state import State
+from innkeeper.kernel.time import SystemClock
 
 
 @click.group()
@@ -27,70 +18,51 @@ def command() -> None:
 @command.command("show")
 @click.argument("id")
 @click.option("--at", metavar="TIME", help="As the engine knew it then.")
+@click.option("--timeline", type=click.IntRange(min=0), default=20, show_default=True, help="Lines of what happened.")
 @click.pass_obj
-def show(call: Call, id: str, at: str | None) -> None:
-    """Identifiers, traits with where they come from, stage, audiences, consents, journeys, messages, tasks."""
-    told = look(call, id, at)
+def show(call: Call, id: str, at: str | None, timeline: int) -> None:
+    """All that is known of a customer, and where it comes from.
 
-    def tell() -> None:
-        click.echo(f"{told['id']}  stage: {told['stage'] or 'none'}  as of {told['at']}")
-        click.echo("  known as   " + ", ".join(told["identifiers"]))
-        for trait in told["traits"]:
-            click.echo(f"  trait      {trait['name']} = {trait['value']!r}  ({trait['source']}, {trait['at']})")
-        for audience in told["audiences"]:
-            click.echo(f"  audience   {audience['name']} since {audience['since']}")
-        for word in told["consents"]:
-            subject = "/".join(word[part] or "all" for part in ("purpose", "channel", "topic"))
-            click.echo(f"  consent    {subject}: {'given' if word['given'] else 'withdrawn'} {word['at']}")
-        for word in told["suppressions"]:
-            if word["suppressed"]:
-                click.echo(f"  suppressed {word['channel'] or 'all channels'}: {word['reason']}")
-        for row in told["enrollments"]:
-            end = f"{row['outcome']} {row['ended_at']}" if row["ended_at"] else f"at step {row['step']}"
-            name = row["journey"] + (f" [{row['key']}]" if row["key"] is not None else "")
-            click.echo(f"  journey    {row['entered_at']}  {name}  {end}")
-        for row in told["deliveries"]:
-            click.echo(f"  message    {row['planned_at']}  {row['message']}  {row['state']} {row['reason']}".rstrip())
-        for row in told["tasks"]:
-            click.echo(f"  task       {row['created_at']}  {row['queue']}: {row['title']}")
-
-    call.answer(told, tell)
-
-
-def look(call: Call, id: str, at: str | None) -> dict[str, Any]:
-    """The JSON of `profile show`.
-
-    Raises:
-        UsageError: Nobody of that id was known then.
+    Identifiers, traits with their sources, memories, the path through the stages, audiences, consents, journeys,
+    messages, tasks, and the last lines of what happened, newest last.
     """
-    from innkeeper.profiles.portrait import portrait
-    from innkeeper.store.queries import profile_rows
-    from innkeeper.store.state import State
+    from innkeeper.cli.profile_told import tell
+    from innkeeper.runtime.customer import look
 
-    home, instant = call.existing_home(), parse_time(at, option="--at")
-    with State.open(home, readonly=True) as store:
-        state, world, moment = find(home, store, id, instant)
-        rows = profile_rows(store.connection, state.subject, at=instant)
-    steps = {each.id: each.step for each in state.enrollments}
-    for row in rows["enrollments"]:
-        row["step"] = steps.get(row["id"], row["step"])
-    return portrait(state, world.profiles.zone, moment) | rows
+    told = look(call.existing_home(), id, parse_time(at, option="--at"), timeline)
+
+    def say() -> None:
+        for line in tell(told):
+            click.echo(line)
+
+    call.answer(told, say)
 
 
-def find(home: Path, store: State, id: str, at: Instant | None) -> tuple[ProfileState, World, Instant]:
-    """A profile as the engine knew it, the definitions of then, and the instant.
+@command.command("note")
+@click.argument("id")
+@click.argument("text", default="")
+@click.option("--by", metavar="NAME", help="Who writes it.")
+@click.option("--memory", "memories", multiple=True, metavar="ABOUT=VALUE", help="Remember it, e.g. pillow=soft.")
+@click.option("--at", metavar="TIME", help="When it was heard. [default: now]")
+@click.pass_obj
+def note(call: Call, id: str, text: str, by: str | None, memories: tuple[str, ...], at: str | None) -> None:
+    """Write down what a customer said; the next run or up takes it.
 
-    Raises:
-        UsageError: Nobody of that id was known then.
+    With --memory the house remembers it as the customer's own word.
     """
-    from innkeeper.runtime.lookup import subject_of
-    from innkeeper.runtime.past import known
+    from innkeeper.runtime.notes import write_note
 
-    state, world, moment = known(home, subject_of(store, id), at)
-    if state is None:
-        raise UsageError(
-            f"nobody is known as '{id}'" + ("" if at is None else f" at {format_instant(at)}"),
-            code="unknown-profile",
-            fix="an id is a user id, or namespace:value, e.g. anonymous_id:9f3a; see: innkeeper events list",
-        )
-    return state, world, moment
+    if not text.strip() and not memories:
+        raise UsageError("there is nothing to write", code="empty-note", fix='innkeeper profile note ID "text"')
+    written = write_note(
+        call.existing_home(), id, text.strip(), by=by, memories=dict(map(_memory, memories)),
+        at=parse_time(at, option="--at"), clock=SystemClock(),
+    )  # fmt: skip
+    call.answer(written, lambda: click.echo("written; the next run or up takes it"))
+
+
+def _memory(text: str) -> tuple[str, str]:
+    about, equals, value = text.partition("=")
+    if not equals or not about.strip() or not value.strip():
+        raise UsageError(f"'{text}' is not ABOUT=VALUE", code="bad-memory", fix="write it like --memory pillow=soft")
+    return about.strip(), value.strip()

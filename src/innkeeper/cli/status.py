@@ -26,6 +26,11 @@ def command(call: Call) -> None:
             click.echo(f"  journey  {journey:<24} {counts['entered']:>9,} entered, {counts['active']:,} active")
         for parked in told["parked"]:
             click.echo(f"  parked   {parked['id']}: {parked['error']}")
+        for source in sorted({each["source"] for each in told["reserved"]}):
+            mine = [each for each in told["reserved"] if each["source"] == source]
+            times = sum(each["count"] for each in mine)
+            names = ", ".join(each["name"] for each in mine)
+            click.echo(f"left out   {source} told reserved names {times:,} times: {names}")
         lag = told["lag"]
         click.echo(f"waiting    {lag['outbox']:,} outputs for the log, {lag['deliveries']:,} deliveries")
         click.echo(f"sending    {'armed' if told['armed'] else 'disarmed'}")
@@ -37,7 +42,7 @@ def look(call: Call) -> dict[str, Any]:
     """The JSON of `status`."""
     from innkeeper.kernel.ids import display_id
     from innkeeper.store.log import Log
-    from innkeeper.store.queries import journey_counts, stage_counts
+    from innkeeper.store.queries import journey_counts, reserved_counts, stage_counts
     from innkeeper.store.state import State
 
     home = call.existing_home()
@@ -62,5 +67,6 @@ def look(call: Call) -> dict[str, Any]:
                 "deliveries": waiting,
             },
             "parked": [{"id": display_id(subject), "error": error} for subject, error in parked],
+            "reserved": reserved_counts(state.connection),
             "armed": state.meta("armed") != "no",
         }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def read_and_examine(call: Call, directory: Path, *, allow_unknown: bool) -> tuple[dict[str, str], Examination]:
     """The folder's files, and what they say; problems name files as the user would type them."""
+    from innkeeper.runtime.catalog import sensitive_warnings
     from innkeeper.runtime.known import known_names
     from innkeeper.strategy.folder import read_folder
     from innkeeper.strategy.load import examine
@@ -24,10 +25,11 @@ def read_and_examine(call: Call, directory: Path, *, allow_unknown: bool) -> tup
     files = read_folder(directory)
     known = known_names(call.home)
     examination = examine(files, known=known, allow_unknown=allow_unknown)
+    looks_sensitive = sensitive_warnings(call.home, examination.definitions.workspace)
     return files, replace(
         examination,
         errors=tuple(_typed(problem, directory) for problem in examination.errors),
-        warnings=tuple(_typed(problem, directory) for problem in examination.warnings),
+        warnings=(*(_typed(problem, directory) for problem in examination.warnings), *looks_sensitive),
     )
 
 

@@ -83,7 +83,7 @@ def _reserve(candidate: Candidate, sight: Sight) -> None:
 
 def _plan(candidate: Candidate, sight: Sight) -> DeliveryPlanned:
     message = candidate.message
-    address, _ = address_of(sight.state, message.channel)
+    address, _ = address_of(sight.state, message.channel, sight.merges)
     return DeliveryPlanned(
         identifier=candidate.identifier, delivery_id=candidate.delivery_id, message=message.name,
         channel=message.channel, purpose=candidate.purpose.name, kind=candidate.purpose.kind, topic=message.topic,

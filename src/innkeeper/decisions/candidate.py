@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from innkeeper.audiences.merges import NEWEST, Merges
 from innkeeper.content.types import Message
 from innkeeper.decisions.policy import Policies, Purpose
 from innkeeper.kernel.ids import digest
@@ -61,13 +62,14 @@ def purpose_of(policies: Policies, name: str) -> Purpose:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """What the gates see: the profile as it stands, the instant, the policies."""
+    """What the gates see: the profile as it stands, the instant, the policies, how traits are merged."""
 
     state: ProfileState
     now: Instant
     policies: Policies
     workspace_zone: str
+    merges: Merges = NEWEST
 
     def zone(self) -> ZoneChoice:
         """The profile's zone and where it comes from."""
-        return zone_of(self.state, self.workspace_zone)
+        return zone_of(self.state, self.workspace_zone, self.merges)

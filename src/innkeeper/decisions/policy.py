@@ -18,13 +18,14 @@ class Purpose:
     """Why a message is sent; decides which gates apply.
 
     `priority`: the higher wins between candidates of one instant. `basis`: `consent` needs a `Consent Given`; the
-    others hold until withdrawn.
+    others hold until withdrawn. `double_opt_in`: a `Consent Given` counts only once it was confirmed.
     """
 
     name: str
     kind: Kind = "marketing"
     basis: Basis = "consent"
     priority: int = 0
+    double_opt_in: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,9 +52,33 @@ def _purposes(node: Located | None, findings: Findings) -> dict[str, Purpose]:
         kind = reader.choice("kind", get_args(Kind), "marketing")
         basis = reader.choice("basis", get_args(Basis), "consent")
         priority = reader.integer("priority", 0)
+        double = _double_opt_in(reader, basis)
         reader.close()
-        purposes[name] = Purpose(name=name, kind=kind, basis=basis, priority=priority or 0)  # type: ignore[arg-type]
+        purposes[name] = Purpose(
+            name=name, kind=kind, basis=basis, priority=priority or 0, double_opt_in=double,  # type: ignore[arg-type]
+        )  # fmt: skip
     return purposes
+
+
+def _double_opt_in(reader: Reader, basis: str | None) -> bool:
+    node = reader.get("double_opt_in")
+    if node is None:
+        return False
+    if not isinstance(node.value, bool):
+        reader.findings.add(
+            node,
+            "not-a-boolean",
+            f"'double_opt_in' is true or false, not '{node.plain()}'",
+            "write double_opt_in: true",
+        )  # fmt: skip
+        return False
+    if node.value and basis != "consent":
+        reader.findings.add(
+            node, "nothing-to-confirm", f"a purpose with the basis {basis} asks for no consent, so none is confirmed",
+            "write basis: consent, or remove double_opt_in",
+        )  # fmt: skip
+        return False
+    return node.value
 
 
 def _cap(node: Located, findings: Findings) -> Cap | None:

@@ -170,6 +170,17 @@ class ConsentRecorded(Output, frozen=True, kw_only=True):
     at: Instant
 
 
+class OptInRecorded(Output, frozen=True, kw_only=True):
+    """When a (purpose, channel, topic) was last confirmed (double opt-in) and last withdrawn. The claim reads it."""
+
+    event_name: ClassVar[str] = "Opt-In Recorded"
+    purpose: str | None
+    channel: str | None
+    topic: str | None
+    confirmed_at: Instant | None
+    withdrawn_at: Instant | None
+
+
 class SuppressionRecorded(Output, frozen=True, kw_only=True):
     """A suppression set or lifted for a channel; None means all. The claim reads it."""
 

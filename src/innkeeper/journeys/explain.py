@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from innkeeper.audiences.merges import NEWEST, Merges
 from innkeeper.decisions.candidate import Sight, purpose_of
 from innkeeper.decisions.explain import GateAnswer, explain_gates, hypothetical, verdict
 from innkeeper.journeys.compiled import CompiledJourney, JourneyRules
@@ -66,7 +67,9 @@ class Explanation:
         }  # fmt: skip
 
 
-def explain_message(state: ProfileState, now: Instant, name: str, rules: JourneyRules, zone: str) -> Explanation:
+def explain_message(
+    state: ProfileState, now: Instant, name: str, rules: JourneyRules, zone: str, merges: Merges = NEWEST
+) -> Explanation:
     """Why a message would or would not go to a profile now.
 
     Args:
@@ -75,9 +78,10 @@ def explain_message(state: ProfileState, now: Instant, name: str, rules: Journey
         name: A defined message.
         rules: The journeys, messages and policies in force.
         zone: The workspace's zone.
+        merges: How traits are merged.
     """
     message = rules.messages[name]
-    sight = Sight(state=state, now=now, policies=rules.policies, workspace_zone=zone)
+    sight = Sight(state=state, now=now, policies=rules.policies, workspace_zone=zone, merges=merges)
     purpose = purpose_of(rules.policies, message.purpose)
     candidate = hypothetical(message, purpose, state.subject, now, purpose.priority)
     gates = explain_gates(candidate, sight)
@@ -163,7 +167,8 @@ def _outside(compiled: CompiledJourney, visits: list[Visit], sight: Sight) -> st
     words = f"it {asks}"
     if compiled.when is not None:
         blank = Enrollment("", journey.name, journey.version, None, sight.state.subject, sight.now, {})
-        reader = EnrollmentReader(ProfileReader(sight.state, sight.workspace_zone), blank, compiled.key_path, own=False)
+        profile = ProfileReader(sight.state, sight.workspace_zone, sight.merges)
+        reader = EnrollmentReader(profile, blank, compiled.key_path, own=False)
         holds = compiled.when.evaluate(reader, sight.now)[0]
         words += f", while {compiled.when.canonical} (which is {'true' if holds else 'false'} now)"
     if not visits:

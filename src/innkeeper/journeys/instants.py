@@ -11,7 +11,6 @@ from innkeeper.audiences.types import MISSING
 from innkeeper.kernel.time import DAY, Duration, Instant, try_parse_instant
 from innkeeper.kernel.zones import from_local, to_local
 from innkeeper.profiles.reading import at_path
-from innkeeper.profiles.zone import zone_of
 
 if TYPE_CHECKING:
     from innkeeper.journeys.compiled import CompiledJourney
@@ -81,4 +80,4 @@ def first_instants(turn: Turn, compiled: CompiledJourney, enrollment: Enrollment
     anchor = getattr(step, "anchor", None)
     if not isinstance(anchor, Anchor):
         return None
-    return resolve(anchor, enrollment.event, zone_of(turn.state, turn.rules.zone).name)
+    return resolve(anchor, enrollment.event, turn.reader.zone())

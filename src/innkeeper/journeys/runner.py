@@ -102,7 +102,10 @@ def settle_offers(turn: Turn, rules: JourneyRules, offers: dict[str, str]) -> No
     open_ones = {each.id: each for each in turn.state.enrollments if each.id in offers}
     candidates = [candidate_of(turn, rules, each, offers[each.id]) for each in open_ones.values()]
     offers.clear()
-    sight = Sight(state=turn.state, now=turn.now, policies=rules.policies, workspace_zone=turn.rules.zone)
+    sight = Sight(
+        state=turn.state, now=turn.now, policies=rules.policies, workspace_zone=turn.rules.zone,
+        merges=turn.rules.merges,
+    )  # fmt: skip
     for verdict in arbitrate([each for each in candidates if each is not None], sight, turn.outputs):
         enrollment = open_ones.pop(verdict.candidate.enrollment)
         if verdict.answer.until is not None:

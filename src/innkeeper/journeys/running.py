@@ -8,11 +8,11 @@ from innkeeper.journeys.compiled import CompiledJourney, Instruction
 from innkeeper.journeys.scoping import EnrollmentReader
 from innkeeper.kernel.ids import display_id
 from innkeeper.kernel.time import Instant
+from innkeeper.profiles.memories import all_memories
 from innkeeper.profiles.reading import ProfileReader
 from innkeeper.profiles.state import Enrollment, ProfileState
 from innkeeper.profiles.traits import all_traits, trait_value
 from innkeeper.profiles.turn import Turn
-from innkeeper.profiles.zone import zone_of
 
 
 class Here:
@@ -40,7 +40,7 @@ class Here:
 
     def zone(self) -> str:
         """The profile's zone."""
-        return zone_of(self.turn.state, self.turn.rules.zone).name
+        return self.turn.reader.zone()
 
     def context(self) -> dict[str, Any]:
         """What templates of this journey may read."""
@@ -50,10 +50,12 @@ class Here:
 def template_context(
     state: ProfileState, reader: ProfileReader, enrollment: Enrollment, workspace: str
 ) -> dict[str, Any]:
-    """What templates may read: traits, the entry event's properties, the journey and its key, zone and locale."""
-    locale = trait_value(state, "locale")
+    """What templates may read: traits, memories, the entry event, the journey and its key, zone and locale."""
+    memories = all_memories(state)
+    told = all_traits(state, reader.merges) | ({"memories": memories} if memories else {})
+    locale = trait_value(state, "locale", reader.merges)
     return {
-        "profile": {**all_traits(state), "id": display_id(state.subject)},
+        "profile": {**told, "id": display_id(state.subject)},
         "event": enrollment.event,
         "journey": {"name": enrollment.journey, "key": enrollment.key},
         "key": enrollment.key,

@@ -52,6 +52,10 @@ class EnrollmentReader:
         """The value of a trait."""
         return self._profile.trait(path)
 
+    def memory(self, path: tuple[str, ...]) -> Any:
+        """What is remembered."""
+        return self._profile.memory(path)
+
     def identifier(self, namespace: str) -> str | None:
         """The profile's identifier in a namespace."""
         return self._profile.identifier(namespace)

@@ -122,6 +122,7 @@ REASONS = {
     "no_address": "no address to write to",
     "suppressed": "suppressed: bounced, complained, deceased or asked never to be written to",
     "no_consent": "never agreed to this purpose",
+    "not_confirmed": "agreed, and has not confirmed it yet",
     "consent_withdrawn": "agreed once, and withdrew",
     "quiet_hours": "quiet hours in the profile's own time zone",
     "cap": "had enough letters already",

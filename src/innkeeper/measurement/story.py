@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from innkeeper.kernel.json import canonical
 from innkeeper.kernel.time import MINUTE, Instant
 from innkeeper.measurement.overview import OUTCOMES, StoryLine, clock, describe, reason_words
 
@@ -67,7 +68,30 @@ def _guest(one: Happening, zone: str) -> StoryLine | None:
     if one.type == "identify":
         told = describe(one.traits, zone, limit=8)
         return StoryLine(at=one.at, voice="guest", text="said who they are", detail=told) if told else None
+    if one.name in _NOTES:
+        return _note(one)
     return StoryLine(at=one.at, voice="guest", text=one.name, detail=describe(one.properties, zone))
+
+
+_NOTES = frozenset({"Memory Noted", "Memory Forgotten", "Staff Note Added"})
+
+
+def _note(one: Happening) -> StoryLine:
+    """What the staff wrote down."""
+    said = one.properties
+    by = f"{said['by']} " if isinstance(said.get("by"), str) else ""
+    remark = str(said.get("note") or "")
+    if one.name == "Staff Note Added":
+        return StoryLine(at=one.at, voice="house", text=f"{by}wrote a note".strip(), detail=remark)
+    if one.name == "Memory Forgotten":
+        return StoryLine(at=one.at, voice="house", text=f"{by}forgot {said.get('about')}".strip())
+    heard = "was told" if said.get("explicit") is True else "noticed"
+    text = f"{by}{heard}: {said.get('about')} {_value(said.get('value'))}"
+    return StoryLine(at=one.at, voice="house", text=text, detail=remark)
+
+
+def _value(value: object) -> str:
+    return value if isinstance(value, str) else canonical(value)
 
 
 def _engine(one: Happening, zone: str) -> StoryLine | None:

@@ -8,17 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from innkeeper.audiences.memories import MEMORY_EVENTS
 from innkeeper.audiences.types import Accumulator
-from innkeeper.events.outputs import ConsentRecorded, SuppressionRecorded
+from innkeeper.events.outputs import ConsentRecorded, OptInRecorded, SuppressionRecorded
+from innkeeper.events.reserved import without_reserved
 from innkeeper.events.types import ENGINE_SOURCE, Event
 from innkeeper.kernel.numbers import format_micro, to_micro
+from innkeeper.kernel.time import BEGINNING, Instant
 from innkeeper.profiles.consent import CONSENT_EVENTS, take_word
+from innkeeper.profiles.memories import take_memory
 from innkeeper.profiles.reading import at_path
 from innkeeper.profiles.rules import NO_ROUTE, Partitioned
 from innkeeper.profiles.state import Facts, ProfileState
 from innkeeper.profiles.suppression import suppression_of, take_suppression
 from innkeeper.profiles.traits import set_trait
 from innkeeper.profiles.turn import Turn
+from innkeeper.profiles.verified import VERIFYING_EVENTS, take_verification
 
 #: States in which a delivery may have reached the customer: it goes on counting for the caps.
 KEEPS_RESERVATION = frozenset({"accepted", "delivered", "bounced", "complained", "in_doubt"})
@@ -30,8 +35,9 @@ def fold_event(turn: Turn, event: Event) -> None:
     facts = facts_of(turn, event)
     route = turn.rules.routes.get(event.name, NO_ROUTE)
     if event.traits:
-        for name, value in event.traits.items():
-            if set_trait(facts, name, value, event.timestamp, event.source, event.message_id):
+        merges = turn.rules.merges
+        for name, value in without_reserved(event.traits).items():
+            if set_trait(facts, name, value, event.timestamp, event.source, event.message_id, merges):
                 turn.trait_changed(name)
     summaries = facts.accumulators
     for key, accumulator, nodes, watchers in route.accumulators:
@@ -44,6 +50,11 @@ def fold_event(turn: Turn, event: Event) -> None:
     for part in route.partitioned:
         add_partitioned(summaries, part, event)
     turn.watchers |= route.watchers
+    if event.name in MEMORY_EVENTS:
+        if (about := take_memory(facts, event)) is not None:
+            turn.memory_changed(about)
+    elif event.name in VERIFYING_EVENTS:
+        take_verification(facts, event)
     if event.name in CONSENT_EVENTS:
         _take_consent(turn, facts, event)
     elif event.name in _SUPPRESSION_EVENTS:
@@ -112,14 +123,30 @@ def refold(
 
 
 def _take_consent(turn: Turn, facts: Facts, event: Event) -> None:
-    word = take_word(facts, event)
-    if word is not None:
+    first = all(each.confirmed_at == BEGINNING for each in facts.consents)
+    word, newer, marked = take_word(facts, event)
+    if newer:
         turn.outputs.append(
             ConsentRecorded(
                 identifier=event.identifier, purpose=word.purpose, channel=word.channel, topic=word.topic,
-                given=word.given, at=word.at,
+                given=word.given is True, at=word.at,
             )
         )  # fmt: skip
+    if not marked or all(each.confirmed_at == BEGINNING for each in facts.consents):
+        return
+    # From the first confirmation on, the claim has to know every withdrawal that stands against it.
+    for each in facts.consents if first else [word]:
+        if each.confirmed_at > BEGINNING or each.withdrawn_at > BEGINNING:
+            turn.outputs.append(
+                OptInRecorded(
+                    identifier=event.identifier, purpose=each.purpose, channel=each.channel, topic=each.topic,
+                    confirmed_at=_known(each.confirmed_at), withdrawn_at=_known(each.withdrawn_at),
+                )
+            )  # fmt: skip
+
+
+def _known(at: Instant) -> Instant | None:
+    return None if at == BEGINNING else at
 
 
 def _take_suppression(turn: Turn, facts: Facts, event: Event) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from innkeeper.audiences.merges import NEWEST, Merges
 from innkeeper.audiences.types import MISSING, Accumulator
+from innkeeper.profiles.memories import memory_at
 from innkeeper.profiles.state import ProfileState
 from innkeeper.profiles.traits import trait_at
 from innkeeper.profiles.zone import zone_of
@@ -13,10 +15,10 @@ from innkeeper.profiles.zone import zone_of
 class ProfileReader:
     """Reads the merged facts and the announced memberships of a profile."""
 
-    __slots__ = ("_zone", "state", "workspace_zone")
+    __slots__ = ("_zone", "merges", "state", "workspace_zone")
 
-    def __init__(self, state: ProfileState, workspace_zone: str) -> None:
-        self.state, self.workspace_zone = state, workspace_zone
+    def __init__(self, state: ProfileState, workspace_zone: str, merges: Merges = NEWEST) -> None:
+        self.state, self.workspace_zone, self.merges = state, workspace_zone, merges
         self._zone: str | None = None
 
     def accumulated(self, accumulator: Accumulator) -> Any:
@@ -31,7 +33,11 @@ class ProfileReader:
 
     def trait(self, path: tuple[str, ...]) -> Any:
         """The value of a trait."""
-        return trait_at(self.state, path)
+        return trait_at(self.state, path, self.merges)
+
+    def memory(self, path: tuple[str, ...]) -> Any:
+        """What is remembered."""
+        return memory_at(self.state, path)
 
     def identifier(self, namespace: str) -> str | None:
         """The smallest identifier in a namespace, without the namespace."""
@@ -50,7 +56,7 @@ class ProfileReader:
     def zone(self) -> str:
         """The profile's zone."""
         if self._zone is None:
-            self._zone = zone_of(self.state, self.workspace_zone).name
+            self._zone = zone_of(self.state, self.workspace_zone, self.merges).name
         return self._zone
 
     def forget_zone(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from innkeeper.audiences.merges import NEWEST, Merges
 from innkeeper.audiences.types import Accumulator, Condition
 from innkeeper.kernel.errors import InternalError
 
@@ -59,6 +60,9 @@ class ProfileRules:
     trait_nodes: Mapping[str, int]
     trait_watchers: Mapping[str, int]
     accumulators: Mapping[str, tuple[Accumulator, tuple[str, ...] | None]]
+    merges: Merges = NEWEST
+    memory_nodes: Mapping[str, int] = field(default_factory=dict)
+    memory_watchers: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def all_nodes(self) -> int:
@@ -73,10 +77,13 @@ class RulesBuilder:
     zone: str
     audiences: Mapping[str, Condition]
     stages: tuple[tuple[str, Condition], ...]
+    merges: Merges = NEWEST
     _nodes: list[Node] = field(default_factory=list)
     _routes: dict[str, Route] = field(default_factory=dict)
     _trait_nodes: dict[str, int] = field(default_factory=dict)
     _trait_watchers: dict[str, int] = field(default_factory=dict)
+    _memory_nodes: dict[str, int] = field(default_factory=dict)
+    _memory_watchers: dict[str, int] = field(default_factory=dict)
     _keys: dict[str, tuple[Accumulator, tuple[str, ...] | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -120,6 +127,8 @@ class RulesBuilder:
         self.need(condition, nodes=bit)
         for trait in condition.traits:
             self._trait_nodes[trait] = self._trait_nodes.get(trait, 0) | bit
+        for about in condition.memories:
+            self._memory_nodes[about] = self._memory_nodes.get(about, 0) | bit
         for name in condition.audiences & positions.keys():
             self._nodes[positions[name]].dependents |= bit
         if condition.reads_stage and STAGES in positions:
@@ -158,6 +167,8 @@ class RulesBuilder:
         """Let a journey's open enrollments look again whenever a trait, audience or stage of a condition changes."""
         for trait in condition.traits:
             self._trait_watchers[trait] = self._trait_watchers.get(trait, 0) | watcher
+        for about in condition.memories:
+            self._memory_watchers[about] = self._memory_watchers.get(about, 0) | watcher
         positions = self.positions
         read = set(condition.audiences) | ({STAGES} if condition.reads_stage else set())
         for name in read & positions.keys():
@@ -168,6 +179,9 @@ class RulesBuilder:
         return ProfileRules(
             zone=self.zone, nodes=tuple(self._nodes), positions=self.positions, routes=self._routes,
             trait_nodes=self._trait_nodes, trait_watchers=self._trait_watchers, accumulators=self._keys,
+            merges=self.merges,
+            memory_nodes=self._memory_nodes,
+            memory_watchers=self._memory_watchers,
         )  # fmt: skip
 
 

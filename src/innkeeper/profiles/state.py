@@ -19,7 +19,7 @@ FORMAT = b"\x01"
 
 
 class Trait(msgspec.Struct, array_like=True, gc=False):
-    """The newest value of a trait under one identifier; None: removed."""
+    """One word on a trait; the value None: taken back."""
 
     value: Any
     at: Instant
@@ -27,15 +27,55 @@ class Trait(msgspec.Struct, array_like=True, gc=False):
     message_id: str
 
 
+class MemoryWord(msgspec.Struct, array_like=True, gc=False):
+    """One word on what someone is remembered by: who noted it, and in which words."""
+
+    value: Any
+    at: Instant
+    source: str
+    message_id: str
+    by: str | None = None
+    note: str | None = None
+
+
+class Memory(msgspec.Struct, array_like=True, gc=False):
+    """What is kept about one thing: the newest word of each kind, and when it was last forgotten."""
+
+    explicit: MemoryWord | None = None
+    inferred: MemoryWord | None = None
+    forgotten_at: Instant = BEGINNING
+
+
+class Verification(msgspec.Struct, array_like=True, gc=False):
+    """That a source has shown an address to be the person's own, and by which event."""
+
+    at: Instant
+    source: str
+    message_id: str
+    event: str
+
+
 class ConsentWord(msgspec.Struct, array_like=True, gc=False):
-    """The latest word on one (purpose, channel, topic); None means all."""
+    """What was said on one (purpose, channel, topic); None means all.
+
+    Attributes:
+        given, at, proof: The latest word; `given` None: only asked to confirm so far.
+        requested_at, confirmed_at, withdrawn_at: The latest of each; BEGINNING: never.
+        confirmed_by: Proof of the latest confirmation.
+        address: That was confirmed.
+    """
 
     purpose: str | None
     channel: str | None
     topic: str | None
-    given: bool
+    given: bool | None
     at: Instant
     proof: str | None = None
+    requested_at: Instant = BEGINNING
+    confirmed_at: Instant = BEGINNING
+    withdrawn_at: Instant = BEGINNING
+    confirmed_by: str | None = None
+    address: str | None = None
 
 
 class SuppressionWord(msgspec.Struct, array_like=True, gc=False):
@@ -53,7 +93,12 @@ class Facts(msgspec.Struct, array_like=True, gc=False):
     Attributes:
         since: Timestamp of its first event.
         accumulators: Summaries by storage key.
+        traits: The newest word on each trait.
         inputs: How many inputs its own profile had taken when it was joined to another; 0 if it never had one.
+        others: The newest words of every other source on a trait.
+        firsts: The earliest word that is no removal, of the traits that are merged by `oldest`.
+        memories: By what they are about.
+        verified: By address (`namespace:value`), each source's earliest word.
     """
 
     since: Instant
@@ -62,6 +107,10 @@ class Facts(msgspec.Struct, array_like=True, gc=False):
     consents: list[ConsentWord] = []
     suppressions: list[SuppressionWord] = []
     inputs: int = 0
+    others: dict[str, list[Trait]] = {}
+    firsts: dict[str, Trait] = {}
+    memories: dict[str, Memory] = {}
+    verified: dict[str, list[Verification]] = {}
 
 
 class Membership(msgspec.Struct, array_like=True, gc=False):

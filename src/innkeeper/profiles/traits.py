@@ -1,47 +1,92 @@
-"""Traits: the newest value wins, null removes, whatever the order of arrival. Next in the flow: `turn.py`."""
+"""Traits: the words that are kept of each identifier, and the value that the declared rule makes of them.
+
+Whatever the order of arrival, the same words are kept. The rules are `audiences/merges.py`; where a value comes from:
+`provenance.py`. Next in the flow: `turn.py`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from innkeeper.audiences.merges import NEWEST, Merges, Said, newer, settle
 from innkeeper.audiences.types import MISSING
-from innkeeper.kernel.json import canonical
+from innkeeper.events.reserved import without_reserved
+from innkeeper.events.types import Event
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.state import Facts, ProfileState, Trait
 
 
-def set_trait(facts: Facts, name: str, value: Any, at: Instant, source: str, message_id: str) -> bool:
-    """Put a value under an identifier unless a newer one stands; whether the value that stands has changed."""
+def set_trait(
+    facts: Facts, name: str, value: Any, at: Instant, source: str, message_id: str, merges: Merges
+) -> bool:  # fmt: skip
+    """Keep a word on a trait under an identifier; whether the trait's value can have changed by it."""
+    word = Trait(value, at, source, message_id)
+    rule = merges.rules.get(name)
     old = facts.traits.get(name)
-    if old is not None:
-        if not _newer(Trait(value, at, source, message_id), old):
-            return False
-        same = type(old.value) is type(value) and old.value == value
-        old.value, old.at, old.source, old.message_id = value, at, source, message_id
-        return not same
-    facts.traits[name] = Trait(value, at, source, message_id)
-    return value is not None
+    if rule is not None and rule.merge == "oldest":
+        _keep_first(facts, name, word)
+    if old is None:
+        facts.traits[name] = word
+        return value is not None
+    if old.source != source:
+        return _keep_other(facts, name, old, word) or rule is not None
+    if not newer(word, old):
+        return rule is not None
+    facts.traits[name] = word
+    return rule is not None or type(old.value) is not type(value) or old.value != value
 
 
-def _newer(a: Trait, b: Trait) -> bool:
-    if a.at != b.at:
-        return a.at > b.at
-    return (a.source, a.message_id, canonical(a.value)) > (b.source, b.message_id, canonical(b.value))
+def _keep_other(facts: Facts, name: str, newest: Trait, word: Trait) -> bool:
+    """Keep a word of another source than the newest one's; whether the newest value has changed."""
+    others = facts.others.setdefault(name, [])
+    place = next((index for index, each in enumerate(others) if each.source == word.source), None)
+    if place is not None and not newer(word, others[place]):
+        return False
+    kept = word
+    if newer(word, newest):
+        facts.traits[name], kept = word, newest
+        if place is not None:
+            del others[place]
+            place = None
+    if place is None:
+        others.append(kept)
+        others.sort(key=lambda each: each.source)
+    else:
+        others[place] = kept
+    return kept is newest and (type(newest.value) is not type(word.value) or newest.value != word.value)
 
 
-def trait_value(state: ProfileState, name: str) -> Any:
-    """The newest value over the profile's identifiers; None when absent or removed."""
+def _keep_first(facts: Facts, name: str, word: Trait) -> None:
+    old = facts.firsts.get(name)
+    if word.value is not None and (old is None or newer(old, word)):
+        facts.firsts[name] = word
+
+
+def said(state: ProfileState, name: str) -> list[tuple[str, Said]]:
+    """What each identifier of a profile has said on a trait, with the identifier."""
+    return [
+        (identifier, Said(facts.traits[name], facts.others.get(name, ()), facts.firsts.get(name)))
+        for identifier, facts in state.facts.items()
+        if name in facts.traits
+    ]
+
+
+def trait_value(state: ProfileState, name: str, merges: Merges) -> Any:
+    """The value of a trait over the profile's identifiers; None when absent or removed."""
+    if name in merges.rules:
+        return settle(name, [each for _, each in said(state, name)], merges).value
     best: Trait | None = None
     for facts in state.facts.values():
         found = facts.traits.get(name)
-        if found is not None and (best is None or _newer(found, best)):
+        if found is not None and (best is None or newer(found, best)):
             best = found
     return None if best is None else best.value
 
 
-def trait_at(state: ProfileState, path: tuple[str, ...]) -> Any:
+def trait_at(state: ProfileState, path: tuple[str, ...], merges: Merges) -> Any:
     """The value at a dotted path of a trait; MISSING when absent or null."""
-    value = trait_value(state, path[0])
+    value = trait_value(state, path[0], merges)
     for part in path[1:]:
         if not isinstance(value, dict):
             return MISSING
@@ -49,8 +94,21 @@ def trait_at(state: ProfileState, path: tuple[str, ...]) -> Any:
     return MISSING if value is None else value
 
 
-def all_traits(state: ProfileState) -> dict[str, Any]:
+def all_traits(state: ProfileState, merges: Merges = NEWEST) -> dict[str, Any]:
     """All traits that have a value, by name."""
     names = {name for facts in state.facts.values() for name in facts.traits}
-    values = {name: trait_value(state, name) for name in sorted(names)}
+    values = {name: trait_value(state, name, merges) for name in sorted(names)}
     return {name: value for name, value in values.items() if value is not None}
+
+
+def refold_traits(facts: Facts, events: Iterable[Event], names: Iterable[str], merges: Merges) -> None:
+    """Keep the words on some traits of one identifier anew, from all events that told them."""
+    wanted = set(names)
+    for name in wanted:
+        facts.traits.pop(name, None)
+        facts.others.pop(name, None)
+        facts.firsts.pop(name, None)
+    for event in events:
+        told = without_reserved(event.traits)
+        for name in wanted & told.keys():
+            set_trait(facts, name, told[name], event.timestamp, event.source, event.message_id, merges)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from innkeeper.events.reserved import is_reserved
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.rules import STAGES, ProfileRules
 from innkeeper.profiles.state import Enrollment, ProfileState, new_state
@@ -85,6 +86,8 @@ def forget_undefined(state: ProfileState, rules: ProfileRules) -> None:
     for facts in state.facts.values():
         for key in facts.accumulators.keys() - rules.accumulators.keys():
             del facts.accumulators[key]
+        for name in [name for name in facts.traits if is_reserved(name)]:
+            del facts.traits[name]
     for name in state.memberships.keys() - rules.positions.keys():
         del state.memberships[name]
     for name in state.rechecks.keys() - rules.positions.keys():

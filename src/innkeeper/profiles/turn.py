@@ -79,6 +79,11 @@ class Turn:
         """The messageId that the log gives to the next output: subject, number of the input, index."""
         return output_id(self.state.subject, self.state.inputs, len(self.outputs))
 
+    def memory_changed(self, about: str) -> None:
+        """Mark everything that reads a memory."""
+        self.nodes |= self.rules.memory_nodes.get(about, 0)
+        self.watchers |= self.rules.memory_watchers.get(about, 0)
+
     def trait_changed(self, name: str) -> None:
         """Mark everything that reads a trait."""
         if name in ZONE_TRAITS:

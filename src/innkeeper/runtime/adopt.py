@@ -6,7 +6,8 @@ was cut off, which changes nothing, because facts are functions of the log.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from innkeeper.events.types import Event
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime.engine import Engine, subject_row
-from innkeeper.runtime.record import taken_events
+from innkeeper.runtime.record import taken_events, trait_events
 from innkeeper.store.state import Cursor, State
 
 if TYPE_CHECKING:
@@ -41,7 +42,11 @@ def adopt(engine: Engine, bulk: Bulk, number: int, cursor: Cursor, *, identifier
     keys = dict(engine.world.profiles.accumulators)
     if keys and engine.state.count_subjects():
         names = sorted({accumulator.event for accumulator, _ in keys.values()})
-        _refold(engine, taken_events(bulk, cursor, names, identifiers), set(keys))
+        accumulate = partial(lifecycle.refold, world=engine.world, keys=set(keys))
+        _refold(engine, taken_events(bulk, cursor, names, identifiers), accumulate)
+    if engine.world.profiles.merges.remembered and engine.state.count_subjects():
+        tell = partial(lifecycle.refold_traits, world=engine.world)
+        _refold(engine, trait_events(bulk, cursor, identifiers), tell)
     for page in _profiles(engine.state):
         for state in page:
             lifecycle.record_history(state, max(cursor.clock, state.last_at), engine.world)
@@ -49,7 +54,7 @@ def adopt(engine: Engine, bulk: Bulk, number: int, cursor: Cursor, *, identifier
     engine.mark("definitions", number, cursor.clock, cursor)
 
 
-def _refold(engine: Engine, events: Iterator[Event], keys: set[str]) -> None:
+def _refold(engine: Engine, events: Iterator[Event], fold: Callable[[ProfileState, str, list[Event]], None]) -> None:
     for batch in _batches(groupby(events, key=lambda event: event.identifier)):
         owners = _owners(engine.state, batch.keys())
         bodies = engine.state.bodies(set(owners.values()))
@@ -57,7 +62,7 @@ def _refold(engine: Engine, events: Iterator[Event], keys: set[str]) -> None:
         for identifier, history in batch.items():
             state = states.get(owners[identifier])
             if state is not None:
-                lifecycle.refold(state, identifier, history, engine.world, keys)
+                fold(state, identifier, history)
         store(engine, list(states.values()))
 
 

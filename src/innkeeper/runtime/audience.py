@@ -86,7 +86,8 @@ class Audiences:
 
         if until < begin:
             raise UsageError("--until is before --from", code="bad-period", fix="exchange them")
-        history = History(expand(asked.expression, asked.catalog), begin=begin, until=until, zone=self.zone)
+        expression, merges = expand(asked.expression, asked.catalog), asked.catalog.merges
+        history = History(expression, begin=begin, until=until, zone=self.zone, merges=merges)
         with Bulk.open(self.home) as bulk:
             rows = (row for piece in bulk.stream(HISTORY_SQL, history.parameters) for row in piece)
             return sorted((flip.at, display_id(flip.subject), flip.member) for flip in history.flips(rows))
@@ -122,13 +123,19 @@ class Audiences:
 
 def load_catalog(definitions: Definitions, seen: KnownNames) -> Catalog:
     """The names that a question may use: declared, and seen in the log."""
-    declared = KnownNames(events=definitions.workspace.events, traits=definitions.workspace.traits)
+    declared = KnownNames(
+        events=definitions.workspace.events,
+        traits=definitions.workspace.traits,
+        memories=definitions.workspace.memories,
+    )
     known = join(declared, seen)
     return Catalog(
         events={name: frozenset(_top(path) for path in paths) for name, paths in known.events.items()},
         traits=frozenset(_top(path) for path in known.traits),
         audiences={name: audience.when for name, audience in definitions.audiences.items()},
         stages=tuple((stage.stage, stage.when) for stage in definitions.stages),
+        merges=definitions.workspace.merges,
+        memories=known.memories,
     )
 
 

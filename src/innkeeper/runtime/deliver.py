@@ -136,6 +136,7 @@ class Deliverer:
                 limit=GROUP if left is None else min(GROUP, left),
                 lease_until=self.clock.now() + self.lease,
                 needs_consent=self._needs_consent,
+                needs_confirmation=self._needs_confirmation,
             )
             failpoint("deliver.claimed")
             ended += claim.ended
@@ -266,6 +267,10 @@ class Deliverer:
     def _needs_consent(self, purpose: str) -> bool:
         known = self.definitions.policies.purposes.get(purpose)
         return known is None or known.basis == "consent"
+
+    def _needs_confirmation(self, purpose: str) -> bool:
+        known = self.definitions.policies.purposes.get(purpose)
+        return known is not None and known.double_opt_in
 
     # What became of it
 

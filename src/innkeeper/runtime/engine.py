@@ -186,6 +186,8 @@ class Engine:
         at = max(item.taken_at, state.last_at)
         self._position += 1
         self._next.taken.append(TakenRow(self._position, item.mode, event.seq, item.taken_at))
+        if event.traits:
+            self._next.projections.count_reserved(event, item.taken_at)
         outputs = lifecycle.advance(state, lifecycle.EventInput(event, at, item.mode), self.world)
         self.counts.events += 1
         self._emit(state, at, outputs)

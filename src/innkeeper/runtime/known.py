@@ -1,4 +1,4 @@
-"""The names that a workspace's log has seen: events with their properties, and traits.
+"""The names that a workspace's log has seen: events with their properties, traits, memories.
 
 `check` and `apply` join them with what `strategy.yaml` declares, the questions of `audience` with what was applied.
 """
@@ -17,6 +17,11 @@ SELECT DISTINCT name, unnest(json_keys(properties)) AS property FROM events WHER
 _NAMES = "SELECT DISTINCT name FROM events WHERE is_input"
 _TRAITS = "SELECT DISTINCT unnest(json_keys(traits)) AS trait FROM events WHERE traits != '{}'"
 
+_MEMORIES = """
+SELECT DISTINCT json_extract_string(properties, '$.about') FROM events
+WHERE is_input AND name = 'Memory Noted' AND json_type(properties, '$.about') = 'VARCHAR'
+"""
+
 
 def known_names(home: Path) -> KnownNames | None:
     """What the log of a workspace has seen; None when there is no log yet."""
@@ -31,4 +36,5 @@ def known_names(home: Path) -> KnownNames | None:
         for name, key in bulk.rows(_PROPERTIES, ()):
             events[name].add(key)
         traits = frozenset(trait for (trait,) in bulk.rows(_TRAITS, ()))
-    return KnownNames(events={name: frozenset(keys) for name, keys in events.items()}, traits=traits)
+        memories = frozenset(about for (about,) in bulk.rows(_MEMORIES, ()))
+    return KnownNames(events={name: frozenset(keys) for name, keys in events.items()}, traits=traits, memories=memories)

@@ -51,6 +51,18 @@ def taken_events(bulk: Bulk, cursor: Cursor, names: list[str], identifiers: set[
     yield from _events(bulk, sql, parameters, set())
 
 
+def trait_events(bulk: Bulk, cursor: Cursor, identifiers: set[str] | None = None) -> Iterator[Event]:
+    """Everything that has told a trait and been taken, journeys' updates too, identifier by identifier."""
+    sql = (
+        _SELECT + " FROM events WHERE traits <> '{}' AND (is_input OR (name = 'Traits Updated' AND ts <= $clock))"
+        " AND ($wanted IS NULL OR list_contains($wanted, identifier)) AND"
+        " (seq IS NULL OR source = $engine OR (seq <= $last AND" + _BEFORE + ")) ORDER BY identifier, ts"
+    )
+    parameters = _key(cursor) | {"engine": ENGINE_SOURCE, "last": cursor.seq, "clock": cursor.clock}
+    parameters["wanted"] = None if identifiers is None else sorted(identifiers)
+    yield from _events(bulk, sql, parameters, set())
+
+
 def waiting_keys(bulk: Bulk, cursor: Cursor) -> list[tuple[Instant, str, str, int]]:
     """Keys of the events that were looked at but whose time has not come: (timestamp, source, message id, seq)."""
     sql = (

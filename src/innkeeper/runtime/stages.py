@@ -49,6 +49,7 @@ def stage_counts(home: Path, definitions: Definitions, instants: Sequence[Instan
     catalog = Catalog(
         audiences={name: audience.when for name, audience in definitions.audiences.items()},
         stages=tuple((rule.stage, rule.when) for rule in definitions.stages),
+        merges=definitions.workspace.merges,
     )
     # One light question per rule and the order kept here: a third of the time of asking "stage = 'x'" for each stage,
     # which repeats all rules before it. The last rule holds for all.

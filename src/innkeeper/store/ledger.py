@@ -96,6 +96,13 @@ class Claim(NamedTuple):
     put_back: int
 
 
+class Needs(NamedTuple):
+    """What purposes need before they may write: a word of consent, and that it was confirmed."""
+
+    consent: Callable[[str], bool]
+    confirmation: Callable[[str], bool]
+
+
 class Ledger:
     """The ledger of a workspace, for one worker."""
 
@@ -112,6 +119,7 @@ class Ledger:
         limit: int = 200,
         lease_until: Instant,
         needs_consent: Callable[[str], bool],
+        needs_confirmation: Callable[[str], bool] = lambda purpose: False,
     ) -> Claim:
         """Claim what is due, in one transaction that reads again whether each may go.
 
@@ -121,6 +129,7 @@ class Ledger:
             limit: At most so many rows are looked at.
             lease_until: When the claim is over, by the machine's clock.
             needs_consent: Whether a purpose needs a word of consent.
+            needs_confirmation: Whether that word must have been confirmed (double opt-in).
         """
         # A look without the write lock first: mostly nothing is due.
         if not self._due(self.state.connection, now, subjects, 1):
@@ -128,7 +137,8 @@ class Ledger:
         with self.state.transaction() as connection:
             due = self._due(connection, now, subjects, limit)
             permissions = Permissions(connection, sorted({row.subject for row in due}))
-            changes = [self._verdict(row, now, permissions, needs_consent) for row in due]
+            needs = Needs(needs_consent, needs_confirmation)
+            changes = [self._verdict(row, now, permissions, needs) for row in due]
             self._apply(connection, changes)
             connection.executemany(
                 "UPDATE deliveries SET worker = ?, lease_until = ?, attempts = attempts + 1 WHERE id = ?",
@@ -153,20 +163,16 @@ class Ledger:
         rows = connection.execute(_DUE_OF, {**bound, "subjects": dumps(list(subjects))})
         return [Row(*row) for row in rows]
 
-    def _verdict(
-        self, row: Row, now: Instant | None, permissions: Permissions, needs_consent: Callable[[str], bool]
-    ) -> Change:
+    def _verdict(self, row: Row, now: Instant | None, permissions: Permissions, needs: Needs) -> Change:
         at = max(row.planned_at, row.not_before) if now is None else now
         if at > row.expires_at:
             return _end(row, "expired", at, "expired")
         if permissions.suppressed(row.subject, row.channel):
             return _end(row, "suppressed", at, "suppressed")
         if row.kind != "transactional":
-            consent = permissions.consent(row.subject, row.purpose, row.channel, row.topic)
-            if consent is False:
-                return _end(row, "suppressed", at, "consent_withdrawn")
-            if consent is None and needs_consent(row.purpose):
-                return _end(row, "suppressed", at, "no_consent")
+            refused = _refused(row, permissions, needs)
+            if refused:
+                return _end(row, "suppressed", at, refused)
             until = quiet_until(at, row.quiet)
             if until is not None:
                 return Change(row, "planned", "planned", at, "quiet_hours", not_before=until)
@@ -271,6 +277,17 @@ def _settles(connection: sqlite3.Connection, change: Change) -> bool:
     if change.before != "committing" or change.after not in ("accepted", "rejected"):
         return False
     return connection.execute(_SETTLE, _bound(change)).rowcount == 1
+
+
+def _refused(row: Row, permissions: Permissions, needs: Needs) -> str:
+    """Why consent does not let a row go; empty when it does."""
+    scope = row.subject, row.purpose, row.channel, row.topic
+    consent = permissions.consent(*scope)
+    if consent is False:
+        return "consent_withdrawn"
+    if needs.confirmation(row.purpose) and not permissions.confirmed(*scope):
+        return "not_confirmed" if consent else "no_consent"
+    return "no_consent" if consent is None and needs.consent(row.purpose) else ""
 
 
 def _end(row: Row, state: str, at: Instant, reason: str) -> Change:

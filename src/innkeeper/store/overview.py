@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any, Protocol
@@ -124,16 +125,24 @@ def happenings(connection: sqlite3.Connection, bulk: Rows, subject: str, until: 
     identifiers = [subject]
     if subject.startswith(USER):
         identifiers += [row[0] for row in connection.execute(_statements()["links"], {"user": subject})]
+    return happenings_of(bulk, identifiers, until)
+
+
+def happenings_of(
+    bulk: Rows, identifiers: Sequence[str], until: Instant, without: Collection[int] = ()
+) -> list[Happening]:
+    """The events of some identifiers in the order in which they happened, *without* those of some places."""
     found = bulk.rows(
-        "SELECT ts, source, type, name, properties, traits FROM events"
+        "SELECT ts, source, type, name, properties, traits, seq FROM events"
         " WHERE identifier IN (SELECT unnest(?::VARCHAR[])) AND ts <= ?"
         " ORDER BY ts, source = 'innkeeper', seq NULLS LAST",
-        [identifiers, until],
+        [list(identifiers), until],
     )
     return [
         Happening(at=at, own=source == "innkeeper", type=kind, name=name, properties=loads(properties or "{}"),
                   traits=loads(traits or "{}"))
-        for at, source, kind, name, properties, traits in found
+        for at, source, kind, name, properties, traits, seq in found
+        if seq not in without
     ]  # fmt: skip
 
 

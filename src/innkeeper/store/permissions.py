@@ -14,7 +14,7 @@ from typing import NamedTuple
 from innkeeper.decisions.gates import quiet_hours
 from innkeeper.decisions.policy import QuietHours
 from innkeeper.kernel.json import dumps, loads
-from innkeeper.kernel.time import Instant
+from innkeeper.kernel.time import BEGINNING, Instant
 
 _CONSENTS = (
     "SELECT subject, identifier, purpose, channel, topic, given, at FROM consents"
@@ -24,6 +24,23 @@ _SUPPRESSIONS = (
     "SELECT subject, identifier, channel, suppressed, at FROM suppressions"
     " WHERE subject IN (SELECT value FROM json_each(?))"
 )
+
+
+_OPTINS = (
+    "SELECT subject, identifier, purpose, channel, topic, confirmed_at, withdrawn_at FROM optins"
+    " WHERE subject IN (SELECT value FROM json_each(?))"
+)
+
+
+class OptIn(NamedTuple):
+    """When one scope was last confirmed and last withdrawn; BEGINNING: never."""
+
+    identifier: str
+    purpose: str
+    channel: str
+    topic: str
+    confirmed_at: Instant
+    withdrawn_at: Instant
 
 
 class Word(NamedTuple):
@@ -43,11 +60,16 @@ class Permissions:
     def __init__(self, connection: sqlite3.Connection, subjects: Sequence[str]) -> None:
         self._consents: dict[str, list[Word]] = defaultdict(list)
         self._suppressions: dict[str, list[Word]] = defaultdict(list)
+        self._optins: dict[str, list[OptIn]] = defaultdict(list)
         bound = (dumps(list(subjects)),)
         for subject, identifier, purpose, channel, topic, given, at in connection.execute(_CONSENTS, bound):
             self._consents[subject].append(Word(identifier, purpose, channel, topic, bool(given), at))
         for subject, identifier, channel, suppressed, at in connection.execute(_SUPPRESSIONS, bound):
             self._suppressions[subject].append(Word(identifier, "", channel, "", not suppressed, at))
+
+        for subject, *scope, confirmed, withdrawn in connection.execute(_OPTINS, bound):
+            marks = (BEGINNING if at is None else at for at in (confirmed, withdrawn))
+            self._optins[subject].append(OptIn(*scope, *marks))
 
     def suppressed(self, subject: str, channel: str) -> bool:
         """Whether the latest word of any identifier closes the channel."""
@@ -57,11 +79,26 @@ class Permissions:
         """The latest word of each identifier, the stricter across them; None when nobody has said one."""
         return _strictest(self._consents[subject], purpose, channel, topic or "")
 
+    def confirmed(self, subject: str, purpose: str, channel: str, topic: str | None) -> bool:
+        """Whether consent was confirmed (double opt-in) after the last withdrawal."""
+        marks = [each for each in self._optins[subject] if _applies(each, purpose, channel, topic or "")]
+        said_no = [
+            word.at
+            for word in self._consents[subject]
+            if not word.allows and _applies(word, purpose, channel, topic or "")
+        ]
+        withdrawn = max([BEGINNING, *said_no, *(each.withdrawn_at for each in marks)])
+        return any(each.confirmed_at > withdrawn for each in marks)
+
+
+def _applies(word: Word | OptIn, purpose: str, channel: str, topic: str) -> bool:
+    return word.purpose in ("", purpose) and word.channel in ("", channel) and word.topic in ("", topic)
+
 
 def _strictest(words: Sequence[Word], purpose: str, channel: str, topic: str) -> bool | None:
     latest: dict[str, Word] = {}
     for word in words:
-        if word.purpose in ("", purpose) and word.channel in ("", channel) and word.topic in ("", topic):
+        if _applies(word, purpose, channel, topic):
             old = latest.get(word.identifier)
             # Of two words of one instant the one that forbids counts.
             if old is None or (word.at, not word.allows) > (old.at, not old.allows):

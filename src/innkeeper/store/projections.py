@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 
 from innkeeper.events import outputs as o
+from innkeeper.events.reserved import reserved_in
+from innkeeper.events.types import Event
 from innkeeper.kernel.ids import ANONYMOUS, USER, output_id
 from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import Instant, format_instant
@@ -63,6 +65,8 @@ class Projections:
         self._tasks: list[tuple[object, ...]] = []
         self._consents: list[tuple[object, ...]] = []
         self._suppressions: list[tuple[object, ...]] = []
+        self._optins: list[tuple[object, ...]] = []
+        self._reserved: list[tuple[object, ...]] = []
         self._cancelled: list[tuple[object, ...]] = []
         self._parked: list[tuple[object, ...]] = []
         self._refused: list[tuple[object, ...]] = []
@@ -91,6 +95,11 @@ class Projections:
                 self._suppressions.append(
                     (subject, output.identifier, output.channel or "", int(output.suppressed), output.reason, output.at)
                 )
+            case o.OptInRecorded():
+                self._optins.append(
+                    (subject, output.identifier, output.purpose or "", output.channel or "", output.topic or "",
+                     output.confirmed_at, output.withdrawn_at)
+                )  # fmt: skip
             case o.ProfileParked():
                 self._parked.append((subject, output.error, at))
             case o.JourneyEntered():
@@ -110,6 +119,10 @@ class Projections:
         """Record that the ledger refused what the gates had allowed: no value for the template, no consent any more."""
         self._refused.append((at, at, delivery))
 
+    def count_reserved(self, event: Event, at: Instant) -> None:
+        """Count the reserved names that an event told."""
+        self._reserved += [(event.source, name, at) for name in reserved_in(event.traits)]
+
     def write(self, connection: sqlite3.Connection) -> None:
         """Write everything collected, and forget it."""
         steps: list[tuple[object, ...]] = [(step, enrollment) for enrollment, step in self._stepped.items()]
@@ -124,6 +137,8 @@ class Projections:
             (_INSERT_TASK, self._tasks),
             (_UPSERT_CONSENT, self._consents),
             (_UPSERT_SUPPRESSION, self._suppressions),
+            (_UPSERT_OPTIN, self._optins),
+            (_COUNT_RESERVED, self._reserved),
             (_CANCEL, self._cancelled),
             (_REFUSE, self._refused),
         ):
@@ -134,7 +149,7 @@ class Projections:
 
 def move_subject(connection: sqlite3.Connection, before: str, after: str, *, identifier: str | None = None) -> None:
     """Rows of one profile belong to another from now on; with *identifier*, only those made under it."""
-    for table in ("enrollments", "deliveries", "decisions", "tasks", "consents", "suppressions"):
+    for table in ("enrollments", "deliveries", "decisions", "tasks", "consents", "suppressions", "optins"):
         sql = "UPDATE " + table + " SET subject = ? WHERE subject = ?"  # noqa: S608 – names of ours
         if identifier is None:
             connection.execute(sql, (after, before))
@@ -200,6 +215,15 @@ _UPSERT_SUPPRESSION = (
     "INSERT INTO suppressions (subject, identifier, channel, suppressed, reason, at) VALUES (?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (subject, identifier, channel) DO UPDATE SET"
     " suppressed = excluded.suppressed, reason = excluded.reason, at = excluded.at"
+)
+_UPSERT_OPTIN = (
+    "INSERT INTO optins (subject, identifier, purpose, channel, topic, confirmed_at, withdrawn_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (subject, identifier, purpose, channel, topic) DO UPDATE SET"
+    " confirmed_at = excluded.confirmed_at, withdrawn_at = excluded.withdrawn_at"
+)
+_COUNT_RESERVED = (
+    "INSERT INTO reserved (source, name, count, last_at) VALUES (?, ?, 1, ?) ON CONFLICT (source, name) DO UPDATE SET"
+    " count = count + 1, last_at = max(last_at, excluded.last_at)"
 )
 _CANCEL = (
     "UPDATE deliveries SET state = 'cancelled', reason = ?, state_at = ?, receipt = 'pending'"

@@ -72,6 +72,14 @@ def journey_counts(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
     return told
 
 
+def reserved_counts(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+    """How often each source told names that are reserved and were left out."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'reserved'").fetchone():
+        return []  # a state of an earlier version that nothing has written to since
+    rows = connection.execute("SELECT source, name, count, last_at FROM reserved ORDER BY source, name")
+    return [_instants(row, "last_at") for row in _dicts(rows)]
+
+
 def profile_rows(connection: sqlite3.Connection, subject: str, *, at: Instant | None = None) -> dict[str, list[Any]]:
     """What the store knows of one profile besides its state: enrollments, deliveries, tasks.
 

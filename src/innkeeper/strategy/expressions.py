@@ -34,7 +34,12 @@ class Written:
 
 
 # code of a finding -> the key of strategy.yaml that declares such names
-_SECTIONS = {"unknown-event": "events", "unknown-property": "events", "unknown-trait": "traits"}
+_SECTIONS = {
+    "unknown-event": "events",
+    "unknown-property": "events",
+    "unknown-trait": "traits",
+    "unknown-memory": "memories",
+}
 _HOW_TO_DECLARE = "declare it in strategy.yaml under {}, or import the events first"
 
 
@@ -71,6 +76,8 @@ def catalog_of(definitions: Definitions, known: KnownNames, broken: Mapping[str,
             *((stage.stage, stage.when) for stage in definitions.stages),
             *((name, unread) for name in broken["stage"]),
         ),
+        merges=definitions.workspace.merges,
+        memories=known.memories,
     )
 
 

@@ -18,8 +18,10 @@ from innkeeper.kernel.errors import did_you_mean
 from innkeeper.kernel.located import Findings, Located, Place
 
 _VARIABLE = re.compile(r"(profile|event)\.([A-Za-z_$][\w$]*)")
+_MEMORY = re.compile(r"profile\.memories\.([A-Za-z_$][\w$]*)")
+_SECTIONS = {"trait": "traits", "memory": "memories", "property": "events"}
 # What templates read of a profile besides its traits.
-_PROFILE_OWN = frozenset({"id"})
+_PROFILE_OWN = frozenset({"id", "memories"})
 
 
 def steps_of(steps: Iterable[Step]) -> Iterator[Step]:
@@ -94,6 +96,9 @@ class NameChecker:
             )
             if found[1] == "event":
                 self._property(found[2], events, where)
+            elif (about := _MEMORY.match(path)) is not None:
+                if about[1] not in self.catalog.memories:
+                    self._unknown("memory", about[1], "", self.catalog.memories, where)
             elif found[2] not in self.catalog.trait_names | _PROFILE_OWN:
                 self._unknown("trait", found[2], "", self.catalog.trait_names, where)
 
@@ -109,6 +114,5 @@ class NameChecker:
             where,
             f"unknown-{what}",
             f"nobody has declared or sent the {what} '{name}'{of}",
-            did_you_mean(name, known)
-            or f"declare it in strategy.yaml under {'traits' if what == 'trait' else 'events'}",
+            did_you_mean(name, known) or f"declare it in strategy.yaml under {_SECTIONS[what]}",
         )

@@ -30,12 +30,18 @@ from innkeeper.strategy.message_files import message_files
 from innkeeper.strategy.names import check_name
 from innkeeper.strategy.read_channels import read_channels
 from innkeeper.strategy.read_workspace import read_workspace
-from innkeeper.strategy.references import cap_mentions, check_mentions, journey_mentions, message_mentions
+from innkeeper.strategy.references import (
+    cap_mentions,
+    check_mentions,
+    journey_mentions,
+    message_mentions,
+    trait_mentions,
+)
 from innkeeper.strategy.types import AudienceDefinition, Definitions, StageDefinition, Workspace
 from innkeeper.strategy.yaml import read_yaml
 
 #: Codes of findings about names that nobody has declared or sent; `--allow-unknown` makes them warnings.
-UNKNOWN_NAMES = frozenset({"unknown-event", "unknown-property", "unknown-trait", "unknown-stage"})
+UNKNOWN_NAMES = frozenset({"unknown-event", "unknown-property", "unknown-trait", "unknown-stage", "unknown-memory"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +121,9 @@ class _Loading:
             policies=policies or Policies(),
             channels=self._channels(),
         )
-        declared = KnownNames(events=workspace.events, traits=workspace.traits | traits_set(journeys))
+        declared = KnownNames(
+            events=workspace.events, traits=workspace.traits | traits_set(journeys), memories=workspace.memories
+        )
         names = join(declared, log_names)
         catalog = catalog_of(definitions, names, self.broken)
         known: dict[str, Collection[str] | None] = {
@@ -126,7 +134,10 @@ class _Loading:
             "event": catalog.event_names,
         }
         mentions = chain(
-            message_mentions(message_parts), cap_mentions(policies_node), journey_mentions(definitions.journeys)
+            message_mentions(message_parts),
+            cap_mentions(policies_node),
+            journey_mentions(definitions.journeys),
+            trait_mentions(workspace.declared),
         )
         check_mentions(mentions, known, self.findings)
         check_expressions([*self.written, *_journey_expressions(definitions)], catalog, self.findings)

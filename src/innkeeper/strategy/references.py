@@ -11,6 +11,7 @@ from innkeeper.content.message import MessageFile
 from innkeeper.journeys.definition import Journey, Mention
 from innkeeper.kernel.errors import did_you_mean
 from innkeeper.kernel.located import Findings, Located, Place
+from innkeeper.strategy.read_traits import TraitDefinition
 
 #: Where each kind of thing is declared, for the fix.
 _DECLARED_IN = {
@@ -72,6 +73,13 @@ def cap_mentions(policies: Located | None) -> Iterator[Mention]:
     caps = policies.value.get("caps") if policies is not None and isinstance(policies.value, dict) else None
     for cap in caps.value if caps is not None and isinstance(caps.value, list) else []:
         yield from _keys(cap)
+
+
+def trait_mentions(traits: Mapping[str, TraitDefinition]) -> Iterator[Mention]:
+    """The purposes that declared traits are kept for."""
+    for trait in traits.values():
+        if trait.purpose is not None:
+            yield Mention(kind="purpose", name=trait.purpose, place=trait.purpose_place)
 
 
 def _keys(node: Located) -> Iterator[Mention]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from innkeeper.audiences.merges import Merges
 from innkeeper.audiences.nodes import Expression
 from innkeeper.channels.contract import ChannelConfig
 from innkeeper.content.types import Message
 from innkeeper.decisions.policy import Policies
 from innkeeper.journeys.definition import Journey
 from innkeeper.kernel.located import NOWHERE, Place
+from innkeeper.strategy.read_sources import Source
+from innkeeper.strategy.read_traits import TraitDefinition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +20,9 @@ class Workspace:
     """`strategy.yaml`: `name, zone, locale, currency`, and the declared names.
 
     `events` maps each declared event to its declared property names; `traits` are declared trait names. They join what
-    the log has seen: a name that is in neither is an error in an expression.
+    the log has seen: a name that is in neither is an error in an expression. `declared` holds what more is said of a
+    trait, `memories` what guests are remembered by. `sources` are the declared ones; any other
+    has the defaults of `Source`.
     """
 
     name: str = "workspace"
@@ -26,6 +31,15 @@ class Workspace:
     currency: str = "EUR"
     events: dict[str, frozenset[str]] = field(default_factory=dict)
     traits: frozenset[str] = frozenset()
+    declared: dict[str, TraitDefinition] = field(default_factory=dict)
+    sources: dict[str, Source] = field(default_factory=dict)
+    memories: frozenset[str] = frozenset()
+
+    @property
+    def merges(self) -> Merges:
+        """How traits are merged, and how far each source is trusted."""
+        rules = {name: each.rule for name, each in self.declared.items() if each.rule.merge != "newest"}
+        return Merges(rules=rules, trust={name: each.trust for name, each in self.sources.items()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
+from innkeeper.audiences.merges import NEWEST, Merges
 from innkeeper.content.addresses import is_email
 from innkeeper.decisions.candidate import Candidate, Sight
 from innkeeper.decisions.gates.contract import Answer, Gate
@@ -16,10 +17,10 @@ ADDRESS_TRAITS = {"sms": "phone", "whatsapp": "phone", "phone": "phone"}
 _PHONE = re.compile(r"\+?[0-9][0-9 ().-]{4,24}\Z")
 
 
-def address_of(state: ProfileState, channel: str) -> tuple[str | None, str]:
+def address_of(state: ProfileState, channel: str, merges: Merges = NEWEST) -> tuple[str | None, str]:
     """The profile's address in a channel (None: absent or invalid) and the trait it comes from."""
     trait = ADDRESS_TRAITS.get(channel, "email")
-    value = trait_value(state, trait)
+    value = trait_value(state, trait, merges)
     if not isinstance(value, str):
         return None, trait
     address = value.strip()
@@ -39,7 +40,8 @@ class Addressable(Gate):
 
     def answer(self, candidate: Candidate, sight: Sight) -> Answer:
         """Whether there is an address."""
-        address, trait = address_of(sight.state, candidate.message.channel)
+        address, trait = address_of(sight.state, candidate.message.channel, sight.merges)
         if address is not None:
             return Answer(facts={"trait": trait, "address": address})
-        return Answer(reason="no_address", facts={"trait": trait, "value": trait_value(sight.state, trait)})
+        value = trait_value(sight.state, trait, sight.merges)
+        return Answer(reason="no_address", facts={"trait": trait, "value": value})

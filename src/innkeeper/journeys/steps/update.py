@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from innkeeper.audiences.types import MISSING
 from innkeeper.content.render import render_text
 from innkeeper.events.outputs import TraitsUpdated
+from innkeeper.events.reserved import is_reserved
 from innkeeper.events.types import ENGINE_SOURCE
 from innkeeper.journeys.definition import Step
 from innkeeper.journeys.moves import NEXT, Move
@@ -54,7 +55,7 @@ class Update(Step):
         message_id = turn.next_message_id()
         facts = turn.state.facts.setdefault(enrollment.identifier, Facts(turn.now))
         for name, value in values.items():
-            if set_trait(facts, name, value, turn.now, ENGINE_SOURCE, message_id):
+            if set_trait(facts, name, value, turn.now, ENGINE_SOURCE, message_id, turn.rules.merges):
                 turn.trait_changed(name)
                 turn.trace.append(f"update of traits.{name} in journey '{enrollment.journey}'")
         turn.outputs.append(
@@ -87,6 +88,10 @@ def read(node: Located, script: Script) -> Update | None:
     if not isinstance(value, dict) or not value:
         script.findings.add(node, "not-traits", "'update' needs traits and their values", "- update: { tier: gold }")
         return None
+    for name in filter(is_reserved, value):
+        script.findings.add(
+            value[name], "reserved-name", f"'{name}' is not for journeys to say", "choose another name for the trait"
+        )
     for item in value.values():
         if isinstance(item.value, str):
             script.mention("template", item.value, item)

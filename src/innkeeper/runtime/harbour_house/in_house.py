@@ -22,6 +22,14 @@ _NOTES = (
     ("plans", "Asked about tickets for fado on Friday."),
     ("medicine", "Needs a fridge for medicine."),
 )
+#: What of a remark the house remembers: about what, and which value, and whether the guest said so.
+_REMEMBERED = {
+    "Light sleeper, asked for a room away from the lift.": ("room", "away from the lift", True),
+    "Prefers a firm pillow.": ("pillow", "firm", True),
+    "No nuts; quite serious about it.": ("food", "no nuts", True),
+    "Loved the sardines last time, asked whether they are in season.": ("food", "sardines", False),
+    "Drinks oat milk with breakfast.": ("breakfast", "oat milk", False),
+}
 _OUTLETS = ((("Tide", 4_200, 9_800), 5), (("Lantern Bar", 1_100, 4_600), 4), (("Breakfast terrace", 1_600, 3_600), 4))
 _TREATMENTS = (("sea salt scrub", 7_800), ("deep massage", 9_600), ("hammam", 5_200), ("morning yoga", 2_400))
 _SERVICES = (
@@ -100,8 +108,15 @@ class Stay:
             note = {"note": text, "note_topic": topic, "note_by": dice.pick(("Amélia", "Jorge", "Sunita"))}
         room = f"{dice.between(1, 5)}{dice.between(1, 24):02d}"
         self.track(at, "Checked In", room_number=room, first_stay=self.guest.stays == 0, **note)
+        if note and note["note"] in _REMEMBERED:
+            self._remember(at + 40 * SECOND, _REMEMBERED[note["note"]], note["note_by"], note["note"])
         self.guest.stays += 1
         return at
+
+    def _remember(self, at: Instant, memory: tuple[str, str, bool], by: str, note: str) -> None:
+        about, value, explicit = memory
+        said: Line = {"about": about, "value": value, "explicit": explicit, "by": by, "note": note}
+        self.diary.track(self.guest, at, "Memory Noted", said)
 
     def days(self, arrived: Instant) -> None:
         """Dinners, treatments, requests, and what goes wrong."""
@@ -120,7 +135,11 @@ class Stay:
                 minutes = dice.decile((3, 5, 7, 9, 11, 14, 17, 22, 30, 45, 120))
                 self.mood -= 6 if minutes > 40 else 0
                 asked = self.diary.later(evening, 5, 100)
-                self.track(asked, "Service Requested", category=dice.weighted(_SERVICES), minutes=minutes)
+                category = dice.weighted(_SERVICES)
+                self.track(asked, "Service Requested", category=category, minutes=minutes)
+                if category == "extra pillow":
+                    wish = ("pillow", "one more", False)
+                    self._remember(asked + MINUTE, wish, "housekeeping", "Asked for an extra pillow.")
             if self.guest.uses_app and dice.chance(55):
                 self._app(self.diary.later(evening, 1, 120), dice.between(2, 6))
         if dice.chance(11):

@@ -1,0 +1,89 @@
+"""Everything about one customer in one answer: the profile, its path, its messages and tasks, its timeline.
+
+Reads only. What the fold knows: `profiles/portrait.py`; of a past instant: `past.py`; in words: `cli/profile_told.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from innkeeper.kernel.errors import UsageError
+from innkeeper.kernel.time import Instant, format_instant
+from innkeeper.lifecycle import World
+from innkeeper.measurement.story import Happening, tell
+from innkeeper.profiles.portrait import portrait
+from innkeeper.profiles.state import ProfileState
+from innkeeper.runtime import definitions as applied
+from innkeeper.runtime.lookup import subject_of
+from innkeeper.runtime.past import known
+from innkeeper.store.bulk import Bulk
+from innkeeper.store.overview import happenings_of
+from innkeeper.store.queries import profile_rows
+from innkeeper.store.state import State
+
+
+def find(home: Path, store: State, id: str, at: Instant | None) -> tuple[ProfileState, World, Instant]:
+    """A profile as the engine knew it, the definitions of then, and the instant.
+
+    Raises:
+        UsageError: Nobody of that id was known then.
+    """
+    state, world, moment = known(home, subject_of(store, id), at)
+    if state is None:
+        raise UsageError(
+            f"nobody is known as '{id}'" + ("" if at is None else f" at {format_instant(at)}"),
+            code="unknown-profile",
+            fix="an id is a user id, or namespace:value, e.g. anonymous_id:9f3a; see: innkeeper events list",
+        )
+    return state, world, moment
+
+
+def look(home: Path, id: str, at: Instant | None, timeline: int) -> dict[str, Any]:
+    """The JSON of `profile show`; the last *timeline* lines of what happened.
+
+    Raises:
+        UsageError: Nobody of that id was known then.
+    """
+    with State.open(home, readonly=True) as store:
+        state, world, moment = find(home, store, id, at)
+        rows = profile_rows(store.connection, state.subject, at=at)
+        definitions = applied.applied(store)
+        unheard = () if at is None else _taken_later(store, at)
+    steps = {each.id: each.step for each in state.enrollments}
+    for row in rows["enrollments"]:
+        row["step"] = steps.get(row["id"], row["step"])
+    sources = {} if definitions is None else definitions.workspace.sources
+    verifies = {name: each.verifies for name, each in sources.items()}
+    told = portrait(state, world.profiles.zone, moment, world.profiles.merges, verifies)
+    with Bulk.open(home) as bulk:
+        happened = happenings_of(bulk, told["identifiers"], moment, unheard)
+    return told | {"path": _path(happened)} | rows | _timeline(happened, told["zone"], timeline)
+
+
+def _taken_later(store: State, at: Instant) -> Collection[int]:
+    """The events that had happened, but came to the engine only after an instant."""
+    found = store.connection.execute("SELECT seq FROM taken WHERE mode = 'late' AND taken_at > ?", (at,))
+    return {seq for (seq,) in found}
+
+
+def _path(happened: list[Happening]) -> list[dict[str, Any]]:
+    """The stages that were announced, in order."""
+    return [
+        {"at": format_instant(one.at), "from": one.properties.get("before"), "to": one.properties.get("stage")}
+        for one in happened
+        if one.own and one.name == "Stage Changed"
+    ]
+
+
+def _timeline(happened: list[Happening], zone: str, length: int) -> dict[str, Any]:
+    lines = tell(happened, zone)
+    shown = lines[max(0, len(lines) - length) :] if length else []
+    return {
+        "timeline": [
+            {"at": format_instant(line.at), "voice": line.voice, "text": line.text, "detail": line.detail}
+            for line in shown
+        ],
+        "timeline_lines": len(lines),
+    }
