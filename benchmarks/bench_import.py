@@ -84,10 +84,10 @@ def run(scale: Scale) -> Table:
                     )
                 )  # fmt: skip
     table.notes.append(
-        f"Batches of {BATCH_ROWS:,}. The best of {_TURNS} turns each; bare takes its turns between them, each time into "
-        "an empty table, so that both meet the same other work. An event counts when it is on disk. Beside appends the "
-        f"seal goes on, on another core; while a file comes in, it waits for {Sizes().filling_rows:,} rows or for the end "
-        "of the file. The command ends with it."
+        f"Batches of {BATCH_ROWS:,}. The best of {_TURNS} turns each; bare takes its turns between them, each time in "
+        "an empty table, so that both meet the same other work. An event counts when it is on disk. Beside appends "
+        f"the seal goes on, on another core; while a file comes in, it waits for {Sizes().filling_rows:,} rows or for "
+        "the end of the file. The command ends with it."
     )
     return table
 
