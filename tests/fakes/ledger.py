@@ -8,7 +8,7 @@ from typing import Any
 
 from innkeeper.content.types import Message, Variant
 from innkeeper.decisions.policy import Policies, Purpose
-from innkeeper.events.outputs import ConsentRecorded, DeliveryPlanned, Output, SuppressionRecorded
+from innkeeper.events.outputs import ConsentRecorded, DeliveryPlanned, OptInRecorded, Output, SuppressionRecorded
 from innkeeper.kernel.time import DAY, Instant, parse_instant
 from innkeeper.store.projections import Projections
 from innkeeper.store.state import State
@@ -70,6 +70,12 @@ def consent(number: int | str, given: bool, **changes: Any) -> ConsentRecorded:
     """A word on consent of the user `uNUMBER`."""
     fields: dict[str, Any] = {"purpose": None, "channel": None, "topic": None, "at": NOON}
     return ConsentRecorded(identifier=f"user_id:u{number}", given=given, **(fields | changes))
+
+
+def optin(number: int | str, confirmed_at: Instant | None, **changes: Any) -> OptInRecorded:
+    """When the user `uNUMBER` last confirmed (double opt-in)."""
+    fields: dict[str, Any] = {"purpose": None, "channel": None, "topic": None, "withdrawn_at": None}
+    return OptInRecorded(identifier=f"user_id:u{number}", confirmed_at=confirmed_at, **(fields | changes))
 
 
 def suppression(number: int | str, suppressed: bool, **changes: Any) -> SuppressionRecorded:

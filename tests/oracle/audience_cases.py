@@ -32,7 +32,7 @@ TRAITS = (
     ("is_admin",),
     ("address", "Tenant-Id"),
 )
-MEMORIES = (("pillow",), ("coffee",), ("pillow", "b"), ("it's",), ('q"t',))
+MEMORIES = (("pillow",), ("кофе 😀",), ("coffee",), ("pillow", "b"), ("it's",), ('q"t',))
 TEXTS = (
     "pro",
     "Pro",

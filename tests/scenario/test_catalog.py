@@ -77,7 +77,7 @@ def test_traits_against_their_declaration(workspace: Workspace) -> None:
     assert [(each["name"], each["source"], each["count"]) for each in told["reserved"]] == [("roles", "web", 1)]
     assert workspace.cli("catalog", "traits", "plan")["traits"] == [plan]
     page = workspace.shell("catalog", "traits").stdout
-    assert "declared as text: 1 values are not" in page
+    assert "declared as text: 1 value is not" in page
     assert "looks like a religion" in page
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.ledger import NOON, consent, open_state, plan, planned, states, suppression
+from fakes.ledger import NOON, consent, open_state, optin, plan, planned, states, suppression
 
 from innkeeper.kernel.errors import InternalError
 from innkeeper.kernel.time import DAY, HOUR, MINUTE, Instant, parse_instant
@@ -17,7 +17,10 @@ from innkeeper.store.state import State
 
 
 def claim(state: State, now: Instant | None = NOON, worker: str = "w", **more: Any) -> Claim:
-    options: dict[str, Any] = {"lease_until": NOON + MINUTE, "needs_consent": lambda purpose: purpose == "strict"}
+    options: dict[str, Any] = {
+        "lease_until": NOON + MINUTE, "needs_consent": lambda purpose: purpose in ("strict", "double"),
+        "needs_confirmation": lambda purpose: purpose == "double",
+    }  # fmt: skip
     return Ledger(state, worker).claim(now=now, **(options | more))
 
 
@@ -73,6 +76,14 @@ def test_a_claim_can_ask_for_some_profiles_only(tmp_path: Path) -> None:
         ([], {"purpose": "strict"}, "suppressed", "no_consent"),
         ([consent("x", True)], {"purpose": "strict"}, "claimed", ""),
         ([consent("x", True, purpose="news")], {"purpose": "strict"}, "suppressed", "no_consent"),
+        ([], {"purpose": "double"}, "suppressed", "no_consent"),
+        ([consent("x", True)], {"purpose": "double"}, "suppressed", "not_confirmed"),
+        ([consent("x", True), optin("x", NOON)], {"purpose": "double"}, "claimed", ""),
+        ([consent("x", True), optin("x", NOON, purpose="news")], {"purpose": "double"}, "suppressed", "not_confirmed"),
+        ([consent("x", True), optin("x", 5, withdrawn_at=6)], {"purpose": "double"}, "suppressed", "not_confirmed"),
+        ([consent("x", True), optin("x", 6, withdrawn_at=5)], {"purpose": "double"}, "claimed", ""),
+        ([consent("x", False), optin("x", NOON)], {"purpose": "double"}, "suppressed", "consent_withdrawn"),
+        ([consent("x", True)], {"purpose": "double", "kind": "transactional"}, "claimed", ""),
     ],
 )
 def test_the_claim_reads_again_whether_it_may_go(

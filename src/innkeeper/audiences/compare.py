@@ -35,6 +35,7 @@ from innkeeper.audiences.values import (
     membership_test,
     pair_test,
 )
+from innkeeper.events.reserved import readable
 from innkeeper.kernel.errors import InternalError, UsageError
 from innkeeper.kernel.numbers import MICRO, to_micro
 from innkeeper.kernel.time import FOREVER, Instant
@@ -75,6 +76,8 @@ class Reads:
     def path(self, node: Path) -> Callable[[FactsReader], Any]:
         """The function that looks a path up."""
         parts = node.parts
+        if node.root == "traits" and not readable(parts):
+            return lambda facts: MISSING
         if node.root == "traits":
             self.traits.add(parts[0])
             return lambda facts: facts.trait(parts)

@@ -105,7 +105,8 @@ def _remarks(one: dict[str, Any]) -> Iterator[str]:
     elif not one["declared"]:
         yield "not declared"
     if one.get("conflicts"):
-        yield f"declared as {one['type']}: {one['conflicts']:,} values are not"
+        wrong = "1 value is" if one["conflicts"] == 1 else f"{one['conflicts']:,} values are"
+        yield f"declared as {one['type']}: {wrong} not"
     elif one["mixed"]:
         yield "mixed types"
     if one["sensitive"]:

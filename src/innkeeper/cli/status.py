@@ -30,7 +30,9 @@ def command(call: Call) -> None:
             mine = [each for each in told["reserved"] if each["source"] == source]
             times = sum(each["count"] for each in mine)
             names = ", ".join(each["name"] for each in mine)
-            click.echo(f"left out   {source} told reserved names {times:,} times: {names}")
+            click.echo(
+                f"left out   {source} told reserved names {'once' if times == 1 else f'{times:,} times'}: {names}"
+            )
         lag = told["lag"]
         click.echo(f"waiting    {lag['outbox']:,} outputs for the log, {lag['deliveries']:,} deliveries")
         click.echo(f"sending    {'armed' if told['armed'] else 'disarmed'}")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from innkeeper.events.reserved import without_reserved
 from innkeeper.kernel.json import canonical
 from innkeeper.kernel.time import MINUTE, Instant
 from innkeeper.measurement.overview import OUTCOMES, StoryLine, clock, describe, reason_words
@@ -66,7 +67,7 @@ def _visit(views: list[Happening]) -> StoryLine:
 
 def _guest(one: Happening, zone: str) -> StoryLine | None:
     if one.type == "identify":
-        told = describe(one.traits, zone, limit=8)
+        told = describe(without_reserved(dict(one.traits)), zone, limit=8)
         return StoryLine(at=one.at, voice="guest", text="said who they are", detail=told) if told else None
     if one.name in _NOTES:
         return _note(one)

@@ -13,6 +13,7 @@ from innkeeper.kernel.time import Instant, format_instant
 from innkeeper.profiles.memories import memory_of
 from innkeeper.profiles.provenance import ADDRESSES, Provenance, Spoken, Verifies, provenance
 from innkeeper.profiles.state import ConsentWord, MemoryWord, ProfileState
+from innkeeper.profiles.traits import trait_names
 from innkeeper.profiles.zone import zone_of
 
 
@@ -82,8 +83,7 @@ def _double_opt_in(word: ConsentWord) -> dict[str, Any] | None:
 
 
 def _traits(state: ProfileState, merges: Merges, verifies: Verifies) -> list[dict[str, Any]]:
-    names = sorted({name for facts in state.facts.values() for name in facts.traits})
-    found = (provenance(state, name, merges, verifies) for name in names)
+    found = (provenance(state, name, merges, verifies) for name in trait_names(state))
     return [_trait(each) for each in found if each is not None]
 
 

@@ -69,6 +69,7 @@ def provenance(state: ProfileState, name: str, merges: Merges, verifies: Verifie
                 stands = word is each.newest
                 why = _why(word, rule, outcome.words[0], merges, newest=stands)
                 lost.append(Spoken(word=word, identifier=identifier, trust=trust, why=why))
+    won.sort(key=lambda one: one.identifier)
     lost.sort(key=lambda one: (-one.word.at, one.word.source, one.word.message_id))
     return Provenance(
         name=name, value=outcome.value, rule=rule, made_by=tuple(won), lost=tuple(lost),

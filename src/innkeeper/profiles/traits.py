@@ -11,7 +11,7 @@ from typing import Any
 
 from innkeeper.audiences.merges import NEWEST, Merges, Said, newer, settle
 from innkeeper.audiences.types import MISSING
-from innkeeper.events.reserved import without_reserved
+from innkeeper.events.reserved import is_reserved, without_reserved
 from innkeeper.events.types import Event
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.state import Facts, ProfileState, Trait
@@ -94,10 +94,14 @@ def trait_at(state: ProfileState, path: tuple[str, ...], merges: Merges) -> Any:
     return MISSING if value is None else value
 
 
+def trait_names(state: ProfileState) -> list[str]:
+    """The names on which something was said; states of earlier versions may hold reserved ones, which are left out."""
+    return sorted({name for facts in state.facts.values() for name in facts.traits if not is_reserved(name)})
+
+
 def all_traits(state: ProfileState, merges: Merges = NEWEST) -> dict[str, Any]:
     """All traits that have a value, by name."""
-    names = {name for facts in state.facts.values() for name in facts.traits}
-    values = {name: trait_value(state, name, merges) for name in sorted(names)}
+    values = {name: trait_value(state, name, merges) for name in trait_names(state)}
     return {name: value for name, value in values.items() if value is not None}
 
 

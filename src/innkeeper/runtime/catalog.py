@@ -51,13 +51,15 @@ SELECT owner, key, type, count(*), min(ts), max(ts), list(DISTINCT source)[:20],
   max(text, 20) FILTER (type NOT IN ('OBJECT', 'ARRAY', 'BOOLEAN', 'NULL') AND regexp_full_match(text, $candidate))
 FROM told GROUP BY owner, key, type
 """
+# Only the column of timestamps is read for it; the rest of what is older is never touched.
+_SINCE = "SELECT min(ts) FROM (SELECT ts FROM events WHERE is_input ORDER BY ts DESC LIMIT $newest)"
 _PROPERTIES = """
 SELECT name AS owner, properties AS document, source, ts, message_id FROM events
-WHERE is_input AND properties <> '{}' AND ($name IS NULL OR name = $name)
+WHERE is_input AND properties <> '{}' AND ts >= $since AND ($name IS NULL OR name = $name)
 """
 _TRAITS = """
 SELECT '' AS owner, traits AS document, source, ts, message_id FROM events
-WHERE traits <> '{}' AND (is_input OR name = 'Traits Updated')
+WHERE traits <> '{}' AND ts >= $since AND (is_input OR name = 'Traits Updated')
 """
 
 
@@ -187,12 +189,11 @@ def _mixed(said: Said) -> bool:
     return len(said.types.keys() - {"null"}) > 1
 
 
-def _said(bulk: Bulk, documents: str, parameters: Mapping[str, Any], newest: int | None = None) -> list[Said]:
+def _said(bulk: Bulk, documents: str, parameters: Mapping[str, Any], since: Instant = -(2**62)) -> list[Said]:
     """What is known of each name, the most frequent first."""
-    source = documents if newest is None else f"{documents} ORDER BY ts DESC, source, message_id LIMIT {newest:d}"
-    sql = _SAID.format(documents=source)
+    sql = _SAID.format(documents=documents)
     found: dict[tuple[str, str], Said] = {}
-    bound = {"iso": _ISO, "candidate": CANDIDATE, **parameters}
+    bound = {"iso": _ISO, "candidate": CANDIDATE, "since": since, **parameters}
     for piece in bulk.stream(sql, bound):
         for row in piece:
             found.setdefault((row[0], row[1]), Said(row[0], row[1])).add(row)
@@ -203,13 +204,15 @@ def _said(bulk: Bulk, documents: str, parameters: Mapping[str, Any], newest: int
 def sensitive_warnings(home: Path, workspace: Workspace) -> list[Problem]:
     """What arrives undeclared and looks sensitive, one warning for each; nothing where there is no log.
 
-    Of each kind the newest 100,000 events are looked at.
+    The newest 100,000 events are looked at.
     """
     if not (home / "log.db").exists():
         return []
     with Bulk.open(home) as bulk:
-        properties = _said(bulk, _PROPERTIES, {"name": None}, NEWEST)
-        told = _said(bulk, _TRAITS, {}, NEWEST)
+        since: Instant | None = bulk.rows(_SINCE, {"newest": NEWEST})[0][0]
+        if since is None:
+            return []
+        properties, told = _said(bulk, _PROPERTIES, {"name": None}, since), _said(bulk, _TRAITS, {}, since)
     known = {name: BUILT_IN_EVENTS.get(name, frozenset()) | names for name, names in workspace.events.items()}
     fresh = [each for each in properties if each.name not in known.get(each.owner, BUILT_IN_EVENTS.get(each.owner, ()))]
     fresh += [each for each in told if each.name not in workspace.traits and not is_reserved(each.name)]
