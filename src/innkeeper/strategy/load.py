@@ -31,6 +31,7 @@ from innkeeper.strategy.names import check_name
 from innkeeper.strategy.read_channels import read_channels
 from innkeeper.strategy.read_workspace import read_workspace
 from innkeeper.strategy.references import cap_mentions, check_mentions, journey_mentions, message_mentions
+from innkeeper.strategy.retention_check import check_retention, retention_mentions
 from innkeeper.strategy.types import AudienceDefinition, Definitions, StageDefinition, Workspace
 from innkeeper.strategy.yaml import read_yaml
 
@@ -126,8 +127,9 @@ class _Loading:
             "event": catalog.event_names,
         }
         mentions = chain(
-            message_mentions(message_parts), cap_mentions(policies_node), journey_mentions(definitions.journeys)
-        )
+            message_mentions(message_parts), cap_mentions(policies_node), journey_mentions(definitions.journeys),
+            retention_mentions(policies_node),
+        )  # fmt: skip
         check_mentions(mentions, known, self.findings)
         check_expressions([*self.written, *_journey_expressions(definitions)], catalog, self.findings)
         checker = NameChecker(catalog, self.findings)
@@ -135,6 +137,7 @@ class _Loading:
             checker.journey(journey, journey_nodes[name])
         for message in messages.values():
             checker.message(message, journeys.values())
+        check_retention(definitions, self.findings)
         return definitions
 
     def _single(self, path: str) -> Located | None:
