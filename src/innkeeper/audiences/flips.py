@@ -18,6 +18,7 @@ from innkeeper.audiences.live import compile_live
 from innkeeper.audiences.nodes import Expression
 from innkeeper.audiences.types import MISSING, Accumulator, Condition
 from innkeeper.audiences.values import reader
+from innkeeper.events.retention import CARRIED
 from innkeeper.events.types import Event
 from innkeeper.kernel.errors import InternalError
 from innkeeper.kernel.ids import ANONYMOUS, USER
@@ -34,10 +35,12 @@ WITH firsts AS (
   FROM events
   WHERE ts <= $until
     AND ((is_input AND list_contains($names, name))
+      OR (source = 'innkeeper' AND name = 'Facts Carried')
       OR ($traits AND traits <> '{}' AND (is_input OR name = 'Traits Updated')))
   UNION ALL
   SELECT identifier, min(ts), 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-  FROM events WHERE ts <= $until AND is_input GROUP BY identifier
+  FROM events WHERE ts <= $until AND (is_input OR (source = 'innkeeper' AND name = 'Facts Carried'))
+  GROUP BY identifier
   UNION ALL
   SELECT 'anonymous_id:' || anonymous_id, ts, 2, NULL, NULL, NULL, NULL, NULL, NULL, user_id
   FROM links WHERE ts <= $until
@@ -183,11 +186,20 @@ class _Profile:
             states = self.folded[identifier]
             for summary in self.by_event.get(event.name, ()):
                 states[summary.key] = summary.add(states.get(summary.key), event)
+        elif event.name == CARRIED:
+            self.resume(event.properties["accumulators"], self.folded[identifier])
         newest = self.newest[identifier]
         for name, value in event.traits.items():
             stamp = (event.timestamp, event.source, event.message_id)
             if name not in newest or newest[name][:3] < stamp:
                 newest[name] = (*stamp, value)
+
+    def resume(self, totals: dict[str, Any], states: dict[str, Any]) -> None:
+        """Go on from what raw events that are gone had added up to."""
+        for summary in self.history.condition.accumulators:
+            total = totals.get(summary.key)
+            if total is not None:
+                states[summary.key] = summary.merge(states.get(summary.key), summary.resume(total))
 
     def stand(self, instant: Instant) -> None:
         """Bring together what belongs to the profile at an instant."""

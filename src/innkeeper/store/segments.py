@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from innkeeper.kernel.errors import OperationFailed, UsageError
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.store import duck, files, manifest, sqlite
@@ -235,7 +237,7 @@ class Sealer:
         return self._list(listed, sorted((*kept, segment), key=lambda part: part.first_seq), "compact")
 
     def _list(self, listed: Manifest, segments: Sequence[Segment], change: str) -> Manifest:
-        new = Manifest(generation=listed.generation + 1, segments=tuple(segments))
+        new = msgspec.structs.replace(listed, generation=listed.generation + 1, segments=tuple(segments))
         manifest.save(self.home, new)
         failpoint(f"{change}.listed")
         self._trim(new, change)
@@ -297,6 +299,7 @@ def restore(home: Path, database: sqlite3.Connection, *, write: bool = True) -> 
 def leftovers(folder: Path, listed: Manifest) -> list[Path]:
     """Files among the segments that the manifest does not name."""
     named = {name for segment in listed.segments for name in (segment.file, segment.index)}
+    named |= {gone.file for gone in listed.gone}
     return sorted(path for path in folder.iterdir() if path.name not in named and path.name.endswith(_ENDINGS))
 
 
