@@ -49,11 +49,12 @@ _LINKS: Final = """
 """
 # One row per summary, and one without a key that says that the identifier is there.
 _CARRIED: Final = f"""
-    SELECT identifier, ts, key, CAST(value AS VARCHAR) AS state
-    FROM (SELECT identifier, ts, properties FROM events WHERE source = '{ENGINE_SOURCE}' AND name = '{CARRIED}') AS each,
-         json_each(each.properties, '$.accumulators')
+    WITH each AS (
+        SELECT identifier, ts, properties FROM events WHERE source = '{ENGINE_SOURCE}' AND name = '{CARRIED}'
+    )
+    SELECT identifier, ts, key, CAST(value AS VARCHAR) AS state FROM each, json_each(each.properties, '$.accumulators')
     UNION ALL
-    SELECT identifier, ts, '', NULL FROM events WHERE source = '{ENGINE_SOURCE}' AND name = '{CARRIED}'
+    SELECT identifier, ts, '', NULL FROM each
 """  # noqa: S608 – constants
 
 

@@ -92,11 +92,8 @@ class LettingGo(Sealer):
         for segment in listed.segments:
             segments += self._rest(engine, segment, generation)
         if duck.run(engine, "SELECT count(*) FROM brought")[0][0]:
-            duck.run(
-                engine,
-                f"CREATE TABLE placed AS SELECT * REPLACE (row_number() OVER (ORDER BY message_id) + {first - 1:d} AS seq) "
-                "FROM brought",
-            )
+            place = f"{first - 1:d} + row_number() OVER (ORDER BY message_id)"
+            duck.run(engine, f"CREATE TABLE placed AS SELECT * REPLACE ({place} AS seq) FROM brought")  # noqa: S608
             segments.append(self._segment(engine, fixed_sql("placed"), common_properties(engine, "placed"), generation))
         failpoint("retain.carried")
         new = self._hashes(engine, generation)
