@@ -73,8 +73,12 @@ def answers(workspace: Workspace, *, at: str | None = None) -> dict[str, Any]:
 
     instant = None if at is None else parse_instant(at)
     audiences = Audiences(workspace.home)
-    found = {name: workspace.cli("audience", "list", f"in_audience('{name}')", *when)["ids"] for name in AUDIENCES}
-    return found | {"stages": workspace.cli("stage", "count", *when)["stages"]}
+    found: dict[str, Any] = {}
+    for name in AUDIENCES:
+        asked = audiences.understand(f"in_audience('{name}')")
+        assert audiences.gone(asked, instant) == (), name
+        found[name] = audiences.ids(asked, instant)
+    return found | {"stages": count_stages(workspace.home, instant)[1]}
 
 
 def live(workspace: Workspace) -> dict[str, list[str]]:
