@@ -94,7 +94,9 @@ class LettingGo(Sealer):
         if duck.run(engine, "SELECT count(*) FROM brought")[0][0]:
             place = f"{first - 1:d} + row_number() OVER (ORDER BY message_id)"
             duck.run(engine, f"CREATE TABLE placed AS SELECT * REPLACE ({place} AS seq) FROM brought")  # noqa: S608
-            segments.append(self._segment(engine, fixed_sql("placed"), common_properties(engine, "placed"), generation))
+            segments.append(
+                self._segment(engine, fixed_sql("placed"), common_properties(engine, "placed"), f"{generation}-carried")
+            )
         failpoint("retain.carried")
         new = self._hashes(engine, generation)
         failpoint("retain.hashed")
@@ -114,7 +116,7 @@ class LettingGo(Sealer):
             f"SELECT * FROM ({segments_sql(self.home, [segment], [])}) "  # noqa: S608
             "WHERE seq NOT IN (SELECT seq FROM leaving)"
         )
-        new = self._segment(engine, rest, Typed(segment.numbers, segment.texts), generation)
+        new = self._segment(engine, rest, Typed(segment.numbers, segment.texts), str(generation))
         if new.rows != segment.rows - leaving:
             raise OperationFailed(
                 f"{segment.file} without {leaving} rows has {new.rows} instead of {segment.rows - leaving}; nothing "
@@ -123,11 +125,11 @@ class LettingGo(Sealer):
             )  # fmt: skip
         return [new]
 
-    def _segment(self, engine: duckdb.DuckDBPyConnection, source: str, typed: Typed, generation: int) -> Segment:
+    def _segment(self, engine: duckdb.DuckDBPyConnection, source: str, typed: Typed, ending: str) -> Segment:
         typed = add_typed_columns(engine, source, "kept", typed)
         first, last = duck.run(engine, "SELECT min(seq), max(seq) FROM kept")[0]
         try:
-            return write_segment(engine, self.home, "kept", f"{first:012d}-{last:012d}-{generation}", typed, _CHANGE)
+            return write_segment(engine, self.home, "kept", f"{first:012d}-{last:012d}-{ending}", typed, _CHANGE)
         finally:
             duck.run(engine, "DROP VIEW kept")
             duck.run(engine, "DROP TABLE wide")

@@ -32,8 +32,8 @@ _MEMORY: Final = "512MB"
 _TRIM_CHUNK: Final = 25_000
 _ASIDE: Final = "forgotten"
 READERS_LOCK: Final = "readers.lock"
-#: Name of a segment: first place, last place, generation.
-NAME: Final = re.compile(r"(\d+)-(\d+)-(\d+)\.(?:parquet|hash)")
+#: Name of a segment: first place, last place, generation; one of carried facts says so.
+NAME: Final = re.compile(r"(\d+)-(\d+)-(\d+)(-carried)?\.(?:parquet|hash)")
 _SEAL_LOCK: Final = "seal.lock"
 _ENDINGS: Final = (".parquet", ".hash", ".ndjson", files.TEMPORARY)
 
@@ -182,7 +182,8 @@ class Sealer:
 
     def _is_elsewhere(self, path: Path, listed: Manifest) -> bool:
         found = NAME.match(path.name)
-        if found is None or path.name.endswith(files.TEMPORARY):
+        if found is None or found[4] or path.name.endswith(files.TEMPORARY):
+            # What carried facts are made of is there as long as the manifest does not name them.
             return True
         first, last = int(found[1]), int(found[2])
         if last <= listed.sealed_through:
