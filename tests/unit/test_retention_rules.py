@@ -73,8 +73,8 @@ def test_a_window_must_fit() -> None:
     )
     assert [(each.code, each.line) for each in found] == [("retention-too-short", 2)] * 2
     texts = [str(each) for each in found]
-    assert "'Order Completed' is kept for 60 days, but the audience 'loyal' (audiences/loyal.yaml:1)" in texts[1]
-    assert "reads it over 90 days" in texts[1]
+    assert "'Order Completed' is kept for 60 days, but the audience 'longer'" in texts[1]
+    assert "the audience 'loyal' (audiences/loyal.yaml:1) reads it over 90 days" in texts[1]
     assert "the audience 'longer' (audiences/longer.yaml:1) reads it over 100 days" in texts[1]
     assert "write Order Completed: 100 days or longer" in texts[1]
     assert "'Page Viewed' is kept for 30 days" in texts[0]

@@ -33,9 +33,9 @@ def check_retention(definitions: Definitions, findings: Findings) -> None:
         findings.add(
             place, "retention-too-short",
             "; ".join(
-                f"'{name}' is kept for {rule}, but {who} reads it over {format_duration(needed)}"
+                f"'{name}' is kept for {rule}, but "
+                + ", ".join(f"{who} reads it over {format_duration(needed)}" for who, needed in readers.items())
                 for name, readers in events.items()
-                for who, needed in readers.items()
             ),
             "under events, write "
             + ", ".join(f"{name}: {_whole_days(max(readers.values()))}" for name, readers in events.items())
