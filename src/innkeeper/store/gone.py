@@ -15,7 +15,7 @@ from typing import Final
 
 from innkeeper.events.types import LogRow
 from innkeeper.store import files, hashes
-from innkeeper.store.hashes import HashIndex
+from innkeeper.store.hashes import Asked, HashIndex
 from innkeeper.store.manifest import FOLDER, Gone, Manifest
 
 #: As many rows as a file holds at most: they pass through memory as Python's integers.
@@ -52,8 +52,8 @@ class GoneMessages:
             found = hashlib.md5(key, usedforsecurity=False).digest()
             halves = int.from_bytes(found[8:], "little"), int.from_bytes(found[:8], "little")
             wanted[halves] = row.source, row.message_id
-        lows = [low for low, _ in wanted]
-        hits = {hit for index in self._indexes.values() for hit in index.places(lows)}
+        asked = Asked([low for low, _ in wanted])
+        hits = {hit for index in self._indexes.values() for hit in index.places(asked)}
         return {wanted[hit] for hit in hits if hit in wanted}
 
     def close(self) -> None:
@@ -61,6 +61,15 @@ class GoneMessages:
         for index in self._indexes.values():
             index.close()
         self._indexes.clear()
+
+
+def found(home: Path) -> tuple[Gone, ...]:
+    """The files that lie there, for a manifest that has to be made again."""
+    made = []
+    for path in sorted((home / FOLDER).glob("gone-*.hash")):
+        with files.translated(path), path.open("rb") as file:
+            made.append(Gone(file=path.name, rows=hashes.rows_of(file.read(32))))
+    return tuple(made)
 
 
 def write(home: Path, name: str, pairs: Iterable[tuple[int, int]]) -> Gone:
