@@ -60,7 +60,7 @@ def assert_live_equals_bulk(home: Path) -> None:
     for name, definition in audiences.definitions.audiences.items():
         asked = audiences.understand(f"in_audience('{name}')")
         assert set(audiences.ids(asked, None)) == members.get(name, set()), (name, definition.description)
-    _, counted = count_stages(home, None)
+    _, counted, _ = count_stages(home, None)
     assert {name: number for name, number in counted.items() if number} == stages
 
 

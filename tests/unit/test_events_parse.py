@@ -63,7 +63,7 @@ def test_a_track_event_becomes_a_row() -> None:
         received_at=7,
         properties='{"total":9.5}',
         traits="{}",
-        context='{"ip":"203.0.113.1"}',
+        context='{"ip":"203.0.113.0"}',
         extra='{"channel":"server"}',
     )
 

@@ -61,6 +61,14 @@ class Summary(ABC):
     def read(self, facts: FactsReader, now: Instant) -> tuple[Any, Instant]:
         """The total at *now*, None when nothing counts, and when it could next change by time alone."""
 
+    def carry(self, state: Any) -> Any:
+        """The total that stands in for events which go, all of them older than every window; None: nothing to carry."""
+        return None
+
+    def resume(self, total: Any) -> Any:
+        """The state that a carried total is: `merge` it with that of the events which are left."""
+        return None
+
 
 class Total(Summary):
     """No window: the total of everything."""
@@ -84,6 +92,14 @@ class Total(Summary):
     def read(self, facts: FactsReader, now: Instant) -> tuple[Any, Instant]:
         """See `Summary`."""
         return facts.accumulated(self), FOREVER
+
+    def carry(self, state: Any) -> Any:
+        """See `Summary`."""
+        return state
+
+    def resume(self, total: Any) -> Any:
+        """See `Summary`."""
+        return total
 
 
 class Newest(Summary):
@@ -231,7 +247,17 @@ class Settled(Summary):
             return b if a is None else a
         return self._kind.combine(a, b)
 
+    def carry(self, state: Any) -> Any:
+        """See `Summary`; events that go are older than `before`, so that all of them are in for every later instant."""
+        return None if state is None else self._combine(state[0], self._kind.total(state[1]) if state[1] else None)
+
+    def resume(self, total: Any) -> Any:
+        """See `Summary`."""
+        return None if total is None else [total, []]
+
     def _settle(self, base: Any, entries: list[Any]) -> list[Any]:
+        if not entries:
+            return [base, entries]
         valued = self._kind.valued
         entries.sort(key=_order if valued else None)
         cut = (entries[-1][0] if valued else entries[-1]) - self._horizon

@@ -31,11 +31,16 @@ def zone_of(timezone: Any, country: Any, default: str) -> str:
 
 
 class Question:
-    """An expression with its definitions put in, ready to be asked as of any instant."""
+    """An expression with its definitions put in, ready to be asked as of any instant.
 
-    def __init__(self, expression: Expression, catalog: Catalog, *, at: Instant, zone: str = "UTC") -> None:
+    *carried*: whether raw events went, so that what was carried of them counts too.
+    """
+
+    def __init__(
+        self, expression: Expression, catalog: Catalog, *, at: Instant, zone: str = "UTC", carried: bool = False
+    ) -> None:
         self.expression = expand(expression, catalog)
-        self.at, self.zone, self.merges = at, zone, catalog.merges
+        self.at, self.zone, self.merges, self.carried = at, zone, catalog.merges, carried
 
     @cached_property
     def sql(self) -> Query:
@@ -68,7 +73,13 @@ class Question:
 
     def _query(self, zones: Sequence[LocalZone] = (), *, wide: bool = False) -> Query:
         return members_query(
-            self.expression, at=self.at, zones=zones, default_zone=self.zone, wide=wide, merges=self.merges
+            self.expression,
+            at=self.at,
+            zones=zones,
+            default_zone=self.zone,
+            wide=wide,
+            merges=self.merges,
+            carried=self.carried,
         )
 
     def _zones(self, rows: Rows) -> list[LocalZone]:

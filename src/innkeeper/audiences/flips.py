@@ -22,6 +22,7 @@ from innkeeper.audiences.spoken import Spoken, remember
 from innkeeper.audiences.types import MISSING, Accumulator, Condition
 from innkeeper.audiences.values import reader
 from innkeeper.events.reserved import without_reserved
+from innkeeper.events.retention import CARRIED
 from innkeeper.events.types import Event
 from innkeeper.kernel.errors import InternalError
 from innkeeper.kernel.ids import ANONYMOUS, USER
@@ -38,10 +39,12 @@ WITH firsts AS (
   FROM events
   WHERE ts <= $until
     AND ((is_input AND list_contains($names, name))
+      OR (source = 'innkeeper' AND name = 'Facts Carried')
       OR ($traits AND traits <> '{}' AND (is_input OR name = 'Traits Updated')))
   UNION ALL
   SELECT identifier, min(ts), 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-  FROM events WHERE ts <= $until AND is_input GROUP BY identifier
+  FROM events WHERE ts <= $until AND (is_input OR (source = 'innkeeper' AND name = 'Facts Carried'))
+  GROUP BY identifier
   UNION ALL
   SELECT 'anonymous_id:' || anonymous_id, ts, 2, NULL, NULL, NULL, NULL, NULL, NULL, user_id
   FROM links WHERE ts <= $until
@@ -192,11 +195,20 @@ class _Profile:
             states = self.folded[identifier]
             for summary in self.by_event.get(event.name, ()):
                 states[summary.key] = summary.add(states.get(summary.key), event)
+        elif event.name == CARRIED:
+            self.resume(event.properties["accumulators"], self.folded[identifier])
         if event.name in MEMORY_EVENTS:
             remember(self.kept[identifier], event)
         said = self.said[identifier]
         for name, value in without_reserved(event.traits).items():
             said.setdefault(name, Spoken()).take(value, event)
+
+    def resume(self, totals: dict[str, Any], states: dict[str, Any]) -> None:
+        """Go on from what raw events that are gone had added up to."""
+        for summary in self.history.condition.accumulators:
+            total = totals.get(summary.key)
+            if total is not None:
+                states[summary.key] = summary.merge(states.get(summary.key), summary.resume(total))
 
     def stand(self, instant: Instant) -> None:
         """Bring together what belongs to the profile at an instant."""

@@ -19,6 +19,7 @@ from innkeeper.audiences.merges import NEWEST, Merges
 from innkeeper.audiences.nodes import Aggregate, Expression, Path, walk
 from innkeeper.audiences.operators import OPERATORS
 from innkeeper.audiences.operators.base import SqlEvent
+from innkeeper.audiences.printer import print_expression
 from innkeeper.audiences.spans import Span, back_from
 from innkeeper.audiences.sql_conditions import Columns, condition_sql, where_sql
 from innkeeper.audiences.sql_memories import memories_sql
@@ -42,7 +43,7 @@ from innkeeper.audiences.sql_values import (
 )
 from innkeeper.audiences.types import MISSING
 from innkeeper.events.reserved import readable
-from innkeeper.kernel.ids import ANONYMOUS, USER
+from innkeeper.kernel.ids import ANONYMOUS, USER, digest
 from innkeeper.kernel.time import Instant
 
 
@@ -86,7 +87,7 @@ def zones_query(at: Instant, merges: Merges = NEWEST) -> Query:
 
 def members_query(
     expression: Expression, *, at: Instant, zones: Sequence[LocalZone] = (), default_zone: str = "UTC",
-    wide: bool = False, merges: Merges = NEWEST,
+    wide: bool = False, merges: Merges = NEWEST, carried: bool = False,
 ) -> Query:  # fmt: skip
     """The members as of an instant, one row each: the subject.
 
@@ -97,8 +98,9 @@ def members_query(
         default_zone: The zone of profiles without these traits.
         wide: Whether sums may grow beyond 38 digits; asked for after an overflow, since it costs.
         merges: How traits are merged.
+        carried: Whether raw events went, so that the view `carried` has to be asked too.
     """
-    return _Statement(expression, at, zones, default_zone, wide, merges).query()
+    return _Statement(expression, at, zones, default_zone, wide, merges, carried).query()
 
 
 def anonymous_ids_query(at: Instant) -> Query:
@@ -168,6 +170,10 @@ def _holds_for_nobody(expression: Expression, at: Instant) -> bool:
     return holds
 
 
+def _columns(made: Sql) -> list[Sql]:
+    return list(made.expressions) if isinstance(made, exp.Tuple) else [made]
+
+
 class _Sources:
     """The common table expressions that do not depend on the expression."""
 
@@ -187,12 +193,12 @@ class _Sources:
             .having(one_user)
         )
 
-    def events(self, *columns: Sql) -> exp.Select:
-        """Events up to the instant, with their owner as the first column, `subject`."""
+    def events(self, *columns: Sql, view: str = "events") -> exp.Select:
+        """Events up to the instant, or what was carried of them, with their owner as the first column, `subject`."""
         owner = exp.Coalesce(this=exp.column("subject", table="o"), expressions=[exp.column("identifier", table="e")])
         return (
             exp.select(exp.alias_(owner, "subject"), *columns)
-            .from_(exp.to_table("events", alias="e"))
+            .from_(exp.to_table(view, alias="e"))
             .join(
                 exp.to_table("owned", alias="o"), join_type="left",
                 on=exp.EQ(this=exp.column("identifier", table="o"), expression=exp.column("identifier", table="e")),
@@ -211,9 +217,9 @@ class _Statement(Columns):
 
     def __init__(
         self, expression: Expression, at: Instant, zones: Sequence[LocalZone], default_zone: str, wide: bool,
-        merges: Merges,
+        merges: Merges, carried: bool,
     ) -> None:  # fmt: skip
-        self.wide = wide
+        self.wide, self.carried = wide, carried
         self.expression, self.instant, self.zones, self.default_zone = expression, at, zones, default_zone
         self.bind = Binder()
         self.sources = _Sources(self.bind, at, merges)
@@ -311,7 +317,7 @@ class _Statement(Columns):
             parts.append(("remembered", memories_sql(self.memory_names, self.sources.events, self.bind)))
             tables.append("remembered")
         if self.aggregates or self.everyone or not tables:
-            parts.append(("facts", facts))
+            parts += [("facts", facts)] if not self._is_resumed() else [("left_over", facts), *self._carried()]
             tables.insert(0, "facts")
         statement = exp.select("subject").where(condition, copy=False).from_(tables[0], copy=False)
         for table in tables[1:]:
@@ -368,9 +374,39 @@ class _Statement(Columns):
             timestamp=exp.column("ts"), number=looked.number, text=looked.text, raw=looked.raw, aggregate=filtered,
             total=lambda: self._total(looked, filtered),
         )  # fmt: skip
-        made = OPERATORS[node.function].sql(event)
-        columns = list(made.expressions) if isinstance(made, exp.Tuple) else [made]
-        return list(zip(columns, names, strict=True))
+        operator = OPERATORS[node.function]
+        build = (operator.carried.left if self._resumes(node) else None) or operator.sql
+        return list(zip(_columns(build(event)), names, strict=True))
+
+    def _resumes(self, node: Aggregate) -> bool:
+        """Whether a function goes on from carried totals: what a window leaves behind is not carried."""
+        return self.carried and node.within is None
+
+    def _is_resumed(self) -> bool:
+        """Whether carried totals take part in the answer."""
+        return self.carried and (self.everyone or any(self._resumes(node) for node in self.aggregates))
+
+    def _carried(self) -> list[tuple[str, exp.Select]]:
+        """`facts` from the events that are left and from what was carried of those that went."""
+        totals: list[Sql] = []
+        facts: list[Sql] = [exp.column("subject")]
+        for index, node in enumerate(self.aggregates):
+            names = [column.name for column in self.aggregate(node)]
+            left = [exp.column(name, table="left_over") for name in names]
+            if not self._resumes(node):
+                facts += left
+                continue
+            operator, key = OPERATORS[node.function], self.bind.bind(digest(print_expression(node)))
+            mine = exp.Case().when(exp.EQ(this=exp.column("key"), expression=key), exp.column("state"))
+            before = [f"c{index}_{number}" for number in range(len(names))]
+            totals += [
+                exp.alias_(total, name)
+                for total, name in zip(_columns(operator.carried.total(mine)), before, strict=True)
+            ]
+            both = operator.carried.together(left, [exp.column(name, table="gone") for name in before])
+            facts += [exp.alias_(column, name) for column, name in zip(_columns(both), names, strict=True)]
+        joined = exp.select(*facts).from_("left_over").join("gone", using="subject", join_type="full")
+        return [("gone", self.sources.events(*totals, view="carried")), ("facts", joined)]
 
     def _total(self, looked: Looked, filtered: Callable[[Sql], Sql]) -> Sql:
         return wide_sum(looked.number, filtered) if self.wide else filtered(exp.Sum(this=looked.number()))

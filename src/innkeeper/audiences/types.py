@@ -53,6 +53,12 @@ class Accumulator(Protocol):
     def merge(self, a: Any, b: Any) -> Any:
         """The state of both histories together; None is the empty one. Never changes *a* or *b*."""
 
+    def carry(self, state: Any) -> Any:
+        """What stands in for the events of a state once they go; None: nothing, because a window leaves them behind."""
+
+    def resume(self, total: Any) -> Any:
+        """The state that carried facts are, to be merged with that of the events which are left."""
+
 
 class FactsReader(Protocol):
     """What a condition reads of one profile (or of one enrollment of it)."""

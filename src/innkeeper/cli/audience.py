@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from innkeeper.cli.main import Call
 from innkeeper.cli.run import parse_time
-from innkeeper.kernel.errors import UsageError
+from innkeeper.kernel.errors import Problem, UsageError
 
 if TYPE_CHECKING:
     from innkeeper.runtime.audience import Asked, Audiences
@@ -34,8 +34,9 @@ def _expression(decorated: Callable[..., None]) -> Callable[..., None]:
 def count(call: Call, expression: str, allow_unknown: bool, at: str | None) -> None:
     """How many profiles are members."""
     audiences, asked = _understand(call, expression, allow_unknown)
-    found = audiences.count(asked, parse_time(at, option="--at"))
-    call.answer({"count": found} | _warnings(asked), lambda: click.echo(found))
+    instant = parse_time(at, option="--at")
+    found = audiences.count(asked, instant)
+    call.answer({"count": found} | _warnings(asked, audiences.gone(asked, instant)), lambda: click.echo(found))
 
 
 @command.command("list", epilog=_EPILOG)
@@ -46,13 +47,14 @@ def count(call: Call, expression: str, allow_unknown: bool, at: str | None) -> N
 def list_(call: Call, expression: str, allow_unknown: bool, at: str | None, namespace: str | None) -> None:
     """Who the members are, sorted."""
     audiences, asked = _understand(call, expression, allow_unknown)
-    ids = audiences.ids(asked, parse_time(at, option="--at"), namespace)
+    instant = parse_time(at, option="--at")
+    ids = audiences.ids(asked, instant, namespace)
 
     def tell() -> None:
         for each in ids:
             click.echo(each)
 
-    call.answer({"ids": ids} | _warnings(asked), tell)
+    call.answer({"ids": ids} | _warnings(asked, audiences.gone(asked, instant)), tell)
 
 
 @command.command("flips", epilog=_EPILOG)
@@ -78,7 +80,7 @@ def flips(call: Call, expression: str, allow_unknown: bool, begin: str, until: s
             click.echo(f"{flip['at']}  {'entered' if flip['member'] else 'left   '}  {flip['id']}")
         click.echo("1 change" if len(found) == 1 else f"{len(found)} changes", err=True)
 
-    call.answer({"flips": found} | _warnings(asked), tell)
+    call.answer({"flips": found} | _warnings(asked, audiences.gone(asked, first)), tell)
 
 
 @command.command("explain", epilog=_EPILOG)
@@ -126,5 +128,9 @@ def _understand(call: Call, text: str, allow_unknown: bool) -> tuple[Audiences, 
     return audiences, asked
 
 
-def _warnings(asked: Asked) -> dict[str, Any]:
-    return {"warnings": [warning.as_dict() for warning in asked.warnings]} if asked.warnings else {}
+def _warnings(asked: Asked, gone: Sequence[Problem] = ()) -> dict[str, Any]:
+    """The warnings of the names, and what the answer cannot know any more; the latter are told here."""
+    for problem in gone:
+        click.echo(f"warning: {problem}", err=True)
+    warnings = [*asked.warnings, *gone]
+    return {"warnings": [warning.as_dict() for warning in warnings]} if warnings else {}

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("strategy_plan", "Show what applying the strategy folder would change."),
     "profile": ("profile", "Show one customer."),
     "replay": ("replay", "Make all outputs again from the log and compare."),
+    "retention": ("retention", "Let go what is due, class by class; a dry run first."),
     "report": ("report", "Write a report as one HTML page."),
     "run": ("run", "Advance the workspace to a time."),
     "stage": ("stage", "Count profiles per stage, at any past time."),

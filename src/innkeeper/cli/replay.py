@@ -6,6 +6,7 @@ import click
 
 from innkeeper.cli.main import Call
 from innkeeper.kernel.errors import OperationFailed
+from innkeeper.kernel.time import format_instant
 
 
 @click.command()
@@ -17,6 +18,8 @@ def command(call: Call) -> None:
     report = replay(call.existing_home())
 
     def tell() -> None:
+        if report.begins_at is not None:
+            click.echo(f"from {format_instant(report.begins_at)} on: older inputs went by retention")
         click.echo(f"{report.inputs:,} inputs played again, {report.outputs:,} outputs compared")
         for one in report.examples:
             click.echo(f"  {one.message_id}\n    recorded: {one.recorded}\n    made:     {one.made}")

@@ -21,12 +21,15 @@ def count(call: Call, at: str | None) -> None:
     from innkeeper.kernel.time import format_instant
     from innkeeper.runtime.stages import count_stages
 
-    instant, counts = count_stages(call.existing_home(), parse_time(at, option="--at"))
+    instant, counts, gone = count_stages(call.existing_home(), parse_time(at, option="--at"))
 
     def tell() -> None:
         width = max(map(len, counts), default=0)
         for name, number in counts.items():
             click.echo(f"{name or '(none)':<{max(width, 6)}}  {number:>9,}")
 
+    for problem in gone:
+        click.echo(f"warning: {problem}", err=True)
     named = {name or "none": number for name, number in counts.items()}
-    call.answer({"at": format_instant(instant), "stages": named, "profiles": sum(counts.values())}, tell)
+    warnings = {"warnings": [problem.as_dict() for problem in gone]} if gone else {}
+    call.answer({"at": format_instant(instant), "stages": named, "profiles": sum(counts.values())} | warnings, tell)

@@ -1,4 +1,4 @@
-"""What the gates read: purposes, caps, quiet hours. Parsed from `policies.yaml` by `strategy/`."""
+"""What the gates read: purposes, caps, quiet hours; and how long things are kept. Read from `policies.yaml`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import time
 from typing import Literal
 
+from innkeeper.events.minimise import BY_DEFAULT, Minimise
+from innkeeper.events.retention import Retention
 from innkeeper.kernel.time import Duration
 
 Kind = Literal["marketing", "service", "transactional"]
@@ -63,3 +65,5 @@ class Policies:
     purposes: dict[str, Purpose] = field(default_factory=dict)
     caps: tuple[Cap, ...] = ()
     quiet_hours: QuietHours | None = None
+    minimise: Minimise = BY_DEFAULT
+    retention: Retention = field(default_factory=Retention)

@@ -7,6 +7,7 @@ from datetime import time
 from typing import get_args
 
 from innkeeper.decisions.policy import Basis, Calendar, Cap, Kind, Policies, Purpose, QuietHours
+from innkeeper.decisions.read_retention import read_minimise, read_retention
 from innkeeper.kernel.errors import UsageError, did_you_mean
 from innkeeper.kernel.located import Findings, Located, Reader
 from innkeeper.kernel.time import DAY, WEEK, Duration, parse_duration
@@ -29,6 +30,8 @@ def read_policies(node: Located, findings: Findings) -> Policies:
         purposes=_purposes(reader.get("purposes"), findings),
         caps=tuple(cap for item in reader.items("caps") if (cap := _cap(item, findings)) is not None),
         quiet_hours=_quiet_hours(reader.get("quiet_hours"), findings),
+        minimise=read_minimise(reader.get("minimise"), findings),
+        retention=read_retention(reader.get("retention"), findings),
     )
     for key in _LATER_KEYS:
         if reader.has(key):

@@ -29,6 +29,7 @@ from innkeeper.events.limits import (
     check_size,
     explain_malformed,
 )
+from innkeeper.events.minimise import BY_DEFAULT, Minimise
 from innkeeper.events.types import LogRow
 from innkeeper.kernel.errors import did_you_mean
 from innkeeper.kernel.time import Instant, to_instant, try_parse_instant
@@ -104,6 +105,7 @@ class Parser:
         received_at: When they arrived; set it anew for each batch that arrives at another time.
         occurrence: Answers how often a content (its digest) without a messageId was seen before in this file.
         limits: How large an event may be.
+        minimise: What is cut down before an event is written.
     """
 
     def __init__(
@@ -113,8 +115,10 @@ class Parser:
         received_at: Instant,
         occurrence: Callable[[bytes], int] = no_occurrences,
         limits: Limits = CLIENT_LIMITS,
+        minimise: Minimise = BY_DEFAULT,
     ) -> None:
         self.source, self.received_at, self.occurrence, self.limits = source, received_at, occurrence, limits
+        self._cut = minimise.cut
 
     @property
     def limits(self) -> Limits:
@@ -164,6 +168,8 @@ class Parser:
         said = f"{event.messageId}{user_id}{anonymous_id}{event.timestamp}{name}{properties}{about}"
         if line.count(b":") != keys + said.count(":"):
             return None
+        if context and self._cut is not None and (cut := self._cut(context)) is not context:
+            about = _encode(cut).decode()
         return _new_row(
             LogRow,
             (
@@ -220,6 +226,8 @@ class Parser:
             _sane(timestamp, "timestamp", timestamp)
         except Refused as refused:
             return refused.refusal
+        if context and self._cut is not None and (cut := self._cut(context)) is not context:
+            third = _encode(cut).decode()
         return _new_row(
             LogRow,
             (
@@ -246,6 +254,8 @@ class Parser:
         traits = _traits(kind, value, context) if context or kind == "identify" else context
         # A write key is a secret of the sender, not a part of what happened.
         take("writeKey", None)
+        if self._cut is not None:
+            context, value = self._cut(context), self._cut(value)
         return _new_row(
             LogRow,
             (

@@ -12,6 +12,7 @@ from innkeeper.audiences.memories import MEMORY_EVENTS
 from innkeeper.audiences.types import Accumulator
 from innkeeper.events.outputs import ConsentRecorded, OptInRecorded, SuppressionRecorded
 from innkeeper.events.reserved import without_reserved
+from innkeeper.events.retention import CARRIED
 from innkeeper.events.types import ENGINE_SOURCE, Event
 from innkeeper.kernel.numbers import format_micro, to_micro
 from innkeeper.kernel.time import BEGINNING, Instant
@@ -113,6 +114,9 @@ def refold(
     for key, (accumulator, path) in summaries.items():
         by_event.setdefault(accumulator.event, []).append((key, accumulator, path))
     for event in events:
+        if event.name == CARRIED and event.source == ENGINE_SOURCE:
+            _take_carried(facts, event, summaries)
+            continue
         for key, accumulator, path in by_event.get(event.name, ()):
             if path is not None:
                 add_partitioned(facts.accumulators, (key, accumulator, path), event)
@@ -120,6 +124,16 @@ def refold(
             state = accumulator.add(facts.accumulators.get(key), event)
             if state is not None:
                 facts.accumulators[key] = state
+
+
+def _take_carried(facts: Facts, event: Event, summaries: dict[str, tuple[Accumulator, tuple[str, ...] | None]]) -> None:
+    """Merge what raw events that are gone had added up to."""
+    for key, total in event.properties["accumulators"].items():
+        accumulator, path = summaries.get(key, (None, None))
+        if accumulator is not None and path is None:
+            merged = accumulator.merge(facts.accumulators.get(key), accumulator.resume(total))
+            if merged is not None:
+                facts.accumulators[key] = merged
 
 
 def _take_consent(turn: Turn, facts: Facts, event: Event) -> None:

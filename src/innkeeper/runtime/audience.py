@@ -17,6 +17,7 @@ from innkeeper.audiences.expand import expand
 from innkeeper.kernel.errors import Invalid, Problem, UsageError, did_you_mean
 from innkeeper.kernel.ids import ANONYMOUS, NAMESPACES, USER, display_id
 from innkeeper.kernel.time import Instant
+from innkeeper.runtime.gaps import Gaps
 from innkeeper.strategy.known import KnownNames, join
 from innkeeper.strategy.types import Definitions
 
@@ -39,6 +40,7 @@ class Audiences:
         self.home = home
         self.definitions, self.clock = _definitions(home)
         self.zone = self.definitions.workspace.zone
+        self.gaps = Gaps(home)
 
     def understand(self, text: str, *, allow_unknown: bool = False) -> Asked:
         """The tree of an expression whose names are known.
@@ -92,17 +94,28 @@ class Audiences:
             rows = (row for piece in bulk.stream(HISTORY_SQL, history.parameters) for row in piece)
             return sorted((flip.at, display_id(flip.subject), flip.member) for flip in history.flips(rows))
 
+    def gone(self, asked: Asked, at: Instant | None) -> tuple[Problem, ...]:
+        """What the answer as of an instant cannot know any more, because raw events went."""
+        if not self.gaps.carried:
+            return ()
+        instant = self._instant(at)
+        expanded = expand(asked.expression, asked.catalog)
+        return () if instant is None else self.gaps.problems(expanded, instant)
+
     def sql(self, asked: Asked, at: Instant | None) -> tuple[str, dict[str, Any]]:
         """The statement that lists the members, and its values."""
         instant = self._instant(at)
-        question = Question(asked.expression, asked.catalog, at=0 if instant is None else instant, zone=self.zone)
+        question = self._as_of(asked, 0 if instant is None else instant)
         return question.sql.sql, question.sql.parameters
 
     def _question(self, asked: Asked, at: Instant | None) -> Question | None:
         instant = self._instant(at)
         if instant is None:
             return None
-        return Question(asked.expression, asked.catalog, at=instant, zone=self.zone)
+        return self._as_of(asked, instant)
+
+    def _as_of(self, asked: Asked, instant: Instant) -> Question:
+        return Question(asked.expression, asked.catalog, at=instant, zone=self.zone, carried=self.gaps.carried)
 
     def _instant(self, at: Instant | None) -> Instant | None:
         """The instant that is asked about; None when the log is empty and there is no clock."""

@@ -42,6 +42,13 @@ def world(state: State, upto: int | None = None) -> World:
     return World.build(current, earlier)
 
 
+def earlier(state: State) -> list[Definitions]:
+    """All definitions that were ever in force, those of now included."""
+    with translated("state.db"):
+        rows: list[tuple[str]] = state.connection.execute("SELECT files FROM definitions ORDER BY number").fetchall()
+    return [_load(files) for (files,) in rows]
+
+
 def _load(files: str) -> Definitions:
     try:
         # Names were checked against the log when the strategy was applied; the log may hold fewer since.

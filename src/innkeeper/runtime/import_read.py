@@ -14,6 +14,7 @@ from pathlib import Path
 
 from innkeeper.events.limits import CLIENT_LIMITS, GROUPED_LIMITS
 from innkeeper.events.mapping import TableMapping
+from innkeeper.events.minimise import BY_DEFAULT, Minimise
 from innkeeper.events.parse import Parser
 from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.located import Findings
@@ -33,6 +34,7 @@ class Job:
         received_at: When they arrive.
         mapping: Of a table, with what was found wrong in it so far; None for JSONL.
         scratch: A folder to use on the way.
+        minimise: What is cut down of its events.
     """
 
     file: Path
@@ -40,6 +42,7 @@ class Job:
     received_at: Instant
     mapping: tuple[TableMapping, Findings] | None
     scratch: Path
+    minimise: Minimise = BY_DEFAULT
 
 
 def read_file(job: Job, put: Callable[[Portion], None]) -> None:
@@ -52,7 +55,9 @@ def read_file(job: Job, put: Callable[[Portion], None]) -> None:
     from innkeeper.store.occurrences import Occurrences
 
     with rare_collections(), Occurrences(job.scratch / "occurrences.db") as occurrences:
-        parser = Parser(source=job.source, received_at=job.received_at, occurrence=occurrences.next)
+        parser = Parser(
+            source=job.source, received_at=job.received_at, occurrence=occurrences.next, minimise=job.minimise
+        )
         sink = Sink(put)
         try:
             if job.mapping is None:

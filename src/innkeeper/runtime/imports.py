@@ -27,6 +27,7 @@ from innkeeper.runtime.import_process import is_worth_it, read_elsewhere
 from innkeeper.runtime.import_read import Job, read_file
 from innkeeper.runtime.import_rejects import rejects_for
 from innkeeper.runtime.lock import hold
+from innkeeper.runtime.minimising import minimise_of
 
 _SCRATCH = "import-"
 
@@ -85,7 +86,10 @@ def import_into(
     started = time.perf_counter()
     now = clock.now()
     with _disk_told(home), _scratch(home) as scratch, rejects_for(home, order.file, now) as rejects:
-        job = Job(file=order.file, source=order.source, received_at=now, mapping=mapping, scratch=scratch)
+        job = Job(
+            file=order.file, source=order.source, received_at=now, mapping=mapping, scratch=scratch,
+            minimise=minimise_of(home),
+        )  # fmt: skip
         intake = Intake(log, rejects, progress)
         read = read_elsewhere if is_worth_it(order.file) else read_file
         read(job, intake.take)

@@ -27,9 +27,12 @@ def known_names(home: Path) -> KnownNames | None:
     """What the log of a workspace has seen; None when there is no log yet."""
     if not (home / "log.db").exists():
         return None
+    from innkeeper.runtime.gaps import Gaps
     from innkeeper.store.bulk import Bulk
 
     events: defaultdict[str, set[str]] = defaultdict(set)
+    for name in Gaps(home).names:
+        events[name] = set()
     with Bulk.open(home) as bulk:
         for (name,) in bulk.rows(_NAMES, ()):
             events[name] = set()

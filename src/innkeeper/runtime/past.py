@@ -8,10 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from innkeeper import lifecycle
+from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.ids import ANONYMOUS
-from innkeeper.kernel.time import Instant
+from innkeeper.kernel.time import Instant, format_instant
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime import definitions as applied
+from innkeeper.runtime.checkpoint import Checkpoint, checkpoints, copy_states, folder_of
 from innkeeper.runtime.replay import Again
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.log import Log
@@ -36,6 +38,7 @@ def _replayed(
     home: Path, log: Log, state: State, subject: str, at: Instant
 ) -> tuple[ProfileState | None, lifecycle.World]:
     identifiers = _everybody(state, subject)
+    begin = _begin(home, at)
     with Bulk.open(home) as bulk, State.in_memory() as scratch:
         seqs = {
             seq
@@ -44,10 +47,25 @@ def _replayed(
                 {"identifiers": sorted(identifiers)},
             )
         }
-        again = Again(home, log, state, scratch, identifiers=identifiers)
+        if begin is not None:
+            copy_states(folder_of(home, begin) / "state.db", scratch, identifiers)
+        again = Again(home, log, state, scratch, identifiers=identifiers, begin=begin)
         again.play(lambda row: row.taken_at <= at and (row.seq in seqs or row.mode not in _EVENTS), until=at)
         body = scratch.bodies([subject]).get(subject)
         return (None if body is None else lifecycle.decode(body)), again.engine.world
+
+
+def _begin(home: Path, at: Instant) -> Checkpoint | None:
+    """The newest checkpoint at or before an instant; None: everything is there from the beginning."""
+    found = checkpoints(home)
+    before = [each for each in found if each.clock <= at]
+    if found and not before:
+        raise UsageError(
+            f"what was known at {format_instant(at)} cannot be made again: inputs of that time went by retention",
+            code="past-is-gone",
+            fix=f"ask from {format_instant(found[0].clock)} on; decisions that were recorded: innkeeper decision list",
+        )
+    return before[-1] if before else None
 
 
 _EVENTS = ("live", "late", "history")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from innkeeper.events.retention import CARRIED
 from innkeeper.events.types import ENGINE_SOURCE, Event, LogRow, from_row
 from innkeeper.kernel.time import Instant
 from innkeeper.store.state import Cursor
@@ -40,13 +41,18 @@ def ordered_events(bulk: Bulk, cursor: Cursor, last: int, until: Instant, skip: 
 
 
 def taken_events(bulk: Bulk, cursor: Cursor, names: list[str], identifiers: set[str] | None = None) -> Iterator[Event]:
-    """Everything that has been taken of some names, receipts too, identifier by identifier (None: all of them)."""
+    """Everything that has been taken of some names, receipts and carried facts too, identifier by identifier.
+
+    *identifiers* None: all of them.
+    """
     sql = (
-        _SELECT + " FROM events WHERE is_input AND list_contains($names, name)"
+        _SELECT
+        + " FROM events WHERE (is_input AND list_contains($names, name) OR source = $engine AND name = $carried)"
         " AND ($wanted IS NULL OR list_contains($wanted, identifier)) AND"
         " (seq IS NULL OR source = $engine OR (seq <= $last AND" + _BEFORE + ")) ORDER BY identifier, ts"
     )
     parameters = _key(cursor) | {"engine": ENGINE_SOURCE, "last": cursor.seq, "names": names}
+    parameters["carried"] = CARRIED
     parameters["wanted"] = None if identifiers is None else sorted(identifiers)
     yield from _events(bulk, sql, parameters, set())
 

@@ -1,6 +1,7 @@
 """`replay`: makes every output again from the log, in the recorded order of inputs, and compares with what was written.
 
-It works in a scratch store beside the real one, which it only reads.
+It works in a scratch store beside the real one, which it only reads. Where inputs went by retention it begins from the
+oldest checkpoint behind which nothing is missing.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from typing import Any
 import msgspec
 
 from innkeeper import lifecycle
+from innkeeper.events.retention import CARRIED
 from innkeeper.events.types import ENGINE_SOURCE
 from innkeeper.kernel.errors import OperationFailed
-from innkeeper.kernel.time import BEGINNING, Instant
+from innkeeper.kernel.time import BEGINNING, Instant, format_instant
 from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.adopt import adopt, end_history
+from innkeeper.runtime.checkpoint import Checkpoint, checkpoints, copy_states, folder_of
 from innkeeper.runtime.engine import Engine, Item, Mode
 from innkeeper.runtime.lock import hold
 from innkeeper.store.bulk import Bulk
@@ -42,8 +45,9 @@ class Difference:
 
 @dataclass(slots=True)
 class Replay:
-    """How a replay went."""
+    """How a replay went; *begins_at*: from which instant on, None: from the beginning."""
 
+    begins_at: Instant | None = None
     inputs: int = 0
     outputs: int = 0
     different: int = 0
@@ -52,6 +56,7 @@ class Replay:
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""
         return {
+            "from": None if self.begins_at is None else format_instant(self.begins_at),
             "inputs": self.inputs,
             "outputs": self.outputs,
             "different": self.different,
@@ -73,7 +78,10 @@ def replay(home: Path) -> Replay:
         scratch.mkdir()
         try:
             with Log.open(home) as log, State.open(home) as real, State.open(scratch, create=True) as state:
-                again = Again(home, log, real, state)
+                begin = next(iter(checkpoints(home)), None)
+                if begin is not None:
+                    copy_states(folder_of(home, begin) / "state.db", state)
+                again = Again(home, log, real, state, begin=begin)
                 again.play()
                 return again.compare()
         finally:
@@ -87,17 +95,27 @@ class Again:
         home, log, real: The workspace, which is only read.
         scratch: Where the states and outputs go.
         identifiers: Only these customers' inputs are played; None: everybody's.
+        begin: The checkpoint whose states the scratch store holds; None: it is empty.
     """
 
     def __init__(
-        self, home: Path, log: Log, real: State, scratch: State, *, identifiers: set[str] | None = None
+        self,
+        home: Path,
+        log: Log,
+        real: State,
+        scratch: State,
+        *,
+        identifiers: set[str] | None = None,
+        begin: Checkpoint | None = None,
     ) -> None:
         self.home, self.log, self.real, self.scratch = home, log, real, scratch
-        self.identifiers = identifiers
-        self.report = Replay()
+        self.identifiers, self.begin = identifiers, begin
+        self.report = Replay(begins_at=None if begin is None else begin.clock)
         self.engine = Engine(
             scratch,
-            lifecycle.World.build(Definitions(version="none")),
+            lifecycle.World.build(Definitions(version="none"))
+            if begin is None
+            else applied.world(real, begin.definitions),
             delivery="replay",
             was_virtual=self._was_virtual,
         )
@@ -105,7 +123,7 @@ class Again:
 
     def play(self, wanted: Callable[[TakenRow], bool] | None = None, *, until: Instant | None = None) -> None:
         """Take the wanted inputs in their order, then let every timer go off up to *until* (None: the clock)."""
-        after = 0
+        after = 0 if self.begin is None else self.begin.position
         while rows := self.real.taken(after, _PAGE):
             after = rows[-1].position
             if wanted is not None:
@@ -179,8 +197,12 @@ class Again:
             recorded = _flat(
                 bulk.stream(
                     "SELECT message_id, name, properties, traits FROM events WHERE source = $source"
-                    " ORDER BY message_id",
-                    {"source": ENGINE_SOURCE},
+                    " AND name <> $carried AND (seq IS NULL OR seq > $after) ORDER BY message_id",
+                    {
+                        "source": ENGINE_SOURCE,
+                        "carried": CARRIED,
+                        "after": 0 if self.begin is None else self.begin.seq,
+                    },
                 )
             )
             self._merge(recorded, iter(made))

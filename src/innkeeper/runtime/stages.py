@@ -11,17 +11,21 @@ from pathlib import Path
 
 from innkeeper.audiences.ask import Question
 from innkeeper.audiences.catalog import Catalog
+from innkeeper.audiences.expand import expand
 from innkeeper.audiences.nodes import Boolean, Expression
-from innkeeper.kernel.errors import UsageError
+from innkeeper.kernel.errors import Problem, UsageError
 from innkeeper.kernel.time import Instant
 from innkeeper.runtime import definitions as applied
+from innkeeper.runtime.gaps import Gaps
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.state import State
 from innkeeper.strategy.types import Definitions
 
 
-def count_stages(home: Path, at: Instant | None) -> tuple[Instant, dict[str, int]]:
+def count_stages(home: Path, at: Instant | None) -> tuple[Instant, dict[str, int], tuple[Problem, ...]]:
     """Profiles per stage at an instant, default the workspace's clock; the empty name counts those in no stage.
+
+    Also what the counts cannot know any more, because raw events went.
 
     Raises:
         UsageError: No strategy with stages is applied, or there is nothing to count yet.
@@ -41,21 +45,30 @@ def count_stages(home: Path, at: Instant | None) -> tuple[Instant, dict[str, int
             instant = bulk.rows("SELECT max(ts) FROM events WHERE is_input")[0][0]
     if instant is None:
         raise UsageError("the log holds no events yet", code="empty-log", fix="innkeeper import FILE")
-    return instant, stage_counts(home, definitions, [instant])[0]
+    gaps, catalog = Gaps(home), _catalog(definitions)
+    gone = [problem for rule in definitions.stages for problem in gaps.problems(expand(rule.when, catalog), instant)]
+    return instant, stage_counts(home, definitions, [instant])[0], tuple(dict.fromkeys(gone))
 
 
-def stage_counts(home: Path, definitions: Definitions, instants: Sequence[Instant]) -> list[dict[str, int]]:
-    """Profiles per stage at each instant, in the order of the stages; the empty name counts those in no stage."""
-    catalog = Catalog(
+def _catalog(definitions: Definitions) -> Catalog:
+    return Catalog(
         audiences={name: audience.when for name, audience in definitions.audiences.items()},
         stages=tuple((rule.stage, rule.when) for rule in definitions.stages),
         merges=definitions.workspace.merges,
     )
+
+
+def stage_counts(home: Path, definitions: Definitions, instants: Sequence[Instant]) -> list[dict[str, int]]:
+    """Profiles per stage at each instant, in the order of the stages; the empty name counts those in no stage."""
+    catalog = _catalog(definitions)
     # One light question per rule and the order kept here: a third of the time of asking "stage = 'x'" for each stage,
     # which repeats all rules before it. The last rule holds for all.
     rules: list[tuple[str, Expression]] = [*catalog.stages, ("", Boolean(True))]
     zone = definitions.workspace.zone
-    questions = [[(name, Question(when, catalog, at=at, zone=zone)) for name, when in rules] for at in instants]
+    carried = Gaps(home).carried
+    questions = [
+        [(name, Question(when, catalog, at=at, zone=zone, carried=carried)) for name, when in rules] for at in instants
+    ]
     paths = {path for asked in questions for _, question in asked for path in question.properties}
     with Bulk.open(home, properties=paths) as bulk:
         return [_first_true(asked, bulk) for asked in questions]

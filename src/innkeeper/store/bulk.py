@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from innkeeper.events.retention import CARRIED
 from innkeeper.events.types import ENGINE_SOURCE
 from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.store import duck, files, manifest, sqlite
@@ -46,10 +47,19 @@ _LINKS: Final = """
         ) WHERE previous <> '' AND previous <> user_id AND previous IS DISTINCT FROM anonymous_id
     ) GROUP BY ALL
 """
+# One row per summary, and one without a key that says that the identifier is there.
+_CARRIED: Final = f"""
+    WITH each AS (
+        SELECT identifier, ts, properties FROM events WHERE source = '{ENGINE_SOURCE}' AND name = '{CARRIED}'
+    )
+    SELECT identifier, ts, key, CAST(value AS VARCHAR) AS state FROM each, json_each(each.properties, '$.accumulators')
+    UNION ALL
+    SELECT identifier, ts, '', NULL FROM each
+"""  # noqa: S608 – constants
 
 
 class Bulk:
-    """Answers SQL over `events` and `links`; made by `Bulk.open`.
+    """Answers SQL over `events` and `links`, and over `carried` where raw events went; made by `Bulk.open`.
 
     `events` has the columns of `EVENT_COLUMNS` and, for each property path asked for, `"n:PATH"`, `"s:PATH"` and
     `"j:PATH"` (columns.py). Outputs that are not in the log yet have seq NULL. `links(anonymous_id, user_id, ts)` holds
@@ -194,5 +204,7 @@ def _make_views(
     sealed = f" UNION ALL {segments_sql(home, listed.segments, paths)}" if listed.segments else ""
     duck.run(engine, f"CREATE VIEW events AS SELECT * FROM hot{sealed}")  # noqa: S608
     duck.run(engine, f"CREATE VIEW links AS {_LINKS}")
+    if listed.let_go:
+        duck.run(engine, f"CREATE VIEW carried AS {_CARRIED}")
     duck.run(engine, "DROP TABLE tail")
     duck.run(engine, "DROP TABLE pending")

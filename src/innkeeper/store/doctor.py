@@ -15,11 +15,13 @@ from typing import Final, Literal
 
 import msgspec
 
+from innkeeper.events.retention import CARRIED
+from innkeeper.events.types import ENGINE_SOURCE
 from innkeeper.kernel.errors import InnkeeperError
-from innkeeper.store import duck, files, manifest, sqlite
+from innkeeper.store import duck, files, gone, manifest, sqlite
 from innkeeper.store.columns import text_sql
 from innkeeper.store.hashes import HashIndex
-from innkeeper.store.manifest import FOLDER, Manifest, Segment
+from innkeeper.store.manifest import FOLDER, LetGo, Manifest, Segment
 from innkeeper.store.sealed import rebuild_index
 from innkeeper.store.segments import NAME, Sealer, Sizes
 from innkeeper.store.verify import RECOVERY, damage
@@ -132,6 +134,7 @@ def _log(home: Path, progress: Callable[[str], None]) -> Iterator[Finding]:
         sealer = Sealer(home, database, Sizes())
         listed = sealer.recover()
         yield from _segments(home, listed, progress)
+        yield from _gone(home, listed)
         for stranded in sealer.stranded(listed):
             yield Finding(
                 code="segment-unlisted", state="wrong", where=str(stranded),
@@ -196,6 +199,20 @@ def _segments(home: Path, listed: Manifest, progress: Callable[[str], None]) -> 
             )  # fmt: skip
 
 
+def _gone(home: Path, listed: Manifest) -> Iterator[Finding]:
+    """The hashes of what went by retention."""
+    for each in listed.gone:
+        path = home / FOLDER / each.file
+        try:
+            HashIndex(path, rows=each.rows).close()
+        except InnkeeperError as error:
+            yield Finding(
+                code="gone-damaged", state="wrong", where=str(path),
+                message=f"{error.message}; it says which {each.rows:,} messages went by retention",
+                fix=f"{_BACKUP}; without it imports are refused, because they could bring back what went",
+            )  # fmt: skip
+
+
 def _tail(home: Path, database: sqlite3.Connection) -> Iterator[Finding]:
     path = home / "log.db"
     with sqlite.translated(path):
@@ -239,7 +256,29 @@ def rebuild_manifest(home: Path) -> Manifest:
                     )
                 )  # fmt: skip
     newest = max((generation for generation, *_ in chosen), default=0)
-    return Manifest(generation=newest, segments=tuple(sorted(segments, key=lambda segment: segment.first_seq)))
+    return Manifest(
+        generation=newest,
+        segments=tuple(sorted(segments, key=lambda segment: segment.first_seq)),
+        let_go=_let_go(home, segments),
+        gone=gone.found(home),
+    )
+
+
+def _let_go(home: Path, segments: list[Segment]) -> tuple[LetGo, ...]:
+    """What carried facts say of events that went: for each name the latest; which summaries are whole is not known."""
+    until: dict[str, int] = {}
+    with closing(duck.connect(home)) as engine, duck.translated(home / FOLDER):
+        for segment in segments:
+            source = f"read_parquet({text_sql(str((home / FOLDER / segment.file).resolve()))})"
+            rows = duck.run(
+                engine,
+                "SELECT key, max(ts) FROM (SELECT ts, unnest(json_keys(properties, '$.events')) AS key "  # noqa: S608
+                f"FROM {source} WHERE source = $engine AND name = $carried) GROUP BY key",
+                {"engine": ENGINE_SOURCE, "carried": CARRIED},
+            )
+            for name, at in rows:
+                until[name] = max(until.get(name, at), at)
+    return tuple(LetGo(name=name, until=at) for name, at in sorted(until.items()))
 
 
 def forget_segment(home: Path, name: str) -> Segment:

@@ -97,6 +97,11 @@ class Asked:
         return compress(self._hashes, map(and_, pick(bitmap), self._bits))
 
 
+def rows_of(head: bytes) -> int:
+    """How many rows an index has, from its first 32 bytes; 0 where it is none."""
+    return int(_HEAD.unpack(head)[1]) if len(head) == _HEAD.size and head.startswith(_MAGIC) else 0
+
+
 class HashIndex:
     """An opened index; its file is mapped, not read.
 

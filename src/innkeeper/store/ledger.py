@@ -218,12 +218,19 @@ def resolve_doubt(row: Row, reason: str, at: Instant) -> Change:
 
 
 def balance(connection: sqlite3.Connection) -> dict[str, Any]:
-    """Planned against all ends and what is still open; the difference is zero, always."""
-    rows = connection.execute(
-        "SELECT state, count(*), (SELECT count(*) FROM deliveries) FROM deliveries GROUP BY state ORDER BY state"
-    ).fetchall()
-    planned = rows[0][2] if rows else 0
-    counts = {state: count for state, count, _ in rows}
+    """Planned against all ends and what is still open; the difference is zero, always.
+
+    Rows that went by retention count with the state in which they ended.
+    """
+    planned = connection.execute(
+        "SELECT (SELECT count(*) FROM deliveries) + (SELECT coalesce(sum(count), 0) FROM retired_deliveries)"
+    ).fetchone()[0]
+    counts: dict[str, int] = dict(
+        connection.execute(
+            "SELECT state, sum(number) FROM (SELECT state, count(*) AS number FROM deliveries GROUP BY state"
+            " UNION ALL SELECT state, sum(count) FROM retired_deliveries GROUP BY state) GROUP BY state ORDER BY state"
+        ).fetchall()
+    )
     ends = {state: counts[state] for state in ENDS if state in counts}
     still_open = {state: counts[state] for state in OPEN if state in counts}
     return {

@@ -20,7 +20,9 @@ from innkeeper.kernel.errors import InnkeeperError, OperationFailed
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.kernel.time import SystemClock
 from innkeeper.store import files, manifest, sqlite
+from innkeeper.store.gone import GoneMessages
 from innkeeper.store.hashes import message_hashes
+from innkeeper.store.letting_go import Leaving, LettingGo
 from innkeeper.store.manifest import Manifest
 from innkeeper.store.sealed import KnownMessages, SealedReader, to_event
 from innkeeper.store.sealing import BackgroundSeal
@@ -58,7 +60,7 @@ class Log:
         self._mutex = threading.RLock()
         self._sealed = SealedReader(home)
         self._finder = SealedReader(home)
-        self._known = KnownMessages(home)
+        self._known, self._gone = KnownMessages(home), GoneMessages(home)
         self._background = BackgroundSeal(home, self.path, sizes)
         self._stream: Iterator[list[tuple[Any, ...]]] | None = None
         self._streamed: list[tuple[Any, ...]] = []
@@ -129,8 +131,15 @@ class Log:
         self._known.follow(listed)
         places = self._known.places(message_hashes(map(_key, rows)))
         if not places:
+            return self._went(rows, listed)
+        return self._confirmed(places).intersection(map(_key, rows)) | self._went(rows, listed)
+
+    def _went(self, rows: Sequence[LogRow], listed: Manifest) -> set[tuple[str, str]]:
+        """Keys of the batch that were let go: they do not come back."""
+        if not listed.gone:
             return set()
-        return self._confirmed(places).intersection(map(_key, rows))
+        self._gone.follow(listed)
+        return self._gone.known(rows)
 
     def _confirmed(self, places: list[int]) -> set[tuple[str, str]]:
         with self._finder as reader:
@@ -223,6 +232,18 @@ class Log:
             return None
         return 1 if old else self.sizes.seal_rows
 
+    def let_go(self, leaving: Leaving) -> None:
+        """Take rows out of the sealed log; see `letting_go.py`. Everything must be sealed.
+
+        Raises:
+            OperationFailed: Nothing was changed.
+        """
+        self._background.join()
+        with self._mutex:
+            self._end_stream()
+            listed = LettingGo(self.home, self._database, self.sizes).let_go(leaving)
+            self._sealed.reload(listed)
+
     @property
     def seal_error(self) -> InnkeeperError | None:
         """Why the last seal in the background failed; None when it did not."""
@@ -235,6 +256,7 @@ class Log:
         self._sealed.close()
         self._finder.close()
         self._known.close()
+        self._gone.close()
         self._database.close()
 
     def __enter__(self) -> Log:

@@ -52,12 +52,35 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
         return self.file.removesuffix(".parquet") + ".hash"
 
 
+class LetGo(msgspec.Struct, frozen=True, kw_only=True):
+    """Raw events of one name that went.
+
+    Attributes:
+        name: Of the events.
+        until: None of them with a timestamp up to it is sure to be there.
+        keys: The summaries that are carried for them, each with the instant up to which it is not; None: it is whole.
+    """
+
+    name: str
+    until: Instant
+    keys: dict[str, Instant | None] = {}
+
+
+class Gone(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of the hashes of messages that went: they are known for good, and do not come back."""
+
+    file: str
+    rows: int
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """All segments, by place in the log."""
+    """All segments, by place in the log, and what went out of them."""
 
     version: int = VERSION
     generation: int = 0
     segments: tuple[Segment, ...] = ()
+    let_go: tuple[LetGo, ...] = ()
+    gone: tuple[Gone, ...] = ()
 
     @property
     def sealed_through(self) -> int:

@@ -84,9 +84,9 @@ def balance(connection: sqlite3.Connection) -> Balance:
     """Planned against all ends and what is still open."""
     ends: Counter[str] = Counter()
     still_open: Counter[str] = Counter()
-    planned: int = connection.execute("SELECT count(*) FROM deliveries").fetchone()[0]
     for _, state, _, count in _ask(connection, "deliveries"):
         (still_open if state in _OPEN else ends)[state] += count
+    planned: int = _ask(connection, "planned")[0][0]
     return Balance(planned=planned, ends=dict(ends), open=dict(still_open))
 
 

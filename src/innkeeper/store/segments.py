@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from innkeeper.kernel.errors import OperationFailed, UsageError
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.store import duck, files, manifest, sqlite
@@ -30,8 +32,8 @@ _MEMORY: Final = "512MB"
 _TRIM_CHUNK: Final = 25_000
 _ASIDE: Final = "forgotten"
 READERS_LOCK: Final = "readers.lock"
-#: Name of a segment: first place, last place, generation.
-NAME: Final = re.compile(r"(\d+)-(\d+)-(\d+)\.(?:parquet|hash)")
+#: Name of a segment: first place, last place, generation; one of carried facts says so.
+NAME: Final = re.compile(r"(\d+)-(\d+)-(\d+)(-carried)?\.(?:parquet|hash)")
 _SEAL_LOCK: Final = "seal.lock"
 _ENDINGS: Final = (".parquet", ".hash", ".ndjson", files.TEMPORARY)
 
@@ -180,7 +182,8 @@ class Sealer:
 
     def _is_elsewhere(self, path: Path, listed: Manifest) -> bool:
         found = NAME.match(path.name)
-        if found is None or path.name.endswith(files.TEMPORARY):
+        if found is None or found[4] or path.name.endswith(files.TEMPORARY):
+            # What carried facts are made of is there as long as the manifest does not name them.
             return True
         first, last = int(found[1]), int(found[2])
         if last <= listed.sealed_through:
@@ -235,7 +238,7 @@ class Sealer:
         return self._list(listed, sorted((*kept, segment), key=lambda part: part.first_seq), "compact")
 
     def _list(self, listed: Manifest, segments: Sequence[Segment], change: str) -> Manifest:
-        new = Manifest(generation=listed.generation + 1, segments=tuple(segments))
+        new = msgspec.structs.replace(listed, generation=listed.generation + 1, segments=tuple(segments))
         manifest.save(self.home, new)
         failpoint(f"{change}.listed")
         self._trim(new, change)
@@ -297,6 +300,7 @@ def restore(home: Path, database: sqlite3.Connection, *, write: bool = True) -> 
 def leftovers(folder: Path, listed: Manifest) -> list[Path]:
     """Files among the segments that the manifest does not name."""
     named = {name for segment in listed.segments for name in (segment.file, segment.index)}
+    named |= {gone.file for gone in listed.gone}
     return sorted(path for path in folder.iterdir() if path.name not in named and path.name.endswith(_ENDINGS))
 
 

@@ -145,6 +145,28 @@ def readable(connection: sqlite3.Connection, family: str, where: str | Path) -> 
         return _version(connection, newest_version(family), where) > 0
 
 
+def wipe(connection: sqlite3.Connection, where: str | Path) -> bool:
+    """Write a file anew without what was deleted from it, and empty its write-ahead log; whether nobody was in the way.
+
+    What is deleted stays in the file's free pages and in the log until they are used again.
+    """
+    with translated(where):
+        connection.execute("VACUUM")
+        busy: int = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    return busy == 0
+
+
+def is_older(connection: sqlite3.Connection, family: str, where: str | Path) -> bool:
+    """Whether a file that holds tables lacks those of this version.
+
+    Raises:
+        OperationFailed: The file was written by a newer Innkeeper.
+    """
+    with translated(where):
+        newest = newest_version(family)
+        return 0 < _version(connection, newest, where) < newest
+
+
 def newest_version(family: str) -> int:
     """The version that `migrate` brings a file to."""
     return _scripts(family)[-1][0]

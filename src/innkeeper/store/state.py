@@ -126,6 +126,9 @@ class State:
         connection = sqlite.connect(path, read_only=readonly)
         if not readonly:
             sqlite.migrate(connection, "state", path)
+        elif sqlite.is_older(connection, "state", path):
+            # What reads may need tables that came with this version.
+            cls.open(home).close()
         return cls(connection, path)
 
     @staticmethod

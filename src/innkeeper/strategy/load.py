@@ -37,6 +37,7 @@ from innkeeper.strategy.references import (
     message_mentions,
     trait_mentions,
 )
+from innkeeper.strategy.retention_check import check_retention, retention_mentions
 from innkeeper.strategy.types import AudienceDefinition, Definitions, StageDefinition, Workspace
 from innkeeper.strategy.yaml import read_yaml
 
@@ -134,11 +135,9 @@ class _Loading:
             "event": catalog.event_names,
         }
         mentions = chain(
-            message_mentions(message_parts),
-            cap_mentions(policies_node),
-            journey_mentions(definitions.journeys),
-            trait_mentions(workspace.declared),
-        )
+            message_mentions(message_parts), cap_mentions(policies_node), journey_mentions(definitions.journeys),
+            trait_mentions(workspace.declared), retention_mentions(policies_node),
+        )  # fmt: skip
         check_mentions(mentions, known, self.findings)
         check_expressions([*self.written, *_journey_expressions(definitions)], catalog, self.findings)
         checker = NameChecker(catalog, self.findings)
@@ -146,6 +145,7 @@ class _Loading:
             checker.journey(journey, journey_nodes[name])
         for message in messages.values():
             checker.message(message, journeys.values())
+        check_retention(definitions, self.findings)
         return definitions
 
     def _single(self, path: str) -> Located | None:

@@ -68,6 +68,23 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """How a function goes on in SQL after raw events went, from the totals that were carried.
+
+    Each makes as many columns as the operator's `sql`: one, or a tuple.
+
+    Attributes:
+        total: The totals of a profile as one, from JSON texts that are NULL where they are another function's.
+        together: The events that are left and what was carried; either may be NULL.
+        left: The aggregate over the events that are left, where it is not the operator's `sql`.
+    """
+
+    total: Callable[[Any], Any]
+    together: Callable[[Sequence[Any], Sequence[Any]], Any]
+    left: Callable[[SqlEvent], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
     """One function over events.
 
@@ -77,6 +94,7 @@ class Operator:
         kind: Its summary of occurrences.
         sql: The aggregate as SQL over the columns of one event and a filter; see `audiences/sql_values.py`.
         words: The function in plain words: (node, words of the event with its windows and `where`) -> text.
+        carried: How it goes on from carried totals.
         examples: Its truth table.
     """
 
@@ -84,6 +102,7 @@ class Operator:
     summary: str
     kind: Kind
     sql: Callable[[SqlEvent], Any]
+    carried: Carried
     words: Callable[[Aggregate, str], str]
     examples: tuple[Example, ...]
 
@@ -131,3 +150,39 @@ def entry_maker(kind: Kind, read: Callable[[Any], Any] | None, where: Where | No
 
 def _timestamp(event: Event) -> Instant:
     return event.timestamp
+
+
+def in_json(state: Any, path: str, kind: str) -> Any:
+    """A number or text of a carried total, by its JSON path; packed numbers are texts."""
+    from sqlglot import exp
+
+    found = exp.Anonymous(this="json_extract_string", expressions=[state.copy(), exp.Literal.string(path)])
+    return exp.cast(found, kind)
+
+
+def added(a: Sequence[Any], b: Sequence[Any]) -> Any:
+    """Column by column the sum, nothing counting as 0."""
+    from sqlglot import exp
+
+    def filled(value: Any) -> Any:
+        return exp.Coalesce(this=value.copy(), expressions=[exp.Literal.number(0)])
+
+    sums = [exp.Add(this=filled(x), expression=filled(y)) for x, y in zip(a, b, strict=True)]
+    return sums[0] if len(sums) == 1 else exp.Tuple(expressions=sums)
+
+
+def extreme(name: str, kind: str) -> Carried:
+    """`least` or `greatest`, which pass over NULL, of whatever total is a single number."""
+
+    def total(state: Any) -> Any:
+        from sqlglot import exp
+
+        made: Callable[..., Any] = {"least": exp.Min, "greatest": exp.Max}[name]
+        return made(this=in_json(state, "$", kind))
+
+    def together(a: Sequence[Any], b: Sequence[Any]) -> Any:
+        from sqlglot import exp
+
+        return exp.Anonymous(this=name, expressions=[a[0].copy(), b[0].copy()])
+
+    return Carried(total=total, together=together)

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
-from innkeeper.audiences.operators.base import Example, Kind, Operator, SqlEvent
+from innkeeper.audiences.operators.base import Carried, Example, Kind, Operator, SqlEvent
 from innkeeper.kernel.numbers import to_micro
 
 
@@ -46,11 +46,44 @@ def _sql(event: SqlEvent) -> Any:
     return exp.Add(this=counts[0], expression=counts[1])
 
 
+def _values_left(event: SqlEvent) -> Any:
+    """The values themselves, marked by their type as the accumulator marks them."""
+    from sqlglot import exp
+
+    def marked(mark: str, value: Any) -> Any:
+        return exp.DPipe(this=exp.Literal.string(mark), expression=value, safe=True)
+
+    raw = event.raw()
+    truth = exp.In(this=raw, expressions=[exp.Literal.string("true"), exp.Literal.string("false")])
+    boolean = exp.Case().when(truth, marked("b", raw.copy()))
+    numeric = marked("n", exp.cast(event.number(), "varchar"))
+    value = exp.Coalesce(this=marked("s", event.text()), expressions=[numeric, boolean])
+    return event.aggregate(exp.Anonymous(this="list", expressions=[exp.Distinct(expressions=[value])]))
+
+
+def _values_before(state: Any) -> Any:
+    from sqlglot import exp
+
+    listed = exp.Anonymous(this="from_json", expressions=[state.copy(), exp.Literal.string('["VARCHAR"]')])
+    return exp.Anonymous(this="flatten", expressions=[exp.Anonymous(this="list", expressions=[listed])])
+
+
+def _counted(a: Sequence[Any], b: Sequence[Any]) -> Any:
+    from sqlglot import exp
+
+    both = exp.Anonymous(this="list_concat", expressions=[a[0].copy(), b[0].copy()])
+    # It drops NULL, the value of events that do not count.
+    different = exp.Anonymous(this="list_distinct", expressions=[both])
+    count = exp.Anonymous(this="len", expressions=[different])
+    return exp.Coalesce(this=count, expressions=[exp.Literal.number(0)])
+
+
 DISTINCT = Operator(
     name="distinct",
     summary="How many different values a property had: texts, numbers and booleans; 0 when there is none.",
     kind=Kind(value_of=_value, one=lambda entry: [entry[1]], combine=_union, total=_total),
     sql=_sql,
+    carried=Carried(total=_values_before, together=_counted, left=_values_left),
     words=lambda node, occurrence: f"the number of different values of {'.'.join(node.path or ())} over {occurrence}",
     examples=(
         Example(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from innkeeper.audiences.operators.base import Example, Kind, Operator, SqlEvent
+from innkeeper.audiences.operators.base import Example, Kind, Operator, SqlEvent, extreme
 
 
 def _first_sql(event: SqlEvent) -> Any:
@@ -22,11 +22,15 @@ def _last_sql(event: SqlEvent) -> Any:
 _FIRST = Kind(one=lambda entry: entry, combine=min, total=lambda entries: entries[0])
 _LAST = Kind(one=lambda entry: entry, combine=max, total=lambda entries: entries[-1], newest_only=True)
 
+_EARLIEST = extreme("least", "bigint")
+_LATEST = extreme("greatest", "bigint")
+
 FIRST = Operator(
     name="first",
     summary="The instant of the first occurrence; missing when there is none.",
     kind=_FIRST,
     sql=_first_sql,
+    carried=_EARLIEST,
     words=lambda node, occurrence: f"the first {occurrence}",
     examples=(
         Example(
@@ -42,6 +46,7 @@ LAST = Operator(
     summary="The instant of the latest occurrence; missing when there is none.",
     kind=_LAST,
     sql=_last_sql,
+    carried=_LATEST,
     words=lambda node, occurrence: f"the latest {occurrence}",
     examples=(
         Example(
@@ -59,6 +64,7 @@ DAYS_SINCE_FIRST = Operator(
     summary="Days, not whole ones, since the first occurrence; missing when there is none.",
     kind=_FIRST,
     sql=_first_sql,
+    carried=_EARLIEST,
     words=lambda node, occurrence: f"the days since the first {occurrence}",
     examples=(
         Example(
@@ -73,6 +79,7 @@ DAYS_SINCE_LAST = Operator(
     summary="Days, not whole ones, since the latest occurrence; missing when there is none.",
     kind=_LAST,
     sql=_last_sql,
+    carried=_LATEST,
     words=lambda node, occurrence: f"the days since the latest {occurrence}",
     examples=(
         Example(

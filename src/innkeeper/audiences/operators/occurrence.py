@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from innkeeper.audiences.operators.base import Example, Kind, Operator, SqlEvent
+from innkeeper.audiences.operators.base import Carried, Example, Kind, Operator, SqlEvent, added, in_json
 
 
 def _did_sql(event: SqlEvent) -> Any:
@@ -19,11 +20,31 @@ def _count_sql(event: SqlEvent) -> Any:
     return event.aggregate(exp.Count(this=exp.Star()))
 
 
+def _did_before(state: Any) -> Any:
+    from sqlglot import exp
+
+    return exp.GT(this=exp.Count(this=state.copy()), expression=exp.Literal.number(0))
+
+
+def _either(a: Sequence[Any], b: Sequence[Any]) -> Any:
+    from sqlglot import exp
+
+    sides = [exp.Coalesce(this=side[0].copy(), expressions=[exp.false()]) for side in (a, b)]
+    return exp.paren(exp.or_(*sides))
+
+
+def _counted_before(state: Any) -> Any:
+    from sqlglot import exp
+
+    return exp.Sum(this=in_json(state, "$", "bigint"))
+
+
 DID = Operator(
     name="did",
     summary="Whether the event happened.",
     kind=Kind(one=lambda entry: True, combine=lambda a, b: True, total=lambda entries: True, newest_only=True),
     sql=_did_sql,
+    carried=Carried(total=_did_before, together=_either),
     words=lambda node, occurrence: f"has done {occurrence}",
     examples=(
         Example(expression="did('Login')", events=((400, "Login", {}),), holds=True, says="once, at any time"),
@@ -51,6 +72,7 @@ COUNT = Operator(
     summary="How many times the event happened; 0 when it never did.",
     kind=Kind(one=lambda entry: 1, combine=lambda a, b: a + b, total=len),
     sql=_count_sql,
+    carried=Carried(total=_counted_before, together=added),
     words=lambda node, occurrence: f"the number of {occurrence}",
     examples=(
         Example(

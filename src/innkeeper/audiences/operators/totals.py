@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from innkeeper.audiences.operators.base import Example, Kind, Operator, SqlEvent, pack, unpack
+from innkeeper.audiences.operators.base import (
+    Carried,
+    Example,
+    Kind,
+    Operator,
+    SqlEvent,
+    added,
+    extreme,
+    in_json,
+    pack,
+    unpack,
+)
 from innkeeper.kernel.numbers import to_micro
 
 
@@ -57,6 +68,28 @@ def _avg_sql(event: SqlEvent) -> Any:
     return exp.Tuple(expressions=[event.total(), event.aggregate(exp.Count(this=event.number()))])
 
 
+def _summed_before(state: Any) -> Any:
+    from sqlglot import exp
+
+    return exp.Sum(this=in_json(state, "$", "hugeint"))
+
+
+def _averaged_before(state: Any) -> Any:
+    from sqlglot import exp
+
+    parts = (in_json(state, "$[0]", "hugeint"), in_json(state, "$[1]", "bigint"))
+    return exp.Tuple(expressions=[exp.Sum(this=part) for part in parts])
+
+
+def _means(a: Sequence[Any], b: Sequence[Any]) -> Any:
+    from sqlglot import exp
+
+    total, count = added(a, b).expressions
+    # Of nothing there is no mean, and a sum of 0 would be one.
+    some = exp.GT(this=exp.paren(count.copy()), expression=exp.Literal.number(0))
+    return exp.Tuple(expressions=[exp.Case().when(some, total), count])
+
+
 def _words(what: str) -> Any:
     def words(node: Any, occurrence: str) -> str:
         return f"the {what} of {'.'.join(node.path or ())} over {occurrence}"
@@ -71,6 +104,7 @@ SUM = Operator(
     summary="The sum of a numeric property; 0 when there is none.",
     kind=Kind(value_of=_value, one=_one, combine=_add, total=_sum),
     sql=_sum_sql,
+    carried=Carried(total=_summed_before, together=added),
     words=_words("sum"),
     examples=(
         Example(expression="sum('Order Completed', total) = 60.5", events=_ORDERS, holds=True, says="exact decimals"),
@@ -92,6 +126,7 @@ AVG = Operator(
         total=lambda entries: [_sum(entries), len(entries)],
     ),
     sql=_avg_sql,
+    carried=Carried(total=_averaged_before, together=_means),
     words=_words("mean"),
     examples=(
         Example(expression="avg('Order Completed', total) = 30.25", events=_ORDERS, holds=True, says="the mean"),
@@ -107,6 +142,7 @@ MIN = Operator(
         total=lambda entries: pack(min([unpack(entry[1]) for entry in entries])),
     ),
     sql=_aggregate("min"),
+    carried=extreme("least", "hugeint"),
     words=_words("smallest value"),
     examples=(
         Example(expression="min('Order Completed', total) = 20", events=_ORDERS, holds=True, says="the smallest"),
@@ -122,6 +158,7 @@ MAX = Operator(
         total=lambda entries: pack(max([unpack(entry[1]) for entry in entries])),
     ),
     sql=_aggregate("max"),
+    carried=extreme("greatest", "hugeint"),
     words=_words("largest value"),
     examples=(
         Example(

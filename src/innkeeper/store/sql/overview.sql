@@ -5,9 +5,16 @@
 -- name: enrollments
 SELECT journey, coalesce(outcome, 'open'), count(*) FROM enrollments GROUP BY 1, 2 ORDER BY 1, 2;
 
+-- name: planned
+SELECT (SELECT count(*) FROM deliveries) + (SELECT coalesce(sum(count), 0) FROM retired_deliveries);
+
 -- name: deliveries
 -- A row of a run with --deliver none stays planned, with reason 'virtual'.
-SELECT journey, state, reason = 'virtual', count(*) FROM deliveries GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
+-- What went by retention counts on.
+SELECT journey, state, virtual, sum(count) FROM (
+  SELECT journey, state, reason = 'virtual' AS virtual, count(*) AS count FROM deliveries GROUP BY 1, 2, 3
+  UNION ALL SELECT journey, state, virtual, count FROM retired_deliveries
+) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
 
 -- name: refusals
 -- One row per candidate, gate and reason, so that count(*) is the number of candidates.

@@ -1,0 +1,144 @@
+"""Takes rows out of the sealed log: the segments that hold them are written anew without them, and what is carried of
+them becomes a segment of its own, all in one new generation of the manifest.
+
+The order is the seal's: new files under temporary names, read back, synced, renamed; then the manifest, which is the
+moment of the change; then its copy in `log.db`; last the sweep. After a kill there is the old log or the new one. Which
+rows go is decided in `due.py`; the tail must have been sealed before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from innkeeper.kernel.errors import OperationFailed
+from innkeeper.kernel.failpoints import failpoint
+from innkeeper.store import duck, gone, manifest, sqlite
+from innkeeper.store.columns import fixed_sql, segments_sql
+from innkeeper.store.manifest import Gone, LetGo, Manifest, Segment
+from innkeeper.store.segment_files import Typed, add_typed_columns, common_properties, write_segment
+from innkeeper.store.segments import Sealer
+
+if TYPE_CHECKING:
+    import duckdb
+
+_MEMORY: Final = "1GB"
+_CHANGE: Final = "retain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaving:
+    """What goes.
+
+    Attributes:
+        rows: A Parquet file of `seq`, and of the halves of the message's hash, `low` and `high`; NULL: not to be kept.
+        carried: Rows as in the tail, without `seq`, that come in their place; JSON lines.
+        let_go: What the new manifest says about it.
+    """
+
+    rows: Path
+    carried: Path
+    let_go: tuple[LetGo, ...]
+
+
+class LettingGo(Sealer):
+    """The sealer's fourth change, after seal, compact and forget."""
+
+    def let_go(self, leaving: Leaving) -> Manifest:
+        """Take rows out of the log; the new manifest.
+
+        Raises:
+            OperationFailed: The tail is not sealed, or what was written does not read back; nothing was changed.
+        """
+        with self._alone():
+            listed = self._finish()
+            first = self._next_place(listed)
+            with duck.translated(self.folder):
+                engine = duck.connect(self.home, memory=_MEMORY)
+                try:
+                    new = self._written(engine, listed, leaving, first)
+                finally:
+                    engine.close()
+            manifest.save(self.home, new)
+            failpoint("retain.listed")
+            self._trim(new, _CHANGE)
+            failpoint("retain.trimmed")
+            self._sweep(new)
+            failpoint("retain.swept")
+        return new
+
+    def _next_place(self, listed: Manifest) -> int:
+        with sqlite.translated(self.database_path):
+            waiting = self.database.execute(
+                "SELECT count(*) FROM tail WHERE seq > ?", (listed.sealed_through,)
+            ).fetchone()[0]
+            place = self.database.execute("SELECT value FROM meta WHERE key = 'next_seq'").fetchone()[0]
+        if waiting:
+            raise OperationFailed(
+                f"{waiting} events are not sealed yet", code="tail-not-sealed", where=str(self.database_path),
+                fix="call again when nothing else writes to the workspace",
+            )  # fmt: skip
+        return max(int(place), listed.sealed_through + 1)
+
+    def _written(self, engine: duckdb.DuckDBPyConnection, listed: Manifest, leaving: Leaving, first: int) -> Manifest:
+        generation = listed.generation + 1
+        duck.run(engine, "CREATE TABLE leaving AS SELECT * FROM read_parquet(?)", [str(leaving.rows.resolve())])
+        duck.load(engine, "brought", leaving.carried)
+        segments: list[Segment] = []
+        for segment in listed.segments:
+            segments += self._rest(engine, segment, generation)
+        if duck.run(engine, "SELECT count(*) FROM brought")[0][0]:
+            place = f"{first - 1:d} + row_number() OVER (ORDER BY message_id)"
+            duck.run(engine, f"CREATE TABLE placed AS SELECT * REPLACE ({place} AS seq) FROM brought")  # noqa: S608
+            segments.append(
+                self._segment(engine, fixed_sql("placed"), common_properties(engine, "placed"), f"{generation}-carried")
+            )
+        failpoint("retain.carried")
+        new = self._hashes(engine, generation)
+        failpoint("retain.hashed")
+        return msgspec.structs.replace(
+            listed, generation=generation, segments=tuple(segments), let_go=leaving.let_go, gone=(*listed.gone, *new)
+        )
+
+    def _rest(self, engine: duckdb.DuckDBPyConnection, segment: Segment, generation: int) -> Sequence[Segment]:
+        """A segment as it is where nothing of it goes, else what is left of it."""
+        inside = "SELECT count(*) FROM leaving WHERE seq BETWEEN ? AND ?"
+        leaving = duck.run(engine, inside, [segment.first_seq, segment.last_seq])[0][0]
+        if not leaving:
+            return [segment]
+        if leaving == segment.rows:
+            return []
+        rest = (
+            f"SELECT * FROM ({segments_sql(self.home, [segment], [])}) "  # noqa: S608
+            "WHERE seq NOT IN (SELECT seq FROM leaving)"
+        )
+        new = self._segment(engine, rest, Typed(segment.numbers, segment.texts), str(generation))
+        if new.rows != segment.rows - leaving:
+            raise OperationFailed(
+                f"{segment.file} without {leaving} rows has {new.rows} instead of {segment.rows - leaving}; nothing "
+                "was changed",
+                code="segment-unsound", where=str(self.folder / new.file), fix="run: innkeeper doctor",
+            )  # fmt: skip
+        return [new]
+
+    def _segment(self, engine: duckdb.DuckDBPyConnection, source: str, typed: Typed, ending: str) -> Segment:
+        typed = add_typed_columns(engine, source, "kept", typed)
+        first, last = duck.run(engine, "SELECT min(seq), max(seq) FROM kept")[0]
+        try:
+            return write_segment(engine, self.home, "kept", f"{first:012d}-{last:012d}-{ending}", typed, _CHANGE)
+        finally:
+            duck.run(engine, "DROP VIEW kept")
+            duck.run(engine, "DROP TABLE wide")
+
+    def _hashes(self, engine: duckdb.DuckDBPyConnection, generation: int) -> Iterator[Gone]:
+        pairs = "SELECT low, high FROM leaving WHERE low IS NOT NULL ORDER BY low, high"
+        number, cursor = 0, engine.execute(pairs)
+        made: list[Gone] = []
+        while rows := cursor.fetchmany(gone.MOST):
+            made.append(gone.write(self.home, f"gone-{generation}-{number}.hash", rows))
+            number += 1
+        return iter(made)
