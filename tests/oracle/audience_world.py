@@ -11,6 +11,7 @@ import duckdb
 from innkeeper.audiences import MISSING, Accumulator, Catalog, Expression, compile_live
 from innkeeper.audiences.ask import Question, zone_of
 from innkeeper.audiences.expand import expand
+from innkeeper.audiences.types import Held
 from innkeeper.events.types import Event, to_row
 from innkeeper.store.columns import fixed_sql, typed_sql
 from innkeeper.store.duck import translated
@@ -157,3 +158,11 @@ class Facts:
     def entry(self, path: tuple[str, ...]) -> Any:
         """Never asked outside journeys."""
         raise AssertionError
+
+    def about(self, parts: tuple[str, ...]) -> Any:
+        """Never asked outside journeys."""
+        raise AssertionError
+
+    def objects(self, of: str) -> list[Held]:
+        """There are none in this world."""
+        return []

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from innkeeper.audiences.nodes import Expression
 from innkeeper.kernel.ids import NAMESPACES
+from innkeeper.objects.definition import EXPLICIT, ObjectType
 
 _DELIVERY = frozenset({"message", "journey", "delivery_id"})
 _CONSENT = frozenset({"purpose", "channel", "topic", "proof"})
@@ -23,6 +24,7 @@ BUILT_IN_EVENTS: Mapping[str, frozenset[str]] = {
     "Identified": frozenset(),
     "Grouped": frozenset(),
     "Aliased": frozenset(),
+    **EXPLICIT,
     "Message Sent": _DELIVERY,
     "Message Refused": _DELIVERY | {"state", "reason"},
     "Message Delivered": _DELIVERY,
@@ -47,6 +49,7 @@ class Catalog:
         audiences: The declared audiences and their conditions.
         stages: The stages in order, with their rules.
         namespaces: Namespaces of identifiers, for `id.X`.
+        objects: The declared object types.
     """
 
     events: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -54,6 +57,7 @@ class Catalog:
     audiences: Mapping[str, Expression] = field(default_factory=dict)
     stages: tuple[tuple[str, Expression], ...] = ()
     namespaces: frozenset[str] = frozenset(NAMESPACES)
+    objects: Mapping[str, ObjectType] = field(default_factory=dict)
 
     def properties(self, event: str) -> frozenset[str] | None:
         """The known properties of an event; None for an unknown event."""

@@ -14,6 +14,7 @@ from innkeeper import lifecycle
 from innkeeper.events.types import Event
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.state import ProfileState
+from innkeeper.runtime.adopt_things import adopt_objects
 from innkeeper.runtime.engine import Engine, subject_row
 from innkeeper.runtime.record import taken_events
 from innkeeper.store.state import Cursor, State
@@ -28,7 +29,7 @@ def end_history(engine: Engine, at: Instant, cursor: Cursor) -> None:
     """Record memberships and stages as they are at *at*, without announcing them."""
     for page in _profiles(engine.state):
         for state in page:
-            lifecycle.record_history(state, at, engine.world)
+            lifecycle.record_history(state, at, engine.world, past=True)
         store(engine.state, page)
     engine.mark("history_end", 0, at, cursor)
 
@@ -36,12 +37,13 @@ def end_history(engine: Engine, at: Instant, cursor: Cursor) -> None:
 def adopt(engine: Engine, bulk: Bulk, number: int, cursor: Cursor, *, identifiers: set[str] | None = None) -> None:
     """Bring every profile under the engine's world: new conditions learn the past, nothing is announced.
 
-    With *identifiers* only these are looked at.
+    With *identifiers* only these are looked at; objects are always folded whole.
     """
     keys = dict(engine.world.profiles.accumulators)
     if keys and engine.state.count_subjects():
         names = sorted({accumulator.event for accumulator, _ in keys.values()})
         _refold(engine, taken_events(bulk, cursor, names, identifiers), set(keys))
+    adopt_objects(engine, bulk, cursor)
     for page in _profiles(engine.state):
         for state in page:
             lifecycle.record_history(state, max(cursor.clock, state.last_at), engine.world)

@@ -8,7 +8,7 @@ planned delivery waits until its receipt is taken. Next in the flow: `lifecycle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -26,7 +26,7 @@ from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime.receipts import receipt_event, receipt_row, virtual_receipt
 from innkeeper.runtime.telling import Plan, Things
 from innkeeper.store.projections import REACHED, Projections, move_subject, to_outbox
-from innkeeper.store.state import Cursor, OutboxRow, Receipt, State, TakenRow
+from innkeeper.store.state import NOBODY, Cursor, OutboxRow, Receipt, State, TakenRow
 
 Mode = Literal["live", "late", "history"]
 #: What becomes of planned deliveries: nothing (accepted at once, virtually), waited for, left to a deliverer, or, in a
@@ -276,6 +276,11 @@ class Engine:
             self._users |= self.state.users_of([identifier])
         return links.owner(identifier, self._users[identifier])
 
+    def owners(self, identifiers: Collection[str]) -> dict[str, str]:
+        """The subject of each identifier."""
+        self._users = self.state.users_of([each for each in identifiers if each.startswith(ANONYMOUS)])
+        return {identifier: self._owner_of(identifier) for identifier in identifiers}
+
     def _subjects_of(self, event: Event, plan: Plan) -> set[str]:
         """Every profile that taking the event may change."""
         told = set(plan.by_subject(self._owner_of))
@@ -382,5 +387,6 @@ class Engine:
 
 
 def subject_row(state: ProfileState) -> tuple[str, Instant, str | None, bytes]:
-    """What the store keeps of a profile."""
-    return state.subject, state.next_due_at, state.stage, lifecycle.encode(state)
+    """What the store keeps of a profile; who has only been told of is nobody yet, and counted nowhere."""
+    stage = state.stage if state.facts else NOBODY
+    return state.subject, state.next_due_at, stage, lifecycle.encode(state)

@@ -71,6 +71,7 @@ def catalog_of(definitions: Definitions, known: KnownNames, broken: Mapping[str,
             *((stage.stage, stage.when) for stage in definitions.stages),
             *((name, unread) for name in broken["stage"]),
         ),
+        objects=definitions.workspace.objects,
     )
 
 
