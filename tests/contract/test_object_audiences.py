@@ -81,9 +81,9 @@ def check_world(seed: int, questions: int) -> int:
 
 @pytest.mark.parametrize("block", range(10))
 def test_three_answers_are_one(block: int) -> None:
-    answered = sum(check_world(SEED + block * 30 + number, 2) for number in range(30))
-    print(f"seeds from {SEED + block * 30}: {answered} of 60 questions with members")
-    assert answered > 10
+    answered = sum(check_world(SEED + block * 30 + number, 1) for number in range(30))
+    print(f"seeds from {SEED + block * 30}: {answered} of 30 questions with members")
+    assert answered > 5
 
 
 def check_flips(seed: int) -> int:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from innkeeper.audiences.nodes import OfObjects, Path, walk
-from innkeeper.audiences.object_events import said_columns
+from innkeeper.audiences.object_events import raw_columns, read_columns
 from innkeeper.audiences.sql_values import (
     Binder,
     Looked,
     Sql,
+    any_of,
     fn,
     instant,
     json_at,
@@ -77,36 +78,36 @@ class TypeSql:
 
     def objects(self) -> list[Part]:
         """What every object is: `{name}_is`."""
-        stamp = fn("row", exp.column("ts"), exp.column("source"), exp.column("message_id"))
-        columns = said_columns(self.declared, self.fields, self.roles, self.bind)
-        said = (
-            exp.select("ts", "source", "message_id", "name", *(exp.alias_(value, name) for name, value in columns))
-            .from_("events")
-            .where(exp.column("is_input"), exp.LTE(this=exp.column("ts"), expression=self.at.copy()))
-            .where(exp.In(this=exp.column("name"), expressions=[self.bind.bind(each) for each in self._events()]))
-        )
+        raw = raw_columns(self.declared, self.fields, self.roles, self.bind)
+        columns = read_columns(self.declared, self.fields, self.roles)
+        names = exp.In(this=exp.column("name"), expressions=[self.bind.bind(each) for each in self._events()])
+        before = exp.LTE(this=exp.column("ts"), expression=self.at.copy())
+        keys = ("ts", "source", "message_id", "name")
+        heard = _select(*keys, "identifier", *_named(raw)).from_("events", copy=False)
+        heard = heard.where(exp.column("is_input"), before, names, copy=False)
+        said = _select(*keys, *_named(columns)).from_(f"{self.name}_heard", copy=False)
         removal = exp.EQ(this=exp.column("name"), expression=text("Object Removed"))
-        gone = (
-            exp.select("id", exp.alias_(exp.Max(this=stamp.copy()), "gone"))
-            .from_(f"{self.name}_said").where(removal.copy(), _there("id")).group_by("id")
-        )  # fmt: skip
+        gone = _select("id", exp.alias_(exp.Max(this=_stamp()), "gone", copy=False))
+        gone = gone.from_(f"{self.name}_said", copy=False).where(removal, _there("id"), copy=False)
         newest = [
-            exp.alias_(_filtered(fn("arg_max", exp.column(name), stamp.copy()), _there(name)), name)
+            exp.alias_(_filtered(fn("arg_max", exp.column(name), _stamp()), _there(name)), name, copy=False)
             for name, _ in columns
             if name != "id"
         ]
-        kept = exp.or_(
-            exp.Is(this=exp.column("gone"), expression=exp.Null()),
-            exp.GT(this=stamp.copy(), expression=exp.column("gone")),
+        standing = _select("id", *newest).from_(f"{self.name}_said", copy=False)
+        standing = standing.join(f"{self.name}_gone", using="id", join_type="left", copy=False)
+        after = any_of(
+            [
+                exp.Is(this=exp.column("gone"), expression=exp.Null()),
+                exp.GT(this=_stamp(), expression=exp.column("gone")),
+            ]
         )
-        standing = (
-            exp.select("id", *newest)
-            .from_(f"{self.name}_said")
-            .join(f"{self.name}_gone", using="id", join_type="left")
-            .where(_there("id"), exp.not_(removal.copy()), kept)
-            .group_by("id")
-        )
-        return [(f"{self.name}_said", said), (f"{self.name}_gone", gone), (f"{self.name}_is", standing)]
+        standing = standing.where(_there("id"), exp.Not(this=removal.copy()), after, copy=False)
+        return [
+            (f"{self.name}_heard", heard), (f"{self.name}_said", said),
+            (f"{self.name}_gone", gone.group_by("id", copy=False)),
+            (f"{self.name}_is", standing.group_by("id", copy=False)),
+        ]  # fmt: skip
 
     def _events(self) -> list[str]:
         return sorted({*self.declared.events, "Object Updated", "Object Removed"})
@@ -237,6 +238,18 @@ class TypeSql:
             return exp.DPipe(this=opened, expression=text('"'), safe=True)
 
         return Looked(quoted, exp.Null, shown, micros)
+
+
+def _select(*columns: str | Sql) -> exp.Select:
+    return exp.select(*columns, copy=False)
+
+
+def _named(columns: Sequence[tuple[str, Sql]]) -> list[Sql]:
+    return [exp.alias_(value, name, copy=False) for name, value in columns]
+
+
+def _stamp() -> Sql:
+    return fn("row", exp.column("ts"), exp.column("source"), exp.column("message_id"))
 
 
 def _there(name: str) -> Sql:

@@ -140,7 +140,9 @@ def counting(members: Query) -> Query:
 
 
 def _query(statement: exp.Select, bind: Binder, properties: frozenset[tuple[str, ...]] = frozenset()) -> Query:
-    return Query(sql=statement.sql("duckdb", pretty=True), parameters=dict(bind.values), properties=properties)
+    return Query(
+        sql=statement.sql("duckdb", pretty=True, copy=False), parameters=dict(bind.values), properties=properties
+    )
 
 
 def _calendar_spans(expression: Expression) -> list[Span]:
