@@ -363,3 +363,45 @@ def test_profile_story_and_explanation_tell_of_the_move(tmp_path: Path) -> None:
     assert "b1: planned for 2026-06-17T09:00:00Z" in answer["words"]
     [copy] = done.cli("profile", "show", "a")["objects"]
     assert copy["planned"] == [{"journey": "pre-arrival", "at": "2026-06-17T09:00:00Z"}]
+
+
+def test_a_booking_made_before_the_login_goes_along_and_comes_apart_again(tmp_path: Path) -> None:
+    workspace = hotel(tmp_path)
+    anonymous = event("Booking Confirmed", None, CONFIRMED, anonymous="phone", booking_id="b1", arrival="2026-06-10")
+    played(workspace, anonymous, identify("a", "2026-05-12T00:00:00Z", anonymous="phone"), until="2026-05-13T00:00:00Z")
+    [copy] = workspace.cli("profile", "show", "a")["objects"]
+    assert copy["planned"] == [{"journey": "pre-arrival", "at": "2026-06-07T09:00:00Z"}]
+    # Somebody else on the same phone: the booking is nobody's but the phone's.
+    played(workspace, identify("b", "2026-05-20T00:00:00Z", anonymous="phone"), until="2026-05-21T00:00:00Z")
+    assert workspace.cli("profile", "show", "a")["objects"] == []
+    [copy] = workspace.cli("profile", "show", "anonymous_id:phone")["objects"]
+    assert copy["planned"] == [{"journey": "pre-arrival", "at": "2026-06-07T09:00:00Z"}]
+
+
+def test_two_roles_of_one_profile_are_one_object(tmp_path: Path) -> None:
+    strategy = STRATEGY.replace("roles: { owner: user }", "roles: { owner: user, payer: payer_id }")
+    workspace = hotel(tmp_path)
+    workspace.apply({"strategy.yaml": strategy, "journeys/new.yaml": "enter: { object: booking, on: created }\n"
+                     "steps: [ { stop: done } ]\n"})  # fmt: skip
+    played(
+        workspace, identify("a", "2026-05-02T00:00:00Z", anonymous="phone"),
+        booked(CONFIRMED, "2026-06-10", payer_id="anonymous_id:phone"),
+        # Now the phone's role alone is left.
+        event("Object Updated", "a", "2026-05-11T00:00:00Z", object="booking", id="b1", roles={"owner": None}),
+        until="2026-05-12T00:00:00Z",
+    )  # fmt: skip
+    assert len(workspace.outputs("Journey Entered")) == 1
+    [copy] = workspace.cli("profile", "show", "a")["objects"]
+    assert copy["roles"] == ["payer"]
+
+
+def test_what_was_known_then_includes_what_others_changed(tmp_path: Path) -> None:
+    done = played(
+        hotel(tmp_path), booked(CONFIRMED, "2026-06-10", room="12"), moved("2026-05-20T00:00:00Z", who="b", room="14"),
+        until="2026-05-21T00:00:00Z",
+    )  # fmt: skip
+    [before] = done.cli("profile", "show", "a", "--at", "2026-05-19T00:00:00Z")["objects"]
+    assert before["properties"]["room"] == "12"
+    assert done.cli("profile", "show", "a", "--at", "2026-05-20T00:00:00Z")["objects"] == []
+    [after] = done.cli("profile", "show", "b", "--at", "2026-05-20T00:00:00Z")["objects"]
+    assert after["properties"]["room"] == "14"

@@ -17,6 +17,7 @@ def take_news(turn: Turn, news: tuple[News, ...]) -> None:
     for each in news:
         if each.kind != "item" and each.id in shelf_of(turn.state, each.kind, each.type):
             turn.had.add((each.kind, each.type, each.id))
+    for each in news:
         put_copy(turn.state, each)
         turn.thing_changed(each)
 

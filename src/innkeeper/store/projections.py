@@ -104,12 +104,13 @@ class Projections:
             case o.StepReached():
                 self._stepped[output.enrollment] = output.step
             case o.StepReplanned(enrollment=str(enrollment)):
-                self._cancelled.append((f"replanned: {output.reason}", at, enrollment))
+                # What is planned from this instant on is of the new plan.
+                self._cancelled.append((f"replanned: {output.reason}", at, enrollment, at))
             case o.JourneyExited():
                 self._exited.append((at, output.outcome, output.reason, output.enrollment))
                 gone = output.outcome == "left" and output.reason.startswith(_OBJECT_GONE)
                 if gone or output.outcome in ("exit", "goal"):
-                    self._cancelled.append((f"{output.outcome}: {output.reason}", at, output.enrollment))
+                    self._cancelled.append((f"{output.outcome}: {output.reason}", at, output.enrollment, at + 1))
             case _:
                 pass
 
@@ -210,5 +211,5 @@ _UPSERT_SUPPRESSION = (
 )
 _CANCEL = (
     "UPDATE deliveries SET state = 'cancelled', reason = ?, state_at = ?, receipt = 'pending'"
-    " WHERE enrollment = ? AND state = 'planned' AND reason <> 'virtual'"
+    " WHERE enrollment = ? AND planned_at < ? AND state = 'planned' AND reason <> 'virtual'"
 )
