@@ -13,6 +13,7 @@ from innkeeper.audiences.ask import Question, zone_of
 from innkeeper.audiences.expand import expand
 from innkeeper.audiences.memories import MEMORY_EVENTS
 from innkeeper.audiences.merges import Merges
+from innkeeper.audiences.types import Held
 from innkeeper.events.reserved import without_reserved
 from innkeeper.events.types import Event, to_row
 from innkeeper.profiles import state as stored
@@ -185,3 +186,11 @@ class Facts:
     def entry(self, path: tuple[str, ...]) -> Any:
         """Never asked outside journeys."""
         raise AssertionError
+
+    def about(self, parts: tuple[str, ...]) -> Any:
+        """Never asked outside journeys."""
+        raise AssertionError
+
+    def objects(self, of: str) -> list[Held]:
+        """There are none in this world."""
+        return []

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from innkeeper.audiences.merges import NEWEST, Merges
 from innkeeper.audiences.nodes import Expression
 from innkeeper.kernel.ids import NAMESPACES
+from innkeeper.objects.definition import EXPLICIT, ObjectType
 
 _DELIVERY = frozenset({"message", "journey", "delivery_id"})
 _CONSENT = frozenset({"purpose", "channel", "topic", "proof"})
@@ -30,6 +31,7 @@ BUILT_IN_EVENTS: Mapping[str, frozenset[str]] = {
     "Identified": frozenset(),
     "Grouped": frozenset(),
     "Aliased": frozenset(),
+    **EXPLICIT,
     "Message Sent": _DELIVERY,
     "Message Refused": _DELIVERY | {"state", "reason"},
     "Message Delivered": _DELIVERY,
@@ -56,6 +58,7 @@ class Catalog:
         namespaces: Namespaces of identifiers, for `id.X`.
         merges: How traits are merged.
         memories: What memories are about.
+        objects: The declared object types.
     """
 
     events: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -65,6 +68,7 @@ class Catalog:
     namespaces: frozenset[str] = frozenset(NAMESPACES)
     merges: Merges = NEWEST
     memories: frozenset[str] = frozenset()
+    objects: Mapping[str, ObjectType] = field(default_factory=dict)
 
     def properties(self, event: str) -> frozenset[str] | None:
         """The known properties of an event; None for an unknown event."""

@@ -19,7 +19,7 @@ MAX_NODES = 20_000
 
 Place = tuple[int, int]
 Operator = Literal["=", "!=", "<", "<=", ">", ">="]
-Root = Literal["traits", "memory", "id", "event", "property"]
+Root = Literal["traits", "memory", "id", "event", "property", "object"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ class Path(Expression):
     """A value that is looked up: `traits.a.b`, `memory.pillow`, `id.user_id`, `event.total` (journeys), or inside
     `where` a property.
 
+    Of root `object` the first part is the type: `booking.status`, the object that a journey's enrollment is about.
     As a condition by itself it holds when the value is JSON true.
     """
 
@@ -89,6 +90,16 @@ class Aggregate(Expression):
     path: tuple[str, ...] | None = None
     within: Span | None = None
     before: Span | None = None
+    where: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OfObjects(Expression):
+    """A function over the profile's objects of one type: `any` is a condition, `count` and `sum` are values."""
+
+    function: str
+    object: str
+    path: tuple[str, ...] | None = None
     where: Expression | None = None
 
 
@@ -163,8 +174,8 @@ class Or(Expression):
 
 
 NODE_TYPES: tuple[type[Expression], ...] = (
-    Text, Number, Boolean, Path, Stage, Now, Offset, Aggregate, InAudience, Compare, Between, In, Like, Missing, Not,
-    And, Or,
+    Text, Number, Boolean, Path, Stage, Now, Offset, Aggregate, OfObjects, InAudience, Compare, Between, In, Like,
+    Missing, Not, And, Or,
 )  # fmt: skip
 
 
@@ -185,3 +196,8 @@ def walk(node: Expression) -> Iterator[Expression]:
         current = pending.pop()
         yield current
         pending.extend(reversed(list(children(current))))
+
+
+def object_nodes(expression: Expression) -> list[OfObjects]:
+    """The functions over objects in an expression, each once."""
+    return list(dict.fromkeys(node for node in walk(expression) if isinstance(node, OfObjects)))

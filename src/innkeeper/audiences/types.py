@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from innkeeper.events.types import Event
 from innkeeper.kernel.time import Instant
@@ -60,6 +61,13 @@ class Accumulator(Protocol):
         """The state that carried facts are, to be merged with that of the events which are left."""
 
 
+class Held(NamedTuple):
+    """One object of a profile: what a condition may read of it, and the profile's roles in it."""
+
+    values: Mapping[str, Any]
+    roles: tuple[str, ...]
+
+
 class FactsReader(Protocol):
     """What a condition reads of one profile (or of one enrollment of it)."""
 
@@ -87,6 +95,12 @@ class FactsReader(Protocol):
     def entry(self, path: tuple[str, ...]) -> Any:
         """A property of the event that began the enrollment (`event.total`); journeys only."""
 
+    def about(self, parts: tuple[str, ...]) -> Any:
+        """A value of the object that the enrollment is about (`booking.status`: type, then path); journeys only."""
+
+    def objects(self, of: str) -> Iterable[Held]:
+        """The profile's objects of a type."""
+
 
 class Evaluate(Protocol):
     """The compiled answer."""
@@ -109,6 +123,7 @@ class Condition:
         reads_entry: Whether it reads the entry event (`event.x`).
         evaluate: The answer.
         memories: What it reads of memories, by what they are about.
+        things: (kind, type) of the things that it reads copies of: ("object", "booking"), ("account", "account").
     """
 
     canonical: str
@@ -119,3 +134,4 @@ class Condition:
     reads_entry: bool
     evaluate: Evaluate
     memories: frozenset[str] = frozenset()
+    things: frozenset[tuple[str, str]] = frozenset()

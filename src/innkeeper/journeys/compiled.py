@@ -14,7 +14,9 @@ from innkeeper.audiences.types import Accumulator, Condition
 from innkeeper.content.types import Message
 from innkeeper.decisions.candidate import purpose_of
 from innkeeper.decisions.policy import Policies
-from innkeeper.journeys.definition import AudienceEntry, EventEntry, Journey, Step
+from innkeeper.journeys.definition import AudienceEntry, EventEntry, Journey, ObjectEntry, Step
+from innkeeper.journeys.scoping import KeyPath
+from innkeeper.objects.definition import ObjectType
 from innkeeper.profiles.rules import RulesBuilder
 
 CompileLive = Callable[[Expression], Condition]
@@ -47,7 +49,7 @@ class CompiledJourney:
 
     journey: Journey
     bit: int
-    key_path: tuple[str, ...] | None
+    key_path: KeyPath | None
     where: Predicate | None
     when: Condition | None
     exits: tuple[Condition, ...]
@@ -68,6 +70,8 @@ class JourneyRules:
         by_event: Journeys entered by an event, by its name.
         by_change: Journeys entered by a change of audience, by (audience, whether entered).
         service: The versions whose timers a busy tick takes first (`service_journeys`).
+        by_thing: Journeys entered by a change of an object, by (type, change).
+        by_date: Journeys entered at a date of an object, each with the type.
     """
 
     current: Mapping[str, CompiledJourney]
@@ -79,6 +83,8 @@ class JourneyRules:
     policies: Policies
     workspace: str
     service: frozenset[tuple[str, str]] = frozenset()
+    by_thing: Mapping[tuple[str, str], tuple[CompiledJourney, ...]] = field(default_factory=dict)
+    by_date: tuple[tuple[str, CompiledJourney], ...] = ()
 
     def find(self, name: str, version: str) -> CompiledJourney | None:
         """The version that an enrollment runs on: its own, else the current one; None when there is none."""
@@ -91,6 +97,7 @@ def compile_journeys(
     builder: RulesBuilder,
     compile_live: CompileLive,
     compile_where: CompileWhere,
+    objects: Mapping[str, ObjectType],
 ) -> tuple[dict[str, CompiledJourney], dict[tuple[str, str], CompiledJourney]]:
     """Compile the current journeys and the earlier versions of them, and tell the builder what they read."""
     current: dict[str, CompiledJourney] = {}
@@ -99,7 +106,7 @@ def compile_journeys(
         mark = (journey.name, journey.version)
         if mark in versions:
             continue
-        compiled = _compile(journey, 1 << len(versions), builder, compile_live, compile_where)
+        compiled = _compile(journey, 1 << len(versions), builder, compile_live, compile_where, objects)
         versions[mark] = compiled
         if journeys.get(journey.name) is journey:
             current[journey.name] = compiled
@@ -142,13 +149,14 @@ def entries(
 
 
 def _compile(
-    journey: Journey, bit: int, builder: RulesBuilder, live: CompileLive, compile_where: CompileWhere
-) -> CompiledJourney:
+    journey: Journey, bit: int, builder: RulesBuilder, live: CompileLive, compile_where: CompileWhere,
+    objects: Mapping[str, ObjectType],
+) -> CompiledJourney:  # fmt: skip
     where = journey.enter.where if isinstance(journey.enter, EventEntry) else None
     program: dict[str, Instruction] = {}
     first = _lay_out(journey.steps, "", FINISHED, program, live)
     compiled = CompiledJourney(
-        journey=journey, bit=bit, key_path=None if journey.key is None else tuple(journey.key.split(".")),
+        journey=journey, bit=bit, key_path=key_path_of(journey, objects),
         where=None if where is None else compile_where(where),
         when=None if journey.when is None else live(journey.when),
         exits=tuple(live(each) for each in journey.exits),
@@ -156,6 +164,31 @@ def _compile(
     )  # fmt: skip
     _tell(compiled, builder)
     return compiled
+
+
+def key_path_of(journey: Journey, objects: Mapping[str, ObjectType]) -> KeyPath | None:
+    """Where events carry the journey's key: a property, or the ids of an object type."""
+    if journey.key is None:
+        return None
+    of = objects.get(journey.key)
+    if of is None:
+        return KeyPath(tuple(journey.key.split(".")))
+    return KeyPath(of.id, {name: each.id for name, each in of.events.items() if each.id != of.id}, of.name)
+
+
+def by_object(
+    current: Mapping[str, CompiledJourney],
+) -> tuple[dict[tuple[str, str], tuple[CompiledJourney, ...]], tuple[tuple[str, CompiledJourney], ...]]:
+    """The journeys that objects begin: by (type, change), and those at a date; in the order of their names."""
+    by_thing: dict[tuple[str, str], tuple[CompiledJourney, ...]] = {}
+    by_date: list[tuple[str, CompiledJourney]] = []
+    for _, compiled in sorted(current.items()):
+        match compiled.journey.enter:
+            case ObjectEntry(object=of, on=str(on)):
+                by_thing[of, on] = (*by_thing.get((of, on), ()), compiled)
+            case ObjectEntry(object=of):
+                by_date.append((of, compiled))
+    return by_thing, tuple(by_date)
 
 
 def _lay_out(
@@ -177,6 +210,10 @@ def _tell(compiled: CompiledJourney, builder: RulesBuilder) -> None:
         (own if instruction.step.own_scope else whole).extend(instruction.conditions)
     for condition in whole:
         builder.need(condition)
+    if compiled.key_path is not None and compiled.key_path.about is not None:
+        builder.watch_thing(("object", compiled.key_path.about), compiled.bit)
+    if any(instruction.step.follows_object for instruction in compiled.program.values()):
+        builder.watch_zone(compiled.bit)
     local: dict[str, dict[str, Accumulator]] = {}
     for condition in own:
         builder.watch(condition, compiled.bit)
@@ -186,7 +223,7 @@ def _tell(compiled: CompiledJourney, builder: RulesBuilder) -> None:
                 continue
             builder.watch_event(accumulator.event, compiled.bit)
             if accumulator.windowed and compiled.key_path is not None:
-                builder.need_partitioned(accumulator, compiled.key_path)
+                builder.need_partitioned(accumulator, compiled.key_path.of(accumulator.event))
             else:
                 local.setdefault(accumulator.event, {})[accumulator.key] = accumulator
     compiled.local = {event: tuple(found.values()) for event, found in local.items()}

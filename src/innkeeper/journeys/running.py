@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from innkeeper.journeys.compiled import CompiledJourney, Instruction
-from innkeeper.journeys.scoping import EnrollmentReader
+from innkeeper.journeys.scoping import EnrollmentReader, KeyPath
 from innkeeper.kernel.ids import display_id
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.memories import all_memories
@@ -44,17 +44,23 @@ class Here:
 
     def context(self) -> dict[str, Any]:
         """What templates of this journey may read."""
-        return template_context(self.turn.state, self.turn.reader, self.enrollment, self.workspace)
+        key_path = self.journey.key_path
+        return template_context(self.turn.state, self.turn.reader, self.enrollment, self.workspace, key_path)
 
 
 def template_context(
-    state: ProfileState, reader: ProfileReader, enrollment: Enrollment, workspace: str
+    state: ProfileState, reader: ProfileReader, enrollment: Enrollment, workspace: str, key_path: KeyPath | None = None
 ) -> dict[str, Any]:
-    """What templates may read: traits, memories, the entry event, the journey and its key, zone and locale."""
+    """What templates may read: traits, memories, the entry event, the object, the journey and its key, zone and locale.
+
+    An object's dates are as they were said, its other properties too.
+    """
     memories = all_memories(state)
     told = all_traits(state, reader.merges) | ({"memories": memories} if memories else {})
     locale = trait_value(state, "locale", reader.merges)
+    about = {} if key_path is None or key_path.about is None else _object(state, key_path.about, enrollment.key)
     return {
+        **about,
         "profile": {**told, "id": display_id(state.subject)},
         "event": enrollment.event,
         "journey": {"name": enrollment.journey, "key": enrollment.key},
@@ -63,3 +69,10 @@ def template_context(
         "zone": reader.zone(),
         "workspace": {"name": workspace},
     }
+
+
+def _object(state: ProfileState, of: str, key: str | None) -> dict[str, Any]:
+    copy = state.objects.get(of, {}).get(key or "")
+    if copy is None:
+        return {of: {"id": key}}
+    return {of: {**copy.view["properties"], "id": key, "status": copy.view["status"]}}

@@ -12,6 +12,7 @@ from innkeeper.kernel.ids import display_id
 from innkeeper.kernel.time import Instant, format_instant
 from innkeeper.profiles.memories import memory_of
 from innkeeper.profiles.provenance import ADDRESSES, Provenance, Spoken, Verifies, provenance
+from innkeeper.profiles.reading import held_of
 from innkeeper.profiles.state import ConsentWord, MemoryWord, ProfileState
 from innkeeper.profiles.traits import trait_names
 from innkeeper.profiles.zone import zone_of
@@ -51,8 +52,30 @@ def portrait(
             for identifier, facts in sorted(state.facts.items())
             for word in facts.suppressions
         ],
+        "objects": _objects(state),
         "next_due_at": _due(state),
     }
+
+
+def _objects(state: ProfileState) -> list[dict[str, Any]]:
+    """The things that the profile has a role in, with the journeys that a date of theirs will begin."""
+    return [
+        {
+            "type": type_,
+            "id": id_,
+            "status": copy.view["status"],
+            "roles": list(held_of(copy).roles),
+            "dates": {name: format_instant(at) for name, at in copy.view["dates"].items() if at is not None},
+            "properties": copy.view["properties"],
+            "planned": [
+                {"journey": plan.journey, "at": format_instant(plan.target)}
+                for _, plan in sorted(state.plans.items())
+                if (plan.type, plan.key) == (type_, id_) and not plan.reached
+            ],
+        }
+        for type_, held in sorted(state.objects.items())
+        for id_, copy in sorted(held.items())
+    ]
 
 
 def _consents(state: ProfileState) -> list[dict[str, Any]]:

@@ -17,6 +17,8 @@ from innkeeper.kernel.errors import InternalError
 Counted = tuple[str, Accumulator, int, int]
 #: A summary kept apart by the value of an event property: storage key, accumulator, the property's path.
 Partitioned = tuple[str, Accumulator, tuple[str, ...]]
+#: The traits that a profile's zone comes from.
+ZONE_TRAITS = frozenset({"timezone", "country"})
 #: The name under which the stages stand among the nodes.
 STAGES = ""
 
@@ -51,7 +53,11 @@ NO_ROUTE = Route()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileRules:
-    """Everything that the facts, audiences and stage of a profile depend on, compiled."""
+    """Everything that the facts, audiences and stage of a profile depend on, compiled.
+
+    Attributes:
+        thing_nodes, thing_watchers: By (kind, type) of things, the nodes and the journeys that read copies of them.
+    """
 
     zone: str
     nodes: tuple[Node, ...]
@@ -63,6 +69,8 @@ class ProfileRules:
     merges: Merges = NEWEST
     memory_nodes: Mapping[str, int] = field(default_factory=dict)
     memory_watchers: Mapping[str, int] = field(default_factory=dict)
+    thing_nodes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    thing_watchers: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @property
     def all_nodes(self) -> int:
@@ -85,6 +93,8 @@ class RulesBuilder:
     _memory_nodes: dict[str, int] = field(default_factory=dict)
     _memory_watchers: dict[str, int] = field(default_factory=dict)
     _keys: dict[str, tuple[Accumulator, tuple[str, ...] | None]] = field(default_factory=dict)
+    _thing_nodes: dict[tuple[str, str], int] = field(default_factory=dict)
+    _thing_watchers: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in self._order():
@@ -129,6 +139,8 @@ class RulesBuilder:
             self._trait_nodes[trait] = self._trait_nodes.get(trait, 0) | bit
         for about in condition.memories:
             self._memory_nodes[about] = self._memory_nodes.get(about, 0) | bit
+        for thing in condition.things:
+            self._thing_nodes[thing] = self._thing_nodes.get(thing, 0) | bit
         for name in condition.audiences & positions.keys():
             self._nodes[positions[name]].dependents |= bit
         if condition.reads_stage and STAGES in positions:
@@ -169,10 +181,21 @@ class RulesBuilder:
             self._trait_watchers[trait] = self._trait_watchers.get(trait, 0) | watcher
         for about in condition.memories:
             self._memory_watchers[about] = self._memory_watchers.get(about, 0) | watcher
+        for thing in condition.things:
+            self.watch_thing(thing, watcher)
         positions = self.positions
         read = set(condition.audiences) | ({STAGES} if condition.reads_stage else set())
         for name in read & positions.keys():
             self._nodes[positions[name]].watchers |= watcher
+
+    def watch_zone(self, watcher: int) -> None:
+        """Let a journey's open enrollments look again when the profile's zone may have changed."""
+        for trait in ZONE_TRAITS:
+            self._trait_watchers[trait] = self._trait_watchers.get(trait, 0) | watcher
+
+    def watch_thing(self, thing: tuple[str, str], watcher: int) -> None:
+        """Let a journey's open enrollments look again after every change of a thing of a (kind, type)."""
+        self._thing_watchers[thing] = self._thing_watchers.get(thing, 0) | watcher
 
     def build(self) -> ProfileRules:
         """The compiled rules."""
@@ -182,6 +205,7 @@ class RulesBuilder:
             merges=self.merges,
             memory_nodes=self._memory_nodes,
             memory_watchers=self._memory_watchers,
+            thing_nodes=self._thing_nodes, thing_watchers=self._thing_watchers,
         )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from collections.abc import Collection
 
 from innkeeper.events.reserved import is_reserved
 from innkeeper.kernel.time import Instant
+from innkeeper.profiles.copies import join_copies, split_copies
 from innkeeper.profiles.rules import STAGES, ProfileRules
 from innkeeper.profiles.state import Enrollment, ProfileState, new_state
 
@@ -19,6 +20,7 @@ def join(state: ProfileState, other: ProfileState) -> list[Enrollment]:
     if other.subject in other.facts:
         other.facts[other.subject].inputs = other.inputs
     state.facts.update(other.facts)
+    join_copies(state, other)
     for name, membership in other.memberships.items():
         state.memberships.setdefault(name, membership)
     if state.stage is None:
@@ -59,9 +61,11 @@ def split(state: ProfileState, identifier: str, at: Instant) -> ProfileState:
     if facts is not None:
         apart.facts[identifier] = facts
         apart.inputs, facts.inputs = facts.inputs, 0
+    split_copies(state, apart, identifier)
     for name in [name for name, each in state.memberships.items() if each.identifier == identifier]:
         apart.memberships[name] = state.memberships.pop(name)
-    apart.stage, apart.stage_by, apart.stage_at = state.stage, identifier, state.stage_at
+    if facts is not None:
+        apart.stage, apart.stage_by, apart.stage_at = state.stage, identifier, state.stage_at
     apart.enrollments = [each for each in state.enrollments if each.identifier == identifier]
     state.enrollments = [each for each in state.enrollments if each.identifier != identifier]
     apart.reservations = [each for each in state.reservations if each.identifier == identifier]

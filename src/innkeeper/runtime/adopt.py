@@ -15,6 +15,7 @@ from innkeeper import lifecycle
 from innkeeper.events.types import Event
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.state import ProfileState
+from innkeeper.runtime.adopt_things import adopt_objects
 from innkeeper.runtime.engine import Engine, subject_row
 from innkeeper.runtime.record import taken_events, trait_events
 from innkeeper.store.state import Cursor, State
@@ -29,7 +30,7 @@ def end_history(engine: Engine, at: Instant, cursor: Cursor) -> None:
     """Record memberships and stages as they are at *at*, without announcing them."""
     for page in _profiles(engine.state):
         for state in page:
-            lifecycle.record_history(state, at, engine.world)
+            lifecycle.record_history(state, at, engine.world, past=True)
         store(engine, page)
     engine.mark("history_end", 0, at, cursor)
 
@@ -37,7 +38,7 @@ def end_history(engine: Engine, at: Instant, cursor: Cursor) -> None:
 def adopt(engine: Engine, bulk: Bulk, number: int, cursor: Cursor, *, identifiers: set[str] | None = None) -> None:
     """Bring every profile under the engine's world: new conditions learn the past, nothing is announced.
 
-    With *identifiers* only these are looked at.
+    With *identifiers* only these are looked at; objects are always folded whole.
     """
     keys = dict(engine.world.profiles.accumulators)
     if keys and engine.state.count_subjects():
@@ -47,6 +48,7 @@ def adopt(engine: Engine, bulk: Bulk, number: int, cursor: Cursor, *, identifier
     if engine.world.profiles.merges.remembered and engine.state.count_subjects():
         tell = partial(lifecycle.refold_traits, world=engine.world)
         _refold(engine, trait_events(bulk, cursor, identifiers), tell)
+    adopt_objects(engine, bulk, cursor)
     for page in _profiles(engine.state):
         for state in page:
             lifecycle.record_history(state, max(cursor.clock, state.last_at), engine.world)

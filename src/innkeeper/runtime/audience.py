@@ -14,6 +14,7 @@ from innkeeper.audiences import Catalog, Expression, check, find_cycle, parse
 from innkeeper.audiences.ask import Question
 from innkeeper.audiences.check import Checked, cycle_problem
 from innkeeper.audiences.expand import expand
+from innkeeper.audiences.nodes import object_nodes
 from innkeeper.kernel.errors import Invalid, Problem, UsageError, did_you_mean
 from innkeeper.kernel.ids import ANONYMOUS, NAMESPACES, USER, display_id
 from innkeeper.kernel.time import Instant
@@ -84,13 +85,15 @@ class Audiences:
     def flips(self, asked: Asked, begin: Instant, until: Instant) -> list[tuple[Instant, str, bool]]:
         """Every change of membership in (begin, until]: instant, id as printed, member; sorted by instant and id."""
         from innkeeper.audiences.flips import HISTORY_SQL, History
+        from innkeeper.runtime.told import told_history
         from innkeeper.store.bulk import Bulk
 
         if until < begin:
             raise UsageError("--until is before --from", code="bad-period", fix="exchange them")
-        expression, merges = expand(asked.expression, asked.catalog), asked.catalog.merges
-        history = History(expression, begin=begin, until=until, zone=self.zone, merges=merges)
         with Bulk.open(self.home) as bulk:
+            expression = expand(asked.expression, asked.catalog)
+            told = told_history(bulk, self.definitions.workspace.objects, until) if object_nodes(expression) else {}
+            history = History(expression, begin=begin, until=until, zone=self.zone, told=told)
             rows = (row for piece in bulk.stream(HISTORY_SQL, history.parameters) for row in piece)
             return sorted((flip.at, display_id(flip.subject), flip.member) for flip in history.flips(rows))
 
@@ -149,6 +152,7 @@ def load_catalog(definitions: Definitions, seen: KnownNames) -> Catalog:
         stages=tuple((stage.stage, stage.when) for stage in definitions.stages),
         merges=definitions.workspace.merges,
         memories=known.memories,
+        objects=definitions.workspace.objects,
     )
 
 

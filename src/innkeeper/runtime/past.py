@@ -10,14 +10,16 @@ from pathlib import Path
 from innkeeper import lifecycle
 from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.ids import ANONYMOUS
-from innkeeper.kernel.time import Instant, format_instant
+from innkeeper.kernel.time import FOREVER, Instant, format_instant
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.checkpoint import Checkpoint, checkpoints, copy_states, folder_of
+from innkeeper.runtime.record import taken_events
 from innkeeper.runtime.replay import Again
+from innkeeper.store import things
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.log import Log
-from innkeeper.store.state import State
+from innkeeper.store.state import Cursor, State
 
 
 def known(home: Path, subject: str, at: Instant | None) -> tuple[ProfileState | None, lifecycle.World, Instant]:
@@ -49,6 +51,7 @@ def _replayed(
         }
         if begin is not None:
             copy_states(folder_of(home, begin) / "state.db", scratch, identifiers)
+        seqs |= _about_things(bulk, state, identifiers)
         again = Again(home, log, state, scratch, identifiers=identifiers, begin=begin)
         again.play(lambda row: row.taken_at <= at and (row.seq in seqs or row.mode not in _EVENTS), until=at)
         body = scratch.bodies([subject]).get(subject)
@@ -66,6 +69,21 @@ def _begin(home: Path, at: Instant) -> Checkpoint | None:
             fix=f"ask from {format_instant(found[0].clock)} on; decisions that were recorded: innkeeper decision list",
         )
     return before[-1] if before else None
+
+
+def _about_things(bulk: Bulk, state: State, identifiers: set[str]) -> set[int]:
+    """Events of whomever about the things that one of the identifiers has ever had a role in."""
+    wanted = things.told_of(state, identifiers)
+    if not wanted:
+        return set()
+    folds = applied.world(state).others
+    last = Cursor(clock=FOREVER, timestamp=FOREVER, seq=FOREVER)
+    names = sorted({name for fold in folds for name in fold.event_names})
+    return {
+        event.seq
+        for event in taken_events(bulk, last, names)
+        if any((fold.kind, *named) in wanted for fold in folds for named in fold.concerns(event))
+    }
 
 
 _EVENTS = ("live", "late", "history")

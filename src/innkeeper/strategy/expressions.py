@@ -78,6 +78,7 @@ def catalog_of(definitions: Definitions, known: KnownNames, broken: Mapping[str,
         ),
         merges=definitions.workspace.merges,
         memories=known.memories,
+        objects=definitions.workspace.objects,
     )
 
 

@@ -6,13 +6,14 @@ import re
 
 from innkeeper.kernel.located import Findings, Located, Reader
 from innkeeper.kernel.zones import try_zone
+from innkeeper.objects.read import read_objects
 from innkeeper.strategy.read_sources import read_sources
 from innkeeper.strategy.read_traits import read_traits
 from innkeeper.strategy.types import Workspace
 
 LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*\Z")
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
-_LATER_KEYS = ("objects", "accounts", "identity", "namespaces")
+_LATER_KEYS = ("accounts", "identity", "namespaces")
 
 
 def read_workspace(node: Located, findings: Findings) -> Workspace:
@@ -22,9 +23,10 @@ def read_workspace(node: Located, findings: Findings) -> Workspace:
     reader = Reader(node, findings, "strategy.yaml")
     default = Workspace()
     declared = read_traits(reader.get("traits"), findings)
+    zone = _zone(reader, default.zone)
     workspace = Workspace(
         name=reader.text("name", default.name) or default.name,
-        zone=_zone(reader, default.zone),
+        zone=zone,
         locale=_matching(reader, "locale", LOCALE, default.locale, "a locale such as en or pt-BR"),
         currency=_matching(reader, "currency", _CURRENCY, default.currency, "an ISO 4217 code such as EUR"),
         events=_events(reader.get("events"), findings),
@@ -32,6 +34,7 @@ def read_workspace(node: Located, findings: Findings) -> Workspace:
         declared=declared,
         memories=frozenset(_names(reader.items("memories"), findings, "what a memory is about")),
         sources=read_sources(reader.get("sources"), findings),
+        objects=read_objects(reader.get("objects"), zone, findings),
     )
     for key in _LATER_KEYS:
         if reader.has(key):

@@ -11,6 +11,7 @@ from innkeeper.content.types import Message
 from innkeeper.decisions.policy import Policies
 from innkeeper.journeys.definition import Journey
 from innkeeper.kernel.located import NOWHERE, Place
+from innkeeper.objects.definition import ObjectType
 from innkeeper.strategy.read_sources import Source
 from innkeeper.strategy.read_traits import TraitDefinition
 
@@ -21,8 +22,8 @@ class Workspace:
 
     `events` maps each declared event to its declared property names; `traits` are declared trait names. They join what
     the log has seen: a name that is in neither is an error in an expression. `declared` holds what more is said of a
-    trait, `memories` what guests are remembered by. `sources` are the declared ones; any other
-    has the defaults of `Source`.
+    trait, `memories` what guests are remembered by. `sources` are the declared ones; any other has the defaults of
+    `Source`. `objects` are the declared types.
     """
 
     name: str = "workspace"
@@ -34,6 +35,7 @@ class Workspace:
     declared: dict[str, TraitDefinition] = field(default_factory=dict)
     sources: dict[str, Source] = field(default_factory=dict)
     memories: frozenset[str] = frozenset()
+    objects: dict[str, ObjectType] = field(default_factory=dict)
 
     @property
     def merges(self) -> Merges:
