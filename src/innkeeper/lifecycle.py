@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from innkeeper.events.outputs import Output, ProfileParked
 from innkeeper.events.types import Event
 from innkeeper.journeys.by_object import enter_by_news, plan_entries, record_plans
-from innkeeper.journeys.compiled import JourneyRules, by_object, compile_journeys, entries
+from innkeeper.journeys.compiled import JourneyRules, by_object, compile_journeys, entries, service_journeys
 from innkeeper.journeys.enrollment import count_event, end, end_enrollments, enter_by_change, enter_by_event
 from innkeeper.journeys.runner import run_steps, settle_offers
 from innkeeper.kernel.time import FOREVER, Instant
@@ -61,6 +61,7 @@ class World:
             current=current, versions=versions, counted=counted, by_event=by_event, by_change=by_change,
             messages=definitions.messages, policies=definitions.policies, workspace=definitions.workspace.name,
             by_thing=by_thing, by_date=by_date,
+            service=service_journeys(versions, definitions.messages, definitions.policies),
         )  # fmt: skip
         others: tuple[OtherFold, ...] = (ObjectFold(objects),) if objects else ()
         return World(version=definitions.version, profiles=builder.build(), journeys=journeys, others=others)
@@ -231,6 +232,18 @@ def next_due_at(state: ProfileState) -> Instant:
     return due
 
 
+def next_is_service(state: ProfileState, world: World) -> bool:
+    """Whether what is due next belongs to a service or transactional journey: a busy tick takes that first."""
+    due, rules = state.next_due_at, world.journeys
+    begins = [rules.current.get(plan.journey) for plan in state.plans.values() if plan.due_at == due]
+    if any(each is not None and (each.journey.name, each.journey.version) in rules.service for each in begins):
+        return True
+    return any(
+        min(each.due_at, each.recheck_at) == due and (each.journey, each.version) in rules.service
+        for each in state.enrollments
+    )
+
+
 def _park(turn: Turn) -> None:
     names = ", ".join(sorted(set(turn.trace[-MAX_ROUNDS:])))
     turn.state.parked = f"the reactions to one input did not settle in {MAX_ROUNDS} rounds: {names}"
@@ -240,6 +253,6 @@ def _park(turn: Turn) -> None:
 
 __all__ = [
     "FOREVER", "EventInput", "ProfileState", "TimerInput", "ToldInput", "World", "absorb", "advance", "decode",
-    "encode", "missing_accumulators", "new_state", "next_due_at", "record_history", "refold", "release",
-    "show",
+    "encode", "missing_accumulators", "new_state", "next_due_at", "next_is_service", "record_history", "refold",
+    "release", "show",
 ]  # fmt: skip

@@ -37,7 +37,7 @@ def adopt_objects(engine: Engine, bulk: Bulk, cursor: Cursor) -> None:
         return
     with state.transaction():
         things.drop_all(state, "object")
-    _forget_copies(state)
+    _forget_copies(engine)
     if fold is not None:
         events = taken_events(bulk, cursor, sorted(fold.event_names))
         kept = Things(state)
@@ -48,14 +48,15 @@ def adopt_objects(engine: Engine, bulk: Bulk, cursor: Cursor) -> None:
         state.set_meta(_MARK, mark)
 
 
-def _forget_copies(state: State) -> None:
+def _forget_copies(engine: Engine) -> None:
+    state = engine.state
     for page in state.pages(_PAGE):
         profiles = [lifecycle.decode(body) for _, body in page]
         changed = [each for each in profiles if each.objects]
         for each in changed:
             each.objects = {}
         with state.transaction():
-            state.put_subjects([subject_row(each) for each in changed])
+            state.put_subjects([subject_row(each, engine.world) for each in changed])
 
 
 def _show_all(engine: Engine, fold: ObjectFold) -> None:
@@ -66,7 +67,7 @@ def _show_all(engine: Engine, fold: ObjectFold) -> None:
         for each in news:
             lifecycle.show(profiles[owners[each.identifier]], each)
         with engine.state.transaction():
-            engine.state.put_subjects([subject_row(each) for each in profiles.values()])
+            engine.state.put_subjects([subject_row(each, engine.world) for each in profiles.values()])
             things.add_told(engine.state, sorted(_told(news)))
 
 

@@ -26,7 +26,7 @@ from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime.receipts import receipt_event, receipt_row, virtual_receipt
 from innkeeper.runtime.telling import Plan, Things
 from innkeeper.store.projections import REACHED, Projections, move_subject, to_outbox
-from innkeeper.store.state import NOBODY, Cursor, OutboxRow, Receipt, State, TakenRow
+from innkeeper.store.state import NOBODY, Cursor, OutboxRow, Receipt, State, SubjectRow, TakenRow
 
 Mode = Literal["live", "late", "history"]
 #: What becomes of planned deliveries: nothing (accepted at once, virtually), waited for, left to a deliverer, or, in a
@@ -367,7 +367,7 @@ class Engine:
     def _commit(self, cursor: Cursor | None) -> None:
         """Write everything that the last pass made, in one transaction; with a cursor the tick is whole."""
         work, self._next = self._next, _Pending()
-        rows = [subject_row(self._cache[subject]) for subject in sorted(work.dirty - work.gone)]
+        rows = [subject_row(self._cache[subject], self.world) for subject in sorted(work.dirty - work.gone)]
         failpoint("tick.computed")
         with self.state.transaction() as connection:
             self.state.put_subjects(rows)
@@ -387,7 +387,8 @@ class Engine:
         failpoint("tick.committed")
 
 
-def subject_row(state: ProfileState) -> tuple[str, Instant, str | None, bytes]:
+def subject_row(state: ProfileState, world: lifecycle.World) -> SubjectRow:
     """What the store keeps of a profile; who has only been told of is nobody yet, and counted nowhere."""
     stage = state.stage if state.facts else NOBODY
-    return state.subject, state.next_due_at, stage, lifecycle.encode(state)
+    lane = 0 if lifecycle.next_is_service(state, world) else 1
+    return SubjectRow(state.subject, state.next_due_at, stage, lifecycle.encode(state), lane)

@@ -78,7 +78,7 @@ class Live:
         items.sort(key=lambda item: (item.taken_at, item.event.seq))
         behind = len(events) == TICK and bool(items)
         horizon = items[-1].taken_at if behind else wall
-        due = [subject for _, subject in self.state.due(horizon, TICK // 2)]
+        due = self.state.due_service_first(horizon, TICK // 2)
         if not (items or due or events) and horizon - self.cursor.clock < _CLOCK_WRITTEN_EVERY:
             return False
         self.cursor = msgspec.structs.replace(
