@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from innkeeper.identity.read_matching import read_matching
 from innkeeper.kernel.located import Findings, Located, Reader
 from innkeeper.kernel.zones import try_zone
 from innkeeper.strategy.types import Workspace
@@ -26,6 +27,7 @@ def read_workspace(node: Located, findings: Findings) -> Workspace:
         currency=_matching(reader, "currency", _CURRENCY, default.currency, "an ISO 4217 code such as EUR"),
         events=_events(reader.get("events"), findings),
         traits=frozenset(_names(reader.items("traits"), findings, "a trait's name")),
+        matching=read_matching(found, findings) if (found := reader.get("matching")) is not None else None,
     )
     for key in _LATER_KEYS:
         if reader.has(key):

@@ -8,6 +8,7 @@ from innkeeper.audiences.nodes import Expression
 from innkeeper.channels.contract import ChannelConfig
 from innkeeper.content.types import Message
 from innkeeper.decisions.policy import Policies
+from innkeeper.identity.matching import MatchRules
 from innkeeper.journeys.definition import Journey
 from innkeeper.kernel.located import NOWHERE, Place
 
@@ -17,7 +18,8 @@ class Workspace:
     """`strategy.yaml`: `name, zone, locale, currency`, and the declared names.
 
     `events` maps each declared event to its declared property names; `traits` are declared trait names. They join what
-    the log has seen: a name that is in neither is an error in an expression.
+    the log has seen: a name that is in neither is an error in an expression. `matching`: what is compared to find one
+    person behind two profiles; None: nothing is.
     """
 
     name: str = "workspace"
@@ -26,6 +28,7 @@ class Workspace:
     currency: str = "EUR"
     events: dict[str, frozenset[str]] = field(default_factory=dict)
     traits: frozenset[str] = frozenset()
+    matching: MatchRules | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
