@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("doctor", "Say what is wrong with the store, and what to do."),
     "events": ("events", "List what the log holds."),
     "explain": ("explain", "Why, or why not: a profile and a message, or a delivery."),
+    "household": ("household", "Who lives together; the question after a death."),
     "import": ("imports", "Import events from JSONL, CSV or Parquet."),
     "init": ("strategy_init", "Write a small strategy folder that passes check."),
     "ledger": ("ledger", "Planned against all ends; the deliveries."),

@@ -35,6 +35,10 @@ def show(call: Call, id: str, at: str | None) -> None:
     def tell() -> None:
         click.echo(f"{told['id']}  stage: {told['stage'] or 'none'}  as of {told['at']}")
         click.echo("  known as   " + ", ".join(told["identifiers"]))
+        if told["deceased_at"]:
+            click.echo(f"  deceased   {told['deceased_at']}: nothing is sent any more")
+        if told["household"]:
+            click.echo(f"  household  {told['household']}")
         for trait in told["traits"]:
             click.echo(f"  trait      {trait['name']} = {trait['value']!r}  ({trait['source']}, {trait['at']})")
         for audience in told["audiences"]:

@@ -13,6 +13,7 @@ from innkeeper.events.outputs import ConsentRecorded, SuppressionRecorded
 from innkeeper.events.types import ENGINE_SOURCE, Event
 from innkeeper.kernel.numbers import format_micro, to_micro
 from innkeeper.profiles.consent import CONSENT_EVENTS, take_word
+from innkeeper.profiles.home import HOME_EVENTS, TRAIT, take_home
 from innkeeper.profiles.reading import at_path
 from innkeeper.profiles.rules import NO_ROUTE, Partitioned
 from innkeeper.profiles.state import Facts, ProfileState
@@ -44,6 +45,8 @@ def fold_event(turn: Turn, event: Event) -> None:
     for part in route.partitioned:
         add_partitioned(summaries, part, event)
     turn.watchers |= route.watchers
+    if event.name in HOME_EVENTS or TRAIT in event.traits:
+        turn.outputs += take_home(facts, event)
     if event.name in CONSENT_EVENTS:
         _take_consent(turn, facts, event)
     elif event.name in _SUPPRESSION_EVENTS:

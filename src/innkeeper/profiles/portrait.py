@@ -6,6 +6,7 @@ from typing import Any
 
 from innkeeper.kernel.ids import display_id
 from innkeeper.kernel.time import Instant, format_instant
+from innkeeper.profiles.home import death, household
 from innkeeper.profiles.state import Facts, ProfileState, Trait
 from innkeeper.profiles.traits import trait_value
 from innkeeper.profiles.zone import zone_of
@@ -14,6 +15,7 @@ from innkeeper.profiles.zone import zone_of
 def portrait(state: ProfileState, workspace_zone: str, at: Instant) -> dict[str, Any]:
     """What is known of a profile at an instant, with the source of each trait."""
     zone = zone_of(state, workspace_zone)
+    died = death(state)
     return {
         "id": display_id(state.subject),
         "at": format_instant(at),
@@ -50,6 +52,8 @@ def portrait(state: ProfileState, workspace_zone: str, at: Instant) -> dict[str,
             for identifier, facts in sorted(state.facts.items())
             for word in facts.suppressions
         ],
+        "household": household(state),
+        "deceased_at": None if died is None else format_instant(died.at),
         "next_due_at": _due(state),
     }
 

@@ -37,6 +37,7 @@ from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.lock import hold
 from innkeeper.store import proposals
 from innkeeper.store.bulk import Bulk
+from innkeeper.store.homes import Homes
 from innkeeper.store.log import Log
 from innkeeper.store.match_model import Person, score
 from innkeeper.store.state import State
@@ -170,7 +171,8 @@ def _propose_persons(
 
 def _propose_homes(home: Path, state: State, rules: MatchRules, people: list[Person], report: Report) -> Report:
     assert rules.household is not None
-    known: dict[str, str] = {}
+    lived = Homes(state.connection)
+    known = {member: household for household, members in lived.all() for member in members}
     found = homes([(person.subject, person.values) for person in people], rules.household, known)
     rejected = {properties.get("proposal") for name, properties in _decisions(home) if name == MATCH_REJECTED}
     told: list[tuple[Proposal, ProposalState]] = [

@@ -168,7 +168,7 @@ class _Run:
             with self.state.transaction() as connection:
                 connection.execute(
                     "UPDATE deliveries SET reason = 'virtual', state = 'planned', receipt = 'pending'"
-                    " WHERE state IN ('planned', 'claimed') AND reason <> 'virtual'"
+                    " WHERE state IN ('planned', 'claimed') AND reason <> 'virtual' AND hold IS NULL"
                 )
         else:
             self.deliverer.recover()

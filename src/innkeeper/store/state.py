@@ -85,7 +85,11 @@ class SubjectRow(NamedTuple):
 
 
 class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The fate of a delivery that the fold has not heard of yet."""
+    """The fate of a delivery that the fold has not heard of yet.
+
+    `held`: it waits for a person's answer, and *reason* is what the claim saw of the home (JSON). *planned_at* of one
+    that was let go is the instant of the answer.
+    """
 
     delivery: str
     subject: str
@@ -340,8 +344,11 @@ class State:
         """Fates of deliveries that the fold has not heard of, oldest first; a virtual one counts as accepted."""
         rows = self.connection.execute(
             "SELECT id, subject, identifier, message, channel, purpose, journey, key,"
-            " CASE WHEN state = 'planned' AND reason = 'virtual' THEN 'accepted' ELSE state END, reason, planned_at,"
-            " state_at FROM deliveries WHERE receipt = 'pending' ORDER BY planned_at, id LIMIT ?",
+            " CASE WHEN state = 'planned' AND reason = 'virtual' THEN 'accepted'"
+            " WHEN hold IS NOT NULL AND state = 'planned' THEN 'held' ELSE state END,"
+            " CASE WHEN hold IS NOT NULL AND state = 'planned' THEN home ELSE reason END,"
+            " max(planned_at, coalesce(released_at, 0)) AS due_at, state_at"
+            " FROM deliveries WHERE receipt = 'pending' ORDER BY due_at, id LIMIT ?",
             (limit,),
         )
         return [Receipt(*row) for row in rows]
