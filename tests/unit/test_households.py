@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from support.workspace import Workspace, event, identify, message
 from innkeeper.events.outputs import DeathRecorded, HouseholdRecorded
 from innkeeper.events.types import Event
 from innkeeper.kernel.errors import Invalid
+from innkeeper.kernel.failpoints import VARIABLE
 from innkeeper.kernel.time import DAY, HOUR, Instant, format_instant, parse_instant
 from innkeeper.profiles.home import home_of, take_home
 from innkeeper.profiles.state import Facts
@@ -520,3 +522,24 @@ def the_law(home: Path, events: list[Any]) -> None:
 
 
 _SENT = ("marketing", "accepted")
+
+
+PLACES = ("tick.committed:2", "deliver.claimed:3", "deliver.recorded:4", "tick.written:5", "deliver.sent:2")
+
+
+def test_kills_change_nothing_at_home(tmp_path: Path) -> None:
+    """Killed where deliveries are between planning and receipt, a run ends as it would have without (I3, I7)."""
+    for seed in (4, 5):
+        calm, killed = (filled(tmp_path / f"{name}{seed}", life(seed), CAPPED) for name in ("calm", "killed"))
+        calm.run(hour(400), deliver="file")
+        kills = 0
+        for place in PLACES:
+            done = killed.shell("run", "--until", hour(400), env={VARIABLE: place})
+            kills += done.returncode == -signal.SIGKILL
+        killed.run(hour(400), deliver="file")
+        print(f"{kills} kills, seed {seed}")
+        assert kills >= 4
+        assert sorted(ends(killed)) == sorted(ends(calm))
+        assert sorted(killed.log_lines()) == sorted(calm.log_lines())
+        balanced(killed)
+        assert replay(killed.home).different == 0

@@ -129,13 +129,15 @@ class Engine:
         """
         self._forget()
         self._load(items, due)
+        self._fetch(set(self._waiting))
         rest: Sequence[Item] = items
         while True:
             rest = self._pass(rest, horizon)
-            if not self._waiting:
+            ready = self._homes.ready(self._waiting, None if rest else horizon)
+            if not ready:
                 break
             self._commit(None)
-            self._wait_for_deliveries()
+            self._wait_for_deliveries(ready)
         self._commit(cursor)
         self.counts.ticks += 1
 
@@ -155,6 +157,13 @@ class Engine:
             at = receipt.planned_at if clock is None else max(receipt.state_at, clock)
             self._take_receipt(receipt, at)
         self._commit(cursor)
+
+    def take_up(self) -> bool:
+        """Wait again for what an earlier run left planned; false where its order is free, and it may go out at once."""
+        if self._homes.active:
+            for subject, at in self.state.planned():
+                self._waiting.setdefault(subject, at)
+        return self._homes.active
 
     # Taking
 
@@ -257,10 +266,9 @@ class Engine:
             return self._was_virtual(delivery_id)
         return self.delivery == "virtual"
 
-    def _wait_for_deliveries(self) -> None:
+    def _wait_for_deliveries(self, ready: set[str]) -> None:
         if self._deliver is None:
             raise AssertionError("an engine that waits for deliveries needs a deliverer")
-        ready = self._homes.ready(self._waiting)
         for subject in ready:
             del self._waiting[subject]
         self._deliver(ready)

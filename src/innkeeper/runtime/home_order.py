@@ -73,15 +73,19 @@ class HomeOrder:
         """Up to when the timers of a profile may go off because of its home; None: nothing holds the home back."""
         return self._limits.get(self.home(subject) or "") if self._limits else None
 
-    def ready(self, waiting: Mapping[str, Instant]) -> set[str]:
-        """Whose planned deliveries may be claimed: in each home the earliest ones, once nothing before them is open."""
+    def ready(self, waiting: Mapping[str, Instant], horizon: Instant | None) -> set[str]:
+        """Whose planned deliveries may be claimed: in each home the earliest ones, once nothing before them is open.
+
+        *horizon*: those after it wait for a later tick (only a run that was cut off leaves such); None: they may not.
+        """
         earliest = self._earliest(waiting)
         if not earliest:
             return set(waiting)
         found = set()
         for subject, at in waiting.items():
             home = self.home(subject)
-            if home is None or (at == earliest[home] and at <= self._held.get(home, at)):
+            first = home is None or (at == earliest[home] and at <= self._held.get(home, at))
+            if first and (horizon is None or home is None or at <= horizon):
                 found.add(subject)
         return found
 

@@ -179,7 +179,7 @@ class _Model:
         settings = SettingsCreator(
             link_type="dedupe_only",
             comparisons=[
-                CustomComparison(output_column_name=each.name, comparison_levels=[dict(level) for level in each.levels])
+                CustomComparison(output_column_name=each.name, comparison_levels=self._levels(each))
                 for each in self.compared
             ],
             blocking_rules_to_generate_predictions=rules,
@@ -191,6 +191,14 @@ class _Model:
         )
         api = DuckDBAPI(self.connection)
         return Linker(api.register("people"), settings, log_level=None)
+
+    def _levels(self, each: Compared) -> list[Any]:
+        """Its levels; among few people, how often a value is there says nothing of how rare it is."""
+        few = self.people < _ENOUGH_PEOPLE
+        return [
+            {name: value for name, value in level.items() if not (few and name == "tf_adjustment_column")}
+            for level in each.levels
+        ]
 
     def _train(self, linker: Any) -> None:
         if self.people < _ENOUGH_PEOPLE:

@@ -338,6 +338,13 @@ class State:
             "DELETE FROM outbox WHERE taken_at = ? AND subject = ? AND input = ? AND idx = ?", places
         )
 
+    def planned(self) -> list[tuple[str, Instant]]:
+        """The profiles that have a planned delivery which waits for nobody's answer, and its instant."""
+        return self.connection.execute(
+            "SELECT subject, min(not_before) FROM deliveries WHERE state IN ('planned', 'claimed', 'committing')"
+            " AND reason <> 'virtual' AND state = 'planned' AND hold IS NULL GROUP BY subject ORDER BY subject"
+        ).fetchall()
+
     # Receipts
 
     def receipts(self, limit: int) -> list[Receipt]:
