@@ -1,7 +1,7 @@
 """Matching: records whose truth is known, from `match propose` to closed clusters; time, memory and quality together.
 
-The records are those of the data folder (INNKEEPER_DATA); without it there is nothing to measure. A larger crowd is made
-here, to see how time and memory grow with it: people of whom every tenth is there twice, with a slip of the pen.
+The records are those of the data folder (INNKEEPER_DATA). A larger crowd is made here, to see how time and memory grow
+with it: people of whom every tenth is there twice, with a slip of the pen.
 """
 
 from __future__ import annotations

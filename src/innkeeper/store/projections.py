@@ -76,6 +76,7 @@ class Projections:
         self._deaths: list[tuple[object, ...]] = []
         self._answers: list[tuple[object, ...]] = []
         self._released: list[tuple[object, ...]] = []
+        self._done: list[tuple[object, ...]] = []
         self._cancelled_homes: list[tuple[object, ...]] = []
 
     def add(self, at: Instant, subject: str, output: o.Output, *, virtual: bool) -> None:
@@ -111,6 +112,7 @@ class Projections:
             case o.BereavementAnswered():
                 self._answers.append((output.household, int(output.allowed), output.at, at))
                 (self._released if output.allowed else self._cancelled_homes).append((at, at, output.household))
+                self._done.append((at, output.household))
             case o.ProfileParked():
                 self._parked.append((subject, output.error, at))
             case o.JourneyEntered():
@@ -151,6 +153,7 @@ class Projections:
             (_INSERT_ANSWER, self._answers),
             (_RELEASE, self._released),
             (_CANCEL_HELD, self._cancelled_homes),
+            (_CLOSE_QUESTION, self._done),
         ):
             if rows:
                 connection.executemany(sql, rows)
@@ -238,6 +241,10 @@ _RELEASE = (
 _CANCEL_HELD = (
     "UPDATE deliveries SET hold = NULL, state = 'cancelled', reason = 'bereavement', state_at = ?, released_at = ?,"
     " receipt = 'pending' WHERE hold = ? AND state = 'planned'"
+)
+_CLOSE_QUESTION = (
+    "UPDATE tasks SET state = 'done' WHERE state = 'open' AND enrollment = '' AND created_at <= ?"
+    " AND context ->> '$.household_id' = ?"
 )
 _INSERT_TASK = (
     "INSERT INTO tasks (id, subject, identifier, queue, title, body, journey, enrollment, key, context, created_at)"
