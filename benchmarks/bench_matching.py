@@ -30,7 +30,7 @@ _SETS = [
     ("febrl/dataset3.csv", "rec_id", _FEBRL, "given_name", 0.5, 0.9961),
     ("fake_people/fake_1000.csv", "unique_id", _FAKE, "first_name", 0.7, None),
 ]
-_CROWD = 100_000
+_CROWD = 20_000
 
 
 def run(scale: Scale) -> Table:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import duckdb
 
 #: Pairs of one block that is chosen here, and of one that somebody has declared.
-CHOSEN_AT_MOST: Final = 3_000_000
+CHOSEN_AT_MOST: Final = 1_000_000
 DECLARED_AT_MOST: Final = 100_000_000
 #: A block whose agreeing pairs are so many times as many as chance makes is evidence of its own that there are matches.
 _BEYOND_CHANCE: Final = 20
