@@ -26,6 +26,11 @@ BUILT_IN_EVENTS: Mapping[str, frozenset[str]] = {
     "Staff Note Added": frozenset({"note", "by"}),
     "Suppressed": _SUPPRESSION,
     "Unsuppressed": _SUPPRESSION,
+    "Suppression Corrected": frozenset({"reason", "by"}),
+    "Deceased Reported": frozenset({"reason"}),
+    "Household Joined": frozenset({"household_id"}),
+    "Household Left": frozenset({"household_id"}),
+    "Bereavement Answered": frozenset({"household_id", "answer"}),
     "Page Viewed": frozenset({"name", "path", "referrer", "search", "title", "url"}),
     "Screen Viewed": frozenset({"name"}),
     "Identified": frozenset(),
@@ -34,6 +39,7 @@ BUILT_IN_EVENTS: Mapping[str, frozenset[str]] = {
     **EXPLICIT,
     "Message Sent": _DELIVERY,
     "Message Refused": _DELIVERY | {"state", "reason"},
+    "Message Held": _DELIVERY | {"reason", "household_id", "deceased"},
     "Message Delivered": _DELIVERY,
     "Message Opened": _DELIVERY,
     "Message Clicked": _DELIVERY,
@@ -43,7 +49,7 @@ BUILT_IN_EVENTS: Mapping[str, frozenset[str]] = {
 }
 
 #: Traits that every workspace knows.
-BUILT_IN_TRAITS = frozenset({"email", "phone", "timezone", "country", "locale", "first_name"})
+BUILT_IN_TRAITS = frozenset({"email", "household", "phone", "timezone", "country", "locale", "first_name"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,10 +25,12 @@ def tell(told: Told) -> Iterator[str]:
         yield f"  set aside: {told['parked']}"
     sections: Sequence[tuple[str, Iterator[str]]] = (
         ("Known as", iter(told["identifiers"])),
+        ("Home", _home(told, when)),
         ("Traits", _traits(told, when)),
         ("Remembered", _memories(told, when)),
         ("Path", _path(told, when)),
         ("Audiences", (f"{_pad(each['name'])} since {when(each['since'])}" for each in told["audiences"])),
+        ("Objects", _objects(told, when)),
         ("Consent", _consents(told, when)),
         ("Suppressed", _suppressed(told, when)),
         ("Journeys", _journeys(told, when)),
@@ -75,6 +77,24 @@ def _traits(told: Told, when: When) -> Iterator[str]:
             if other["value"] != each["value"]:
                 value = "removed" if other["value"] is None else f"not {_value(other['value'])}"
                 yield f"{indent}{value} ({other['source']}, {when(other['at'])}): {other['why']}"
+
+
+def _home(told: Told, when: When) -> Iterator[str]:
+    if told["deceased_at"]:
+        yield f"has died; reported {when(told['deceased_at'])}: nothing is sent any more"
+    if told["household"]:
+        yield f"household {told['household']}"
+
+
+def _objects(told: Told, when: When) -> Iterator[str]:
+    for each in told["objects"]:
+        dates = ", ".join(f"{name} {when(at)}" for name, at in each["dates"].items())
+        status = each["status"] or "no status"
+        yield f"{_pad(each['type'])} {each['id']}  {status}, {', '.join(each['roles'])}" + (
+            f"  {dates}" if dates else ""
+        )
+        for plan in each["planned"]:
+            yield f"{' ' * (_LABEL + 1)}{plan['journey']} begins {when(plan['at'])}"
 
 
 def _origin(each: Told, when: When) -> str:

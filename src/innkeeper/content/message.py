@@ -20,7 +20,7 @@ FORMATS: Mapping[str, Format] = {"md": "markdown", "html": "html", "txt": "text"
 
 _LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*\Z")
 _PATH = re.compile(r"(profile|event|journey|workspace)(\.[^.\s]+)+\Z")
-_INHERITED = ("channel", "purpose", "topic", "missing", "defaults")
+_INHERITED = ("channel", "purpose", "topic", "missing", "defaults", "one_per_home")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +101,7 @@ def _read_part(file: MessageFile, default_locale: str, findings: Findings, objec
         "topic": reader.text("topic"),
         "missing": reader.choice("missing", ("abort", "default")),
         "defaults": _defaults(reader.get("defaults"), findings),
+        "one_per_home": _flag(reader, "one_per_home"),
     }
     reader.close()
     variant = Variant(locale=locale, subject=subject, body=file.body, format=file.format, place=file.body_place)
@@ -124,6 +125,17 @@ def _locale(reader: Reader, file: MessageFile, default: str) -> str:
             node, "two-locales", f"the file's name says '{file.locale}', its front matter '{locale}'", "keep one"
         )
     return locale
+
+
+def _flag(reader: Reader, key: str) -> bool | None:
+    node = reader.get(key)
+    if node is None:
+        return None
+    if isinstance(node.value, bool):
+        return bool(node.value)
+    message = f"'{key}' is '{node.plain()}'; it must be true or false"
+    reader.findings.add(node, "not-a-flag", message, f"write {key}: true")
+    return None
 
 
 def _defaults(node: Located | None, findings: Findings) -> dict[str, str] | None:
@@ -209,6 +221,7 @@ def _join(name: str, parts: list[_Part], default_locale: str, findings: Findings
         variants=variants,
         version=_version(name, keys, variants),
         place=base.place,
+        one_per_home=bool(keys.get("one_per_home", False)),
     )
 
 

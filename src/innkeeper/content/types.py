@@ -31,6 +31,7 @@ class Message:
         missing: What a missing value does: `abort` cancels the delivery, `default` renders it empty.
         defaults: Values for missing variables by dotted path, e.g. `profile.first_name: guest`.
         variants: By locale; the first is the default.
+        one_per_home: Whether one member of a household is enough: the others' is capped while the first is fresh.
         version: Hash of the content.
     """
 
@@ -43,3 +44,4 @@ class Message:
     variants: tuple[Variant, ...]
     version: str
     place: Place = NOWHERE
+    one_per_home: bool = False

@@ -13,6 +13,7 @@ from innkeeper.kernel.time import Duration
 Kind = Literal["marketing", "service", "transactional"]
 Basis = Literal["consent", "legitimate_interest", "contract"]
 Calendar = Literal["day", "week", "month"]
+Unit = Literal["profile", "household"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,8 @@ class Cap:
     """At most *at_most* messages per period, counted when reserved.
 
     `rolling` counts in (t - per, t]; `calendar` in the local day, week (from Monday) or month of the profile's zone.
-    None for purpose, channel: all. A cap without a purpose counts and refuses marketing only.
+    None for purpose, channel: all. A cap without a purpose counts and refuses marketing only. With the unit `household`
+    it counts what went to anyone of the home, and acts when a delivery is claimed.
     """
 
     at_most: int
@@ -43,6 +45,7 @@ class Cap:
     calendar: Calendar | None = None
     purpose: str | None = None
     channel: str | None = None
+    unit: Unit = "profile"
 
     @property
     def mode(self) -> str:
@@ -59,6 +62,17 @@ class QuietHours:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bereavement:
+    """What happens before the next letter to a home where somebody has died: a person is asked.
+
+    `queue`: where the question goes. `purposes`: names or kinds of the purposes that wait for the answer.
+    """
+
+    queue: str = "front-desk"
+    purposes: tuple[str, ...] = ("marketing",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
     """All policies of a workspace."""
 
@@ -67,3 +81,9 @@ class Policies:
     quiet_hours: QuietHours | None = None
     minimise: Minimise = BY_DEFAULT
     retention: Retention = field(default_factory=Retention)
+    bereavement: Bereavement = field(default_factory=Bereavement)
+
+    @property
+    def home_caps(self) -> tuple[Cap, ...]:
+        """The caps that count by household."""
+        return tuple(cap for cap in self.caps if cap.unit == "household")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import time
 from typing import get_args
 
-from innkeeper.decisions.policy import Basis, Calendar, Cap, Kind, Policies, Purpose, QuietHours
+from innkeeper.decisions.policy import Basis, Bereavement, Calendar, Cap, Kind, Policies, Purpose, QuietHours, Unit
 from innkeeper.decisions.read_retention import read_minimise, read_retention
 from innkeeper.kernel.errors import UsageError, did_you_mean
 from innkeeper.kernel.located import Findings, Located, Reader
@@ -33,6 +34,7 @@ def read_policies(node: Located, findings: Findings) -> Policies:
         minimise=read_minimise(reader.get("minimise"), findings),
         retention=read_retention(reader.get("retention"), findings),
     )
+    policies = replace(policies, bereavement=_bereavement(reader.get("bereavement"), policies, findings))
     for key in _LATER_KEYS:
         if reader.has(key):
             findings.add(node.keys[key], "later", f"'{key}' comes with a later version", "remove it until then")
@@ -90,6 +92,7 @@ def _cap(node: Located, findings: Findings) -> Cap | None:
     mode = reader.choice("mode", ("rolling", "calendar"), "rolling")
     per = reader.require("per", "write it like per: 7 days")
     purpose, channel = reader.text("purpose"), reader.text("channel")
+    unit = reader.choice("unit", get_args(Unit), "profile")
     reader.close()
     if at_most is not None and at_most < 0:
         findings.add(
@@ -100,7 +103,7 @@ def _cap(node: Located, findings: Findings) -> Cap | None:
     if at_most is None or period is None:
         return None
     calendar, duration = period
-    return Cap(at_most=at_most, per=duration, calendar=calendar, purpose=purpose, channel=channel)
+    return Cap(at_most=at_most, per=duration, calendar=calendar, purpose=purpose, channel=channel, unit=unit)  # type: ignore[arg-type]
 
 
 def _period(node: Located, calendar: bool, findings: Findings) -> tuple[Calendar | None, Duration] | None:
@@ -144,6 +147,32 @@ def _quiet_hours(node: Located | None, findings: Findings) -> QuietHours | None:
         )  # fmt: skip
         return None
     return QuietHours(start=start, end=end)
+
+
+def _bereavement(node: Located | None, policies: Policies, findings: Findings) -> Bereavement:
+    default = Bereavement()
+    if node is None:
+        return default
+    reader = Reader(node, findings, "bereavement")
+    queue = reader.text("queue", default.queue) or default.queue
+    known = {*policies.purposes, *(kind for kind in get_args(Kind) if kind != "transactional")}
+    purposes = []
+    for item in reader.items("purposes"):
+        name = str(item.plain())
+        purpose = policies.purposes.get(name)
+        if name not in known:
+            findings.add(
+                item, "unknown-purpose", f"'purposes' of bereavement names '{name}', which is no purpose and no kind",
+                did_you_mean(name, known) or f"write one of: {', '.join(sorted(known))}",
+            )  # fmt: skip
+        elif purpose is not None and purpose.kind == "transactional":
+            findings.add(
+                item, "transactional-goes-on", f"'{name}' is transactional: it goes on, nobody is asked", "leave it out"
+            )
+        else:
+            purposes.append(name)
+    reader.close()
+    return Bereavement(queue=queue, purposes=tuple(purposes) or default.purposes)
 
 
 def _clock(reader: Reader, key: str) -> time | None:

@@ -214,6 +214,32 @@ class SuppressionRecorded(Output, frozen=True, kw_only=True):
     at: Instant
 
 
+class HouseholdRecorded(Output, frozen=True, kw_only=True):
+    """A household joined or left; the empty name, left: whichever it was. The claim reads it."""
+
+    event_name: ClassVar[str] = "Household Recorded"
+    household: str
+    joined: bool
+    at: Instant
+
+
+class DeathRecorded(Output, frozen=True, kw_only=True):
+    """That the person has died, or that this was an error. The claim reads it."""
+
+    event_name: ClassVar[str] = "Death Recorded"
+    dead: bool
+    at: Instant
+
+
+class BereavementAnswered(Output, frozen=True, kw_only=True):
+    """A person's answer: may the home of someone who died be written to? What was held is let go or cancelled."""
+
+    event_name: ClassVar[str] = "Bereavement Recorded"
+    household: str
+    allowed: bool
+    at: Instant
+
+
 class ProfileParked(Output, frozen=True, kw_only=True):
     """The profile's reactions did not settle in 32 rounds; it takes no more inputs until its definitions change."""
 

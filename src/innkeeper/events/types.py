@@ -16,7 +16,7 @@ ENGINE_SOURCE = "innkeeper"
 #: Events of the engine's own source that are inputs of the fold: the fates of deliveries.
 RECEIPTS = frozenset(
     {
-        "Message Sent", "Message Refused", "Message Delivered", "Message Opened", "Message Clicked",
+        "Message Sent", "Message Refused", "Message Held", "Message Delivered", "Message Opened", "Message Clicked",
         "Message Bounced", "Message Complained", "Unsubscribed",
     }
 )  # fmt: skip

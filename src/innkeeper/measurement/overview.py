@@ -127,6 +127,10 @@ REASONS = {
     "quiet_hours": "quiet hours in the profile's own time zone",
     "cap": "had enough letters already",
     "priority": "a better message at the same instant",
+    "household_cap": "the home had enough letters already",
+    "one_letter_per_home": "somebody of the home has this letter already",
+    "ask_bereavement": "somebody of the home has died: a person is asked first",
+    "bereavement": "somebody of the home has died, and a person said no",
     "expired": "too late to be of use",
     "missing_value": "a value that the text needs was missing",
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from innkeeper.events.reserved import without_reserved
+from innkeeper.kernel.ids import display_id
 from innkeeper.kernel.json import canonical
 from innkeeper.kernel.time import MINUTE, Instant
 from innkeeper.measurement.overview import OUTCOMES, StoryLine, clock, describe, reason_words
@@ -153,6 +154,28 @@ def _unsent(one: Happening, said: Mapping[str, Any], zone: str) -> StoryLine:
     return StoryLine(at=one.at, voice="refused", text=f"‘{said.get('message')}’ not sent: {why}")
 
 
+def _held(one: Happening, said: Mapping[str, Any], zone: str) -> StoryLine:
+    who = f"home {said.get('household_id')}, where {display_id(str(said.get('deceased')))} has died"
+    return StoryLine(
+        at=one.at, voice="refused", text=f"‘{said.get('message')}’ held: a person is asked first", detail=who
+    )
+
+
+def _answered(one: Happening, said: Mapping[str, Any], zone: str) -> StoryLine:
+    word = "may be written to" if said.get("allowed") else "is not to be written to"
+    return _line(one, f"answered: the home {said.get('household')} {word}")
+
+
+def _death(one: Happening, said: Mapping[str, Any], zone: str) -> StoryLine:
+    return _line(one, "has died; nothing is sent any more" if said.get("dead") else "the word of a death was an error")
+
+
+def _household(one: Happening, said: Mapping[str, Any], zone: str) -> StoryLine:
+    if said.get("joined"):
+        return _line(one, f"lives in the home {said.get('household')}")
+    return _line(one, f"no longer lives in the home {said.get('household')}".removesuffix(" "))
+
+
 def _task(one: Happening, said: Mapping[str, Any], zone: str) -> StoryLine:
     text = f"task for {said.get('queue')}: {said.get('title')}"
     return StoryLine(at=one.at, voice="task", text=text, detail=str(said.get("body") or ""))
@@ -172,6 +195,10 @@ _TELLERS: dict[str, Callable[[Happening, Mapping[str, Any], str], StoryLine | No
     "Decision Made": _decision,
     "Message Sent": _sent,
     "Message Refused": _unsent,
+    "Message Held": _held,
+    "Household Recorded": _household,
+    "Death Recorded": _death,
+    "Bereavement Recorded": _answered,
     "Task Created": _task,
     "Traits Updated": _traits,
     "Profile Parked": lambda one, said, zone: _line(one, "set aside", str(said.get("error"))),

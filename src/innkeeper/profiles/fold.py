@@ -17,6 +17,7 @@ from innkeeper.events.types import ENGINE_SOURCE, Event
 from innkeeper.kernel.numbers import format_micro, to_micro
 from innkeeper.kernel.time import BEGINNING, Instant
 from innkeeper.profiles.consent import CONSENT_EVENTS, take_word
+from innkeeper.profiles.home import HOME_EVENTS, TRAIT, take_home
 from innkeeper.profiles.memories import take_memory
 from innkeeper.profiles.reading import at_path
 from innkeeper.profiles.rules import NO_ROUTE, Partitioned
@@ -56,6 +57,8 @@ def fold_event(turn: Turn, event: Event) -> None:
             turn.memory_changed(about)
     elif event.name in VERIFYING_EVENTS:
         take_verification(facts, event)
+    if event.name in HOME_EVENTS or TRAIT in event.traits:
+        turn.outputs += take_home(facts, event)
     if event.name in CONSENT_EVENTS:
         _take_consent(turn, facts, event)
     elif event.name in _SUPPRESSION_EVENTS:

@@ -10,6 +10,7 @@ from typing import Any
 from innkeeper.audiences.merges import NEWEST, Merges
 from innkeeper.kernel.ids import display_id
 from innkeeper.kernel.time import Instant, format_instant
+from innkeeper.profiles.home import death, household
 from innkeeper.profiles.memories import memory_of
 from innkeeper.profiles.provenance import ADDRESSES, Provenance, Spoken, Verifies, provenance
 from innkeeper.profiles.reading import held_of
@@ -26,6 +27,7 @@ def portrait(
     *verifies*: by source, the namespaces of the addresses that it verifies.
     """
     zone = zone_of(state, workspace_zone, merges)
+    died = death(state)
     return {
         "id": display_id(state.subject),
         "at": format_instant(at),
@@ -53,6 +55,8 @@ def portrait(
             for word in facts.suppressions
         ],
         "objects": _objects(state),
+        "household": household(state),
+        "deceased_at": None if died is None else format_instant(died.at),
         "next_due_at": _due(state),
     }
 

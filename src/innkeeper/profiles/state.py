@@ -87,6 +87,21 @@ class SuppressionWord(msgspec.Struct, array_like=True, gc=False):
     reason: str
 
 
+class HouseholdWord(msgspec.Struct, array_like=True, gc=False):
+    """The latest word on living in a household; the empty name, said of leaving: whichever it was."""
+
+    household: str
+    joined: bool
+    at: Instant
+
+
+class DeathWord(msgspec.Struct, array_like=True, gc=False):
+    """Whether the person has died, as the latest word has it."""
+
+    dead: bool
+    at: Instant
+
+
 class Facts(msgspec.Struct, array_like=True, gc=False):
     """What is known under one identifier.
 
@@ -111,6 +126,8 @@ class Facts(msgspec.Struct, array_like=True, gc=False):
     firsts: dict[str, Trait] = {}
     memories: dict[str, Memory] = {}
     verified: dict[str, list[Verification]] = {}
+    households: list[HouseholdWord] = []
+    death: DeathWord | None = None
 
 
 class Membership(msgspec.Struct, array_like=True, gc=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from innkeeper.events.types import Event
+from innkeeper.profiles.home import DECEASED, death
 from innkeeper.profiles.state import Facts, ProfileState, SuppressionWord
 
 
@@ -43,7 +44,13 @@ def _rank(word: SuppressionWord) -> tuple[int, bool, str]:
 
 
 def suppressed(state: ProfileState, channel: str) -> SuppressionWord | None:
-    """The word that suppresses a channel; None when it is free. One suppressed identifier suppresses the profile."""
+    """The word that suppresses a channel; None when it is free. One suppressed identifier suppresses the profile.
+
+    A death closes every channel, whatever was said of one since.
+    """
+    died = death(state)
+    if died is not None:
+        return SuppressionWord(None, True, died.at, DECEASED)
     for facts in state.facts.values():
         words = [word for word in facts.suppressions if word.channel in (None, channel)]
         latest = max(words, key=_rank, default=None)

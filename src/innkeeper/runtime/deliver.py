@@ -25,6 +25,7 @@ from innkeeper.kernel.failpoints import failpoint
 from innkeeper.kernel.json import loads
 from innkeeper.kernel.time import MINUTE, Clock, Instant, SystemClock, format_instant
 from innkeeper.store.delivery_states import ENDS, MOST_ATTEMPTS, backoff, honest_end
+from innkeeper.store.home_rules import HomeRules
 from innkeeper.store.ledger import Change, Ledger, Row, resolve_doubt
 from innkeeper.store.state import State
 
@@ -75,7 +76,9 @@ class Deliverer:
     ) -> None:
         self.definitions, self.providers, self.slots, self.lease = definitions, providers, slots, lease
         self.clock: Clock = clock or SystemClock()
-        self.ledger = Ledger(state, worker)
+        messages = [name for name, message in definitions.messages.items() if message.one_per_home]
+        homes = HomeRules.of(definitions.policies, messages, definitions.workspace.zone)
+        self.ledger = Ledger(state, worker, homes)
         self._group: GroupCommit[_Entry] = GroupCommit(self._write)
         self._lost: set[tuple[str, int]] = set()
         self._committed: dict[str, Row] = {}
@@ -127,7 +130,7 @@ class Deliverer:
             subjects: Only these profiles.
             limit: About how many rows at most; None: all that is due.
         """
-        ended: list[str] = []
+        ended: list[str] = [] if now is None else self.ledger.expire_held(now)
         left = limit
         while left is None or left > 0:
             claim = self.ledger.claim(

@@ -23,6 +23,7 @@ from innkeeper.kernel.ids import ANONYMOUS
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.others import News
 from innkeeper.profiles.state import ProfileState
+from innkeeper.runtime.home_order import HomeOrder
 from innkeeper.runtime.receipts import receipt_event, receipt_row, virtual_receipt
 from innkeeper.runtime.telling import Plan, Things
 from innkeeper.store.projections import REACHED, Projections, move_subject, to_outbox
@@ -118,7 +119,10 @@ class Engine:
         #: Subjects whose stored state was asked for in this tick: what is not in the cache does not exist.
         self._looked_up: set[str] = set()
         self._users: dict[str, set[str]] = {}
-        self._waiting: set[str] = set()
+        #: Profiles that wait for the end of a planned delivery, and its instant.
+        self._waiting: dict[str, Instant] = {}
+        messages = (message.one_per_home for message in world.journeys.messages.values())
+        self._homes = HomeOrder(state, world.journeys.policies, messages, lambda subject: self._cache.get(subject))
         self._next = _Pending()
 
     def tick(self, items: Sequence[Item], horizon: Instant, cursor: Cursor, *, due: Iterable[str] = ()) -> None:
@@ -128,13 +132,15 @@ class Engine:
         """
         self._forget()
         self._load(items, due)
+        self._fetch(set(self._waiting))
         rest: Sequence[Item] = items
         while True:
             rest = self._pass(rest, horizon)
-            if not self._waiting:
+            ready = self._homes.ready(self._waiting, None if rest else horizon)
+            if not ready:
                 break
             self._commit(None)
-            self._wait_for_deliveries()
+            self._wait_for_deliveries(ready)
         self._commit(cursor)
         self.counts.ticks += 1
 
@@ -155,30 +161,40 @@ class Engine:
             self._take_receipt(receipt, at)
         self._commit(cursor)
 
+    def take_up(self) -> bool:
+        """Wait again for what an earlier run left planned; false where its order is free, and it may go out at once."""
+        if self._homes.active:
+            for subject, at in self.state.planned():
+                self._waiting.setdefault(subject, at)
+        return self._homes.active
+
     # Taking
 
     def _pass(self, items: Sequence[Item], horizon: Instant) -> list[Item]:
         """Take what no waiting profile holds back; the items that have to wait."""
         held = set(self._waiting)
+        self._homes.begin(self._waiting)
         rest: list[Item] = []
         for item in items:
             plan = self._things.plan(item.event, item.taken_at, self.world.others)
             subjects = self._subjects_of(item.event, plan)
-            if not held.isdisjoint(subjects | plan.marks):
-                held.update(subjects, plan.marks)
-                rest.append(item)
-                continue
-            for subject in subjects:
-                if item.mode != "history":
-                    self._settle(subject, item.taken_at)
-            if not self._waiting.isdisjoint(subjects):
-                held.update(subjects, plan.marks)
-                rest.append(item)
-                continue
-            self._take(item, plan)
-            held.update(self._waiting)
+            touched = subjects | plan.marks
+            if held.isdisjoint(touched) and not self._homes.holds_back(subjects, item.event, item.taken_at):
+                for subject in subjects:
+                    if item.mode != "history":
+                        self._settle(subject, item.taken_at)
+                if self._waiting.keys().isdisjoint(subjects):
+                    self._take(item, plan)
+                    held.update(self._waiting)
+                    continue
+            held.update(touched)
+            self._homes.hold(subjects, item.event, item.taken_at)
+            rest.append(item)
         for subject in list(self._cache):
-            if subject not in held:
+            limit = self._homes.limit(subject)
+            if limit is not None:
+                self._settle(subject, min(limit, horizon))
+            elif subject not in held:
                 self._settle(subject, horizon)
         return rest
 
@@ -193,6 +209,7 @@ class Engine:
         self._next.taken.append(TakenRow(self._position, item.mode, event.seq, item.taken_at))
         if event.traits:
             self._next.projections.count_reserved(event, item.taken_at)
+        awaiting = self._awaiting(event)
         given = lifecycle.EventInput(event, at, item.mode, news.pop(subject, ()))
         outputs = lifecycle.advance(state, given, self.world)
         self.counts.events += 1
@@ -200,6 +217,9 @@ class Engine:
         for other in sorted(news):
             self._tell(other, news[other], item)
         self._things.keep(plan)
+        for each in awaiting:
+            self._waiting.setdefault(each, at)
+            self._homes.wait(each, at)
 
     def _tell(self, subject: str, news: tuple[News, ...], item: Item) -> None:
         """Let a profile hear what an event that it did not send has changed."""
@@ -226,7 +246,7 @@ class Engine:
         )
         self._next.taken.append(row)
         self._next.heard.append(receipt.delivery)
-        if receipt.state not in REACHED:
+        if receipt.state not in REACHED:  # also one that is held: put off until somebody answers
             self._next.projections.refuse(receipt.delivery, at)
         if receipt.state == "accepted" and receipt.reason != "virtual":
             self.counts.accepted += 1
@@ -248,21 +268,29 @@ class Engine:
             self.counts.add(output)
             if virtual and isinstance(output, o.DeliveryPlanned):
                 planned.append(output)
-            elif isinstance(output, o.DeliveryPlanned) and self.delivery == "wait":
-                self._waiting.add(state.subject)
+            elif self.delivery == "wait":
+                self._wait(state.subject, at, output)
         for plan in planned:
             self._hear(state, virtual_receipt(plan, at), at)
+
+    def _wait(self, subject: str, at: Instant, output: o.Output) -> None:
+        """What holds a profile back: a planned delivery, or the end of one that a person was asked about."""
+        self._homes.heed(output)
+        if isinstance(output, o.DeliveryPlanned) or self._homes.settles_held(output):
+            self._waiting.setdefault(subject, at)
+            self._homes.wait(subject, at)
 
     def _is_virtual(self, delivery_id: str) -> bool:
         if self.delivery == "replay" and self._was_virtual is not None:
             return self._was_virtual(delivery_id)
         return self.delivery == "virtual"
 
-    def _wait_for_deliveries(self) -> None:
+    def _wait_for_deliveries(self, ready: set[str]) -> None:
         if self._deliver is None:
             raise AssertionError("an engine that waits for deliveries needs a deliverer")
-        waiting, self._waiting = self._waiting, set()
-        self._deliver(waiting)
+        for subject in ready:
+            del self._waiting[subject]
+        self._deliver(ready)
         for receipt in self.state.receipts(1_000_000):
             self._take_receipt(receipt, receipt.planned_at)
 
@@ -288,11 +316,19 @@ class Engine:
         told = set(plan.by_subject(self._owner_of))
         if told - self._looked_up:
             self._fetch(told - self._looked_up)
-        subjects = {self._owner(event), *told}
+        subjects = {
+            self._owner(event), *told, *self._awaiting(event), *self._homes.answered(event, self._cache),
+        }  # fmt: skip
         for link in links.links_of(event):
             for change in links.changes(link, self._users.get(link.anonymous, ())):
                 subjects.update((link.user, change.anonymous, change.user))
         return subjects
+
+    def _awaiting(self, event: Event) -> list[str]:
+        """The profiles whose deliveries wait for the answer that the event gives."""
+        found = self._homes.awaiting(event) if self.delivery == "wait" else []
+        self._fetch(set(found))
+        return found
 
     def _link(self, item: Item) -> None:
         """Apply the links that an event states for the first time."""
@@ -378,10 +414,11 @@ class Engine:
             self.state.add_taken(work.taken)
             self.state.add_outbox(work.outbox)
             self._things.write()
+            # First: what was heard as held may end in the same commit, and then waits to be heard again.
+            self.state.receipts_taken(work.heard)
             work.projections.write(connection)
             for before, after, identifier in work.moves:
                 move_subject(connection, before, after, identifier=identifier)
-            self.state.receipts_taken(work.heard)
             if cursor is not None:
                 position = self._position if self.held_position is None else self.held_position
                 self.state.set_cursor(msgspec.structs.replace(cursor, position=position))

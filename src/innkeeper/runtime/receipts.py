@@ -6,14 +6,16 @@ from typing import Any
 
 from innkeeper.events import outputs as o
 from innkeeper.events.types import ENGINE_SOURCE, Event
-from innkeeper.kernel.json import dumps
+from innkeeper.kernel.json import dumps, loads
 from innkeeper.kernel.time import Instant
+from innkeeper.store.home_rules import ASK
 from innkeeper.store.projections import sender
 from innkeeper.store.state import OutboxRow, Receipt
 
 
 def receipt_event(receipt: Receipt, at: Instant) -> Event:
-    """`Message Sent` for an accepted delivery, `Message Refused` with state and reason for any other end."""
+    """`Message Sent` for an accepted delivery, `Message Held` for one that waits for a person, for any other end
+    `Message Refused` with state and reason."""
     properties: dict[str, Any] = {
         "message": receipt.message,
         "journey": receipt.journey,
@@ -25,6 +27,11 @@ def receipt_event(receipt: Receipt, at: Instant) -> Event:
         properties["key"] = receipt.key
     if receipt.state == "accepted":
         return _event("Message Sent", receipt.identifier, f"{receipt.delivery}:accepted", at, properties)
+    if receipt.state == "held":
+        seen = loads(receipt.reason)
+        properties |= {"reason": ASK, "household_id": seen["household"], "deceased": seen["deceased"]}
+        properties |= {"queue": seen["queue"], "ask": seen["ask"]}
+        return _event("Message Held", receipt.identifier, f"{receipt.delivery}:held", at, properties)
     properties |= {"state": receipt.state, "reason": receipt.reason}
     return _event("Message Refused", receipt.identifier, f"{receipt.delivery}:{receipt.state}", at, properties)
 

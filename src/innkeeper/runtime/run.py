@@ -168,15 +168,20 @@ class _Run:
             with self.state.transaction() as connection:
                 connection.execute(
                     "UPDATE deliveries SET reason = 'virtual', state = 'planned', receipt = 'pending'"
-                    " WHERE state IN ('planned', 'claimed') AND reason <> 'virtual'"
+                    " WHERE state IN ('planned', 'claimed') AND reason <> 'virtual' AND hold IS NULL"
                 )
         else:
             self.deliverer.recover()
-            self.deliverer.deliver()
+            self._deliver_rest()
         while receipts := self.state.receipts(1_000):
             self.engine.take_receipts(receipts, None, None)
             if self.deliverer is not None:
-                self.deliverer.deliver()
+                self._deliver_rest()
+
+    def _deliver_rest(self) -> None:
+        """Send what an earlier run left planned; where homes count, it waits for its place in time."""
+        if self.deliverer is not None and not self.engine.take_up():
+            self.deliverer.deliver()
 
     def _adopt(self, bulk: Bulk) -> None:
         number = applied.number(self.state)

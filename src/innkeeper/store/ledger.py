@@ -15,6 +15,8 @@ from innkeeper.kernel.ids import display_id
 from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import FOREVER, Instant, format_instant
 from innkeeper.store.delivery_states import ENDS, OPEN, after_doubt, check, honest_end
+from innkeeper.store.home_rules import HomeRules, Letter
+from innkeeper.store.homes import Homes
 from innkeeper.store.permissions import Permissions, quiet_until
 from innkeeper.store.state import State
 
@@ -22,26 +24,34 @@ from innkeeper.store.state import State
 # same words.
 _DUE = """
 SELECT id, subject, identifier, message, channel, purpose, kind, topic, journey, enrollment, key, step, address,
-  planned_at, not_before, expires_at, quiet, context, state, state_at, attempts, doubts
+  planned_at, not_before, expires_at, quiet, context, state, state_at, attempts, doubts, released_at
 FROM deliveries
 WHERE state IN ('planned', 'claimed', 'committing') AND reason <> 'virtual' AND state = 'planned' AND not_before <= :now
+  AND hold IS NULL
 ORDER BY not_before, id LIMIT :limit
 """
 _DUE_OF = """
 SELECT id, subject, identifier, message, channel, purpose, kind, topic, journey, enrollment, key, step, address,
-  planned_at, not_before, expires_at, quiet, context, state, state_at, attempts, doubts
+  planned_at, not_before, expires_at, quiet, context, state, state_at, attempts, doubts, released_at
 FROM deliveries INDEXED BY deliveries_waiting
 WHERE state IN ('planned', 'claimed', 'committing') AND reason <> 'virtual' AND state = 'planned' AND not_before <= :now
-  AND subject IN (SELECT value FROM json_each(:subjects))
+  AND hold IS NULL AND subject IN (SELECT value FROM json_each(:subjects))
 ORDER BY not_before, id LIMIT :limit
 """
 _STRANDED = """
 SELECT id, subject, identifier, message, channel, purpose, kind, topic, journey, enrollment, key, step, address,
-  planned_at, not_before, expires_at, quiet, context, state, state_at, attempts, doubts
+  planned_at, not_before, expires_at, quiet, context, state, state_at, attempts, doubts, released_at
 FROM deliveries
 WHERE state IN ('planned', 'claimed', 'committing') AND reason <> 'virtual' AND state IN ('claimed', 'committing')
   AND lease_until < :now
 ORDER BY not_before, id
+"""
+
+
+_HELD = """
+SELECT id, subject, identifier, message, channel, purpose, kind, topic, journey, enrollment, key, step, address,
+  planned_at, not_before, expires_at, quiet, context, state, state_at, attempts, doubts, released_at
+FROM deliveries WHERE hold IS NOT NULL AND state = 'planned' AND expires_at < :now ORDER BY expires_at, id
 """
 
 
@@ -70,12 +80,14 @@ class Row(NamedTuple):
     state_at: Instant
     attempts: int
     doubts: int
+    released_at: Instant | None = None
 
 
 class Change(NamedTuple):
     """One step of one row.
 
-    *at* is when; *not_before* when it is tried again; *doubts* the new count; None leaves what is there.
+    *at* is when; *not_before* when it is tried again; *doubts* the new count; None leaves what is there. *hold*: the
+    household whose answer it waits for; *home*: what was seen of it.
     """
 
     row: Row
@@ -86,10 +98,13 @@ class Change(NamedTuple):
     not_before: Instant | None = None
     provider_id: str | None = None
     doubts: int | None = None
+    hold: str | None = None
+    home: dict[str, Any] | None = None
 
 
 class Claim(NamedTuple):
-    """What a claim did: rows to send (with their new fence), ids that ended, how many went back to a later time."""
+    """What a claim did: rows to send (with their new fence), ids that ended, how many went back to a later time or wait
+    for a person."""
 
     rows: list[Row]
     ended: list[str]
@@ -106,8 +121,8 @@ class Needs(NamedTuple):
 class Ledger:
     """The ledger of a workspace, for one worker."""
 
-    def __init__(self, state: State, worker: str) -> None:
-        self.state, self.worker = state, worker
+    def __init__(self, state: State, worker: str, homes: HomeRules | None = None) -> None:
+        self.state, self.worker, self.home_rules = state, worker, homes or HomeRules()
 
     # Claiming
 
@@ -137,9 +152,16 @@ class Ledger:
         with self.state.transaction() as connection:
             due = self._due(connection, now, subjects, limit)
             permissions = Permissions(connection, sorted({row.subject for row in due}))
+            homes = self._homes(connection)
             needs = Needs(needs_consent, needs_confirmation)
-            changes = [self._verdict(row, now, permissions, needs) for row in due]
-            self._apply(connection, changes)
+            changes = []
+            for row in due:
+                change = self._verdict(row, now, permissions, needs)
+                if homes is not None and change.after == "claimed":
+                    change = self._at_home(change, homes)
+                # At once: the next member of the home is counted against this one.
+                self._apply(connection, [change])
+                changes.append(change)
             connection.executemany(
                 "UPDATE deliveries SET worker = ?, lease_until = ?, attempts = attempts + 1 WHERE id = ?",
                 [(self.worker, lease_until, change.row.id) for change in changes if change.after == "claimed"],
@@ -177,6 +199,32 @@ class Ledger:
             if until is not None:
                 return Change(row, "planned", "planned", at, "quiet_hours", not_before=until)
         return Change(row, "planned", "claimed", at)
+
+    def _homes(self, connection: sqlite3.Connection) -> Homes | None:
+        """Homes, if any rule could look at them."""
+        homes = Homes(connection)
+        return homes if self.home_rules.count or homes.any_death() else None
+
+    def _at_home(self, change: Change, homes: Homes) -> Change:
+        row, at = change.row, change.at
+        letter = Letter(row.subject, row.message, row.channel, row.purpose, row.kind, row.released_at is not None)
+        refusal = self.home_rules.refusal(letter, at, homes)
+        if refusal is None:
+            return change
+        if refusal.state == "held":
+            hold = refusal.facts["household"]
+            return Change(row, "planned", "planned", at, refusal.reason, hold=hold, home=refusal.facts)
+        return _end(row, refusal.state, at, refusal.reason)._replace(home=refusal.facts)
+
+    def expire_held(self, now: Instant) -> list[str]:
+        """End what waited for an answer longer than its shelf life; the ids."""
+        held = "SELECT count(*) FROM deliveries WHERE hold IS NOT NULL AND state = 'planned' AND expires_at < ?"
+        if not self.state.connection.execute(held, (now,)).fetchone()[0]:
+            return []
+        with self.state.transaction() as connection:
+            rows = [Row(*row) for row in connection.execute(_HELD, {"now": now})]
+            self._apply(connection, [_end(row, "expired", now, "expired") for row in rows])
+        return [row.id for row in rows]
 
     # Writing what happened
 
@@ -258,7 +306,8 @@ _CHANGE = (
     " not_before = coalesce(:not_before, not_before), provider_id = coalesce(:provider_id, provider_id),"
     " doubts = coalesce(:doubts, doubts), worker = CASE WHEN :after = 'committing' THEN worker END,"
     " lease_until = CASE WHEN :after = 'committing' THEN lease_until END,"
-    " receipt = CASE WHEN :ended THEN 'pending' ELSE receipt END"
+    " receipt = CASE WHEN :ended OR :hold IS NOT NULL THEN 'pending' ELSE receipt END,"
+    " hold = :hold, home = coalesce(:home, home)"
     " WHERE id = :id AND state = :before AND attempts = :fence AND reason <> 'virtual'"
 )
 
@@ -275,7 +324,8 @@ def _bound(change: Change) -> dict[str, object]:
     return {
         "id": change.row.id, "before": change.before, "after": change.after, "at": change.at, "reason": change.reason,
         "not_before": change.not_before, "provider_id": change.provider_id, "doubts": change.doubts,
-        "fence": change.row.attempts, "ended": change.after in ENDS,
+        "fence": change.row.attempts, "ended": change.after in ENDS, "hold": change.hold,
+        "home": None if change.home is None else dumps(change.home),
     }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from innkeeper.decisions.gates import quiet_hours
 from innkeeper.decisions.policy import QuietHours
 from innkeeper.kernel.json import dumps, loads
 from innkeeper.kernel.time import BEGINNING, Instant
+from innkeeper.store.projections import EVERYWHERE
 
 _CONSENTS = (
     "SELECT subject, identifier, purpose, channel, topic, given, at FROM consents"
@@ -72,7 +73,9 @@ class Permissions:
             self._optins[subject].append(OptIn(*scope, *marks))
 
     def suppressed(self, subject: str, channel: str) -> bool:
-        """Whether the latest word of any identifier closes the channel."""
+        """Whether a death, or the latest word of any identifier, closes the channel."""
+        if any(word.channel == EVERYWHERE and not word.allows for word in self._suppressions[subject]):
+            return True
         return _strictest(self._suppressions[subject], "", channel, "") is False
 
     def consent(self, subject: str, purpose: str, channel: str, topic: str | None) -> bool | None:

@@ -16,8 +16,11 @@ from innkeeper.events.types import Event
 from innkeeper.kernel.ids import ANONYMOUS, USER, output_id
 from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import Instant, format_instant
+from innkeeper.profiles.home import DECEASED
 from innkeeper.store.state import OutboxRow
 
+#: The channel of a suppression that no other word lifts: a death.
+EVERYWHERE = "*"
 #: Ends of a delivery that reached a provider; every other one is a refusal.
 REACHED = frozenset({"accepted", "delivered", "bounced", "complained", "in_doubt"})
 _INSTANTS = ("until", "expires_at", "at", "from", "to")
@@ -77,6 +80,12 @@ class Projections:
         self._entered: list[tuple[object, ...]] = []
         self._stepped: dict[str, str] = {}
         self._exited: list[tuple[object, ...]] = []
+        self._households: list[tuple[object, ...]] = []
+        self._deaths: list[tuple[object, ...]] = []
+        self._answers: list[tuple[object, ...]] = []
+        self._released: list[tuple[object, ...]] = []
+        self._done: list[tuple[object, ...]] = []
+        self._cancelled_homes: list[tuple[object, ...]] = []
 
     def add(self, at: Instant, subject: str, output: o.Output, *, virtual: bool) -> None:
         """Take in one output made at an instant; *virtual*: planned deliveries are never claimed."""
@@ -104,6 +113,19 @@ class Projections:
                     (subject, output.identifier, output.purpose or "", output.channel or "", output.topic or "",
                      output.confirmed_at, output.withdrawn_at)
                 )  # fmt: skip
+            case o.HouseholdRecorded():
+                self._households.append(
+                    (subject, output.identifier, output.household, int(output.joined), output.at, at)
+                )
+            case o.DeathRecorded():
+                self._deaths.append((subject, output.identifier, int(output.dead), output.at, at))
+                self._suppressions.append(
+                    (subject, output.identifier, EVERYWHERE, int(output.dead), DECEASED, output.at)
+                )
+            case o.BereavementAnswered():
+                self._answers.append((output.household, int(output.allowed), output.at, at))
+                (self._released if output.allowed else self._cancelled_homes).append((at, at, output.household))
+                self._done.append((at, output.household))
             case o.ProfileParked():
                 self._parked.append((subject, output.error, at))
             case o.JourneyEntered():
@@ -147,8 +169,14 @@ class Projections:
             (_UPSERT_SUPPRESSION, self._suppressions),
             (_UPSERT_OPTIN, self._optins),
             (_COUNT_RESERVED, self._reserved),
-            (_CANCEL, self._cancelled),
             (_REFUSE, self._refused),
+            (_CANCEL, self._cancelled),
+            (_INSERT_HOUSEHOLD, self._households),
+            (_INSERT_DEATH, self._deaths),
+            (_INSERT_ANSWER, self._answers),
+            (_RELEASE, self._released),
+            (_CANCEL_HELD, self._cancelled_homes),
+            (_CLOSE_QUESTION, self._done),
         ):
             if rows:
                 connection.executemany(sql, rows)
@@ -157,12 +185,18 @@ class Projections:
 
 def move_subject(connection: sqlite3.Connection, before: str, after: str, *, identifier: str | None = None) -> None:
     """Rows of one profile belong to another from now on; with *identifier*, only those made under it."""
-    for table in ("enrollments", "deliveries", "decisions", "tasks", "consents", "suppressions", "optins"):
+    for table in _OF_A_PROFILE:
         sql = "UPDATE " + table + " SET subject = ? WHERE subject = ?"  # noqa: S608 – names of ours
         if identifier is None:
             connection.execute(sql, (after, before))
         else:
             connection.execute(sql + " AND identifier = ?", (after, before, identifier))
+
+
+_OF_A_PROFILE = (
+    "enrollments", "deliveries", "decisions", "tasks", "consents", "suppressions", "household_words", "deaths",
+    "optins",
+)  # fmt: skip
 
 
 def _delivery(at: Instant, subject: str, output: o.DeliveryPlanned, *, virtual: bool) -> tuple[object, ...]:
@@ -205,11 +239,36 @@ _UPSERT_DECISION = (
 _REFUSE = (
     "INSERT INTO decisions (enrollment, step, occurrence, gate, reason, outcome, subject, identifier, message, channel,"
     " purpose, journey, version, key, facts, until, refusing, first_at, last_at, count)"
-    " SELECT enrollment, step, 0, 'delivery', CASE WHEN reason = '' THEN state ELSE reason END, 'deny', subject,"
+    " SELECT enrollment, step, 0, 'delivery', CASE WHEN reason = '' THEN state ELSE reason END,"
+    " CASE WHEN hold IS NULL THEN 'deny' ELSE 'defer' END, subject,"
     " identifier, message, channel, purpose, journey, version, key,"
-    " json_object('state', state, 'address', address, 'delivery_id', id), NULL, 0, ?, ?, 1 FROM deliveries WHERE id = ?"
+    " json_patch(json_object('state', iif(hold IS NULL, state, 'held'), 'address', address, 'delivery_id', id),"
+    " coalesce(home, '{}')), NULL, 0, ?, ?, 1 FROM deliveries WHERE id = ?"
     " ON CONFLICT (enrollment, step, occurrence, gate, reason) DO UPDATE SET"
     " last_at = excluded.last_at, count = count + 1"
+)
+_INSERT_HOUSEHOLD = (
+    "INSERT INTO household_words (subject, identifier, household, joined, at, taken_at) VALUES (?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT DO NOTHING"
+)
+_INSERT_DEATH = (
+    "INSERT INTO deaths (subject, identifier, dead, at, taken_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+_INSERT_ANSWER = (
+    "INSERT INTO bereavement_answers (household, allowed, at, taken_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+# What a person let go is claimed at the instant of the answer; a receipt that nobody has heard yet is overtaken.
+_RELEASE = (
+    "UPDATE deliveries SET hold = NULL, reason = '', released_at = ?, not_before = max(not_before, ?), receipt = 'none'"
+    " WHERE hold = ? AND state = 'planned'"
+)
+_CANCEL_HELD = (
+    "UPDATE deliveries SET hold = NULL, state = 'cancelled', reason = 'bereavement', state_at = ?, released_at = ?,"
+    " receipt = 'pending' WHERE hold = ? AND state = 'planned'"
+)
+_CLOSE_QUESTION = (
+    "UPDATE tasks SET state = 'done' WHERE state = 'open' AND enrollment = '' AND created_at <= ?"
+    " AND context ->> '$.household_id' = ?"
 )
 _INSERT_TASK = (
     "INSERT INTO tasks (id, subject, identifier, queue, title, body, journey, enrollment, key, context, created_at)"
@@ -234,6 +293,6 @@ _COUNT_RESERVED = (
     " count = count + 1, last_at = max(last_at, excluded.last_at)"
 )
 _CANCEL = (
-    "UPDATE deliveries SET state = 'cancelled', reason = ?, state_at = ?, receipt = 'pending'"
+    "UPDATE deliveries SET state = 'cancelled', reason = ?, state_at = ?, receipt = 'pending', hold = NULL"
     " WHERE enrollment = ? AND planned_at < ? AND state = 'planned' AND reason <> 'virtual'"
 )

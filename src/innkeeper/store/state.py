@@ -87,7 +87,11 @@ class SubjectRow(NamedTuple):
 
 
 class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The fate of a delivery that the fold has not heard of yet."""
+    """The fate of a delivery that the fold has not heard of yet.
+
+    `held`: it waits for a person's answer, and *reason* is what the claim saw of the home (JSON). *planned_at* of one
+    that was let go is the instant of the answer.
+    """
 
     delivery: str
     subject: str
@@ -341,14 +345,24 @@ class State:
             "DELETE FROM outbox WHERE taken_at = ? AND subject = ? AND input = ? AND idx = ?", places
         )
 
+    def planned(self) -> list[tuple[str, Instant]]:
+        """The profiles that have a planned delivery which waits for nobody's answer, and its instant."""
+        return self.connection.execute(
+            "SELECT subject, min(not_before) FROM deliveries WHERE state IN ('planned', 'claimed', 'committing')"
+            " AND reason <> 'virtual' AND state = 'planned' AND hold IS NULL GROUP BY subject ORDER BY subject"
+        ).fetchall()
+
     # Receipts
 
     def receipts(self, limit: int) -> list[Receipt]:
         """Fates of deliveries that the fold has not heard of, oldest first; a virtual one counts as accepted."""
         rows = self.connection.execute(
             "SELECT id, subject, identifier, message, channel, purpose, journey, key,"
-            " CASE WHEN state = 'planned' AND reason = 'virtual' THEN 'accepted' ELSE state END, reason, planned_at,"
-            " state_at FROM deliveries WHERE receipt = 'pending' ORDER BY planned_at, id LIMIT ?",
+            " CASE WHEN state = 'planned' AND reason = 'virtual' THEN 'accepted'"
+            " WHEN hold IS NOT NULL AND state = 'planned' THEN 'held' ELSE state END,"
+            " CASE WHEN hold IS NOT NULL AND state = 'planned' THEN home ELSE reason END,"
+            " max(planned_at, coalesce(released_at, 0)) AS due_at, state_at"
+            " FROM deliveries WHERE receipt = 'pending' ORDER BY due_at, id LIMIT ?",
             (limit,),
         )
         return [Receipt(*row) for row in rows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from innkeeper.identity.read_matching import read_matching
 from innkeeper.kernel.located import Findings, Located, Reader
 from innkeeper.kernel.zones import try_zone
 from innkeeper.objects.read import read_objects
@@ -35,6 +36,7 @@ def read_workspace(node: Located, findings: Findings) -> Workspace:
         memories=frozenset(_names(reader.items("memories"), findings, "what a memory is about")),
         sources=read_sources(reader.get("sources"), findings),
         objects=read_objects(reader.get("objects"), zone, findings),
+        matching=read_matching(found, findings) if (found := reader.get("matching")) is not None else None,
     )
     for key in _LATER_KEYS:
         if reader.has(key):

@@ -9,6 +9,7 @@ from innkeeper.audiences.nodes import Expression
 from innkeeper.channels.contract import ChannelConfig
 from innkeeper.content.types import Message
 from innkeeper.decisions.policy import Policies
+from innkeeper.identity.matching import MatchRules
 from innkeeper.journeys.definition import Journey
 from innkeeper.kernel.located import NOWHERE, Place
 from innkeeper.objects.definition import ObjectType
@@ -23,7 +24,8 @@ class Workspace:
     `events` maps each declared event to its declared property names; `traits` are declared trait names. They join what
     the log has seen: a name that is in neither is an error in an expression. `declared` holds what more is said of a
     trait, `memories` what guests are remembered by. `sources` are the declared ones; any other has the defaults of
-    `Source`. `objects` are the declared types.
+    `Source`. `objects` are the declared types. `matching`: what is compared to find one person behind two profiles;
+    None: nothing is.
     """
 
     name: str = "workspace"
@@ -36,6 +38,7 @@ class Workspace:
     sources: dict[str, Source] = field(default_factory=dict)
     memories: frozenset[str] = frozenset()
     objects: dict[str, ObjectType] = field(default_factory=dict)
+    matching: MatchRules | None = None
 
     @property
     def merges(self) -> Merges:

@@ -53,7 +53,9 @@ class FrequencyCap(Gate):
     def answer(self, candidate: Candidate, sight: Sight) -> Answer:
         """Whether every cap that concerns the candidate has room."""
         for cap in sight.policies.caps:
-            if not concerns(cap, candidate.purpose.name, candidate.purpose.kind, candidate.message.channel):
+            if cap.unit != "profile" or not concerns(
+                cap, candidate.purpose.name, candidate.purpose.kind, candidate.message.channel
+            ):
                 continue
             facts = self._count(cap, sight)
             if facts["count"] >= cap.at_most:
