@@ -78,7 +78,8 @@ def cancelled(at: str, who: str = "a", id_: str = "b1") -> Any:
 
 
 def played(workspace: Workspace, *events: Any, until: str = "2026-08-01T00:00:00Z") -> Workspace:
-    workspace.add(*events)
+    if events:
+        workspace.add(*events)
     workspace.run(until)
     assert workspace.cli("replay")["different"] == 0
     return workspace

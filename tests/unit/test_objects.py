@@ -159,3 +159,34 @@ def test_objects_known_before_their_type_was_declared_are_learned_from_the_log(t
     assert late.cli("object", "show", "booking", "b1") == early.cli("object", "show", "booking", "b1")
     assert late.cli("profile", "show", "bob") == early.cli("profile", "show", "bob")
     assert late.cli("replay")["different"] == 0
+
+
+STEPS = "steps: [ { stop: done } ]\n"
+WRONG_JOURNEYS = [
+    ("enter: { object: bookin, at: arrival }\n" + STEPS, "unknown-object", "'booking'"),
+    ("enter: { object: booking }\n" + STEPS, "bad-entry", "at: arrival - 3 days"),
+    ("enter: { object: booking, at: arrival, on: created }\n" + STEPS, "bad-entry", "at: arrival - 3 days"),
+    ("enter: { object: booking, on: made }\n" + STEPS, "not-a-choice", "created"),
+    ("enter: { object: booking, at: arival - 3 days }\n" + STEPS, "unknown-date", "'arrival'"),
+    ("enter: { object: booking, at: room }\n" + STEPS, "unknown-date", "declare it"),
+    ("enter: { object: booking, at: arrival - 3 dogs }\n" + STEPS, "bad-duration", ""),
+    ("enter: { object: booking, at: arrival, time: '10:00', zone: house }\n" + STEPS, "bad-zone", "zone: object"),
+    ("enter: { object: booking, at: arrival, zone: object }\n" + STEPS, "bad-zone", "time:"),
+    ("enter: { object: booking, on: created, time: '10:00' }\n" + STEPS, "bad-entry", "leave them out"),
+    ("key: booking_id\nenter: { object: booking, on: created }\n" + STEPS, "bad-key", "key: booking"),
+    ("enter: { object: booking, on: created, when: booking.romm = '1' }\n" + STEPS, "unknown-property", "'room'"),
+    ("enter: { event: Login }\nexit: [ booking.status = 'cancelled' ]\n" + STEPS, "no-object", "key: booking"),
+    ("enter: { event: Login }\nsteps: [ { wait: { until: booking.arrival } } ]\n", "no-object", "key: booking"),
+    ("enter: { object: booking, on: created }\nsteps: [ { update: { traits: { plan: '{{ booking.romm }}' } } } ]\n",
+     "unknown-property", "'room'"),
+    ("enter: { event: Login }\nsteps: [ { update: { traits: { plan: '{{ booking.room }}' } } } ]\n", "no-object",
+     "key: booking"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "code", "fix"), WRONG_JOURNEYS)
+def test_what_is_wrong_in_a_journey_by_object_is_said(text: str, code: str, fix: str) -> None:
+    found = examine({"strategy.yaml": STRATEGY, "journeys/one.yaml": text}).errors
+    assert [each.code for each in found] == [code], found
+    assert fix in found[0].fix
+    assert found[0].file == "journeys/one.yaml"

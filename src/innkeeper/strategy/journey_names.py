@@ -75,7 +75,7 @@ class NameChecker:
         about = self.catalog.objects.get(journey.key or "")
         if journey.key is not None and isinstance(node.value, dict) and "key" in node.value and about is None:
             self._property(journey.key.partition(".")[0], events, node.value["key"].place)
-        if isinstance(journey.enter, ObjectEntry) and journey.enter.at is not None:
+        if isinstance(journey.enter, ObjectEntry) and journey.enter.at is not None and about is not None:
             self._date(journey.enter.at, about, _entry_place(node))
         for step in steps_of(journey.steps):
             if isinstance(step, Wait) and step.anchor is not None:
