@@ -24,9 +24,7 @@ SEED = int(os.environ.get("INNKEEPER_SEED", "20261124"))
 LENGTH = 12 * DAY
 CARRIED_VIEW = """
 CREATE VIEW carried AS
-SELECT identifier, ts, key, CAST(value AS VARCHAR) AS state FROM fixed, json_each(fixed.properties, '$.accumulators')
-WHERE source = 'innkeeper' AND name = 'Facts Carried'
-UNION ALL SELECT identifier, ts, '', NULL FROM fixed WHERE source = 'innkeeper' AND name = 'Facts Carried'
+SELECT identifier, ts, properties FROM fixed WHERE source = 'innkeeper' AND name = 'Facts Carried'
 """
 
 

@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from support.workspace import Workspace, event, identify, jsonl, message
+from support.workspace import BASE, Workspace, event, identify, jsonl, message
 
 from innkeeper.kernel.time import format_instant, parse_instant
 from innkeeper.runtime.replay import replay
@@ -202,6 +202,13 @@ def test_a_question_that_needs_what_is_gone_is_told_so(tmp_path: Path) -> None:
     ]
     said = workspace.shell("audience", "count", "count('Order Completed', where => total > 3) >= 1")
     assert "2026-04-21" in said.stderr
+    folder = tmp_path / "strategy"
+    for path, text in {**BASE, **STRATEGY, "audiences/new.yaml": "when: count('Login') > 3\n"}.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    applied = workspace.cli("apply", str(folder), "--yes")
+    assert [each["code"] for each in applied["warnings"]] == ["events-gone"]
+    assert "count('Login')" in applied["warnings"][0]["message"]
     gone = workspace.shell("profile", "show", "u1", "--at", "2026-02-01T00:00:00Z")
     assert gone.returncode == 2
     assert "past-is-gone" in gone.stderr

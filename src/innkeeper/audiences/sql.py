@@ -20,8 +20,8 @@ from innkeeper.audiences.nodes import Aggregate, Expression, OfObjects, Path, ob
 from innkeeper.audiences.object_sql import LocalDate, TypeSql, types_of
 from innkeeper.audiences.operators import OPERATORS
 from innkeeper.audiences.operators.base import SqlEvent
-from innkeeper.audiences.printer import print_expression
 from innkeeper.audiences.spans import Span, back_from
+from innkeeper.audiences.sql_carried import LEFT, carried_facts, columns_of, resumes
 from innkeeper.audiences.sql_conditions import Columns, condition_sql, where_sql
 from innkeeper.audiences.sql_memories import memories_sql
 from innkeeper.audiences.sql_traits import traits_sql
@@ -45,7 +45,7 @@ from innkeeper.audiences.sql_values import (
 from innkeeper.audiences.types import MISSING, Held
 from innkeeper.events.reserved import readable
 from innkeeper.kernel.errors import InternalError
-from innkeeper.kernel.ids import ANONYMOUS, USER, digest
+from innkeeper.kernel.ids import ANONYMOUS, USER
 from innkeeper.kernel.time import Instant
 from innkeeper.objects.definition import ObjectType
 
@@ -200,10 +200,6 @@ def _holds_for_nobody(expression: Expression, at: Instant) -> bool:
         return True
     holds, _ = compile_live(expression).evaluate(_Nobody(), at)
     return holds
-
-
-def _columns(made: Sql) -> list[Sql]:
-    return list(made.expressions) if isinstance(made, exp.Tuple) else [made]
 
 
 class _Sources:
@@ -370,7 +366,7 @@ class _Statement(Columns):
             parts.append(("remembered", memories_sql(self.memory_names, self.sources.events, self.bind)))
             tables.append("remembered")
         if self.aggregates or self.everyone or not tables:
-            parts += [("facts", facts)] if not self._is_resumed() else [("left_over", facts), *self._carried()]
+            parts += [("facts", facts)] if not self._is_resumed() else [(LEFT, facts), *self._carried()]
             tables.insert(0, "facts")
         statement = exp.select("subject").where(condition, copy=False).from_(tables[0], copy=False)
         for table in tables[1:]:
@@ -431,38 +427,17 @@ class _Statement(Columns):
             total=lambda: self._total(looked, filtered),
         )  # fmt: skip
         operator = OPERATORS[node.function]
-        build = (operator.carried.left if self._resumes(node) else None) or operator.sql
-        return list(zip(_columns(build(event)), names, strict=True))
-
-    def _resumes(self, node: Aggregate) -> bool:
-        """Whether a function goes on from carried totals: what a window leaves behind is not carried."""
-        return self.carried and node.within is None
+        build = (operator.carried.left if self.carried and resumes(node) else None) or operator.sql
+        return list(zip(columns_of(build(event)), names, strict=True))
 
     def _is_resumed(self) -> bool:
         """Whether carried totals take part in the answer."""
-        return self.carried and (self.everyone or any(self._resumes(node) for node in self.aggregates))
+        return self.carried and (self.everyone or any(resumes(node) for node in self.aggregates))
 
     def _carried(self) -> list[tuple[str, exp.Select]]:
         """`facts` from the events that are left and from what was carried of those that went."""
-        totals: list[Sql] = []
-        facts: list[Sql] = [exp.column("subject")]
-        for index, node in enumerate(self.aggregates):
-            names = [column.name for column in self.aggregate(node)]
-            left = [exp.column(name, table="left_over") for name in names]
-            if not self._resumes(node):
-                facts += left
-                continue
-            operator, key = OPERATORS[node.function], self.bind.bind(digest(print_expression(node)))
-            mine = exp.Case().when(exp.EQ(this=exp.column("key"), expression=key), exp.column("state"))
-            before = [f"c{index}_{number}" for number in range(len(names))]
-            totals += [
-                exp.alias_(total, name)
-                for total, name in zip(_columns(operator.carried.total(mine)), before, strict=True)
-            ]
-            both = operator.carried.together(left, [exp.column(name, table="gone") for name in before])
-            facts += [exp.alias_(column, name) for column, name in zip(_columns(both), names, strict=True)]
-        joined = exp.select(*facts).from_("left_over").join("gone", using="subject", join_type="full")
-        return [("gone", self.sources.events(*totals, view="carried")), ("facts", joined)]
+        functions = [(node, [column.name for column in self.aggregate(node)]) for node in self.aggregates]
+        return carried_facts(functions, self.bind, partial(self.sources.events, view="carried"))
 
     def _total(self, looked: Looked, filtered: Callable[[Sql], Sql]) -> Sql:
         return wide_sum(looked.number, filtered) if self.wide else filtered(exp.Sum(this=looked.number()))

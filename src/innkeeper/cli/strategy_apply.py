@@ -12,6 +12,8 @@ from innkeeper.cli.main import Call
 from innkeeper.cli.strategy_files import allow_unknown_option, directory_argument
 
 if TYPE_CHECKING:
+    from innkeeper.kernel.errors import Problem
+    from innkeeper.store.state import State
     from innkeeper.strategy.inventory import Changes
 
 
@@ -42,7 +44,21 @@ def command(call: Call, directory: Path, yes: bool, allow_unknown: bool) -> None
             _refuse("another strategy was applied in the meantime; nothing was applied", "changed-meanwhile", directory)
         changes = compare(now_in_force, files)
         definitions.apply(state, files, SystemClock().now())
-    call.answer(changes.as_dict(), lambda: _tell(changes, call.home, shown=not yes))
+        gone = _gone(call.home, state)
+    warnings = {"warnings": [problem.as_dict() for problem in gone]} if gone else {}
+    for problem in gone:
+        click.echo(f"warning: {problem}", err=True)
+    call.answer(changes.as_dict() | warnings, lambda: _tell(changes, call.home, shown=not yes))
+
+
+def _gone(home: Path, state: State) -> tuple[Problem, ...]:
+    """What the definitions in force can no longer know, because raw events went by retention."""
+    from innkeeper.runtime.definitions import applied
+    from innkeeper.runtime.gaps import Gaps
+
+    gaps, clock = Gaps(home), state.clock()
+    found = applied(state) if gaps.carried and clock is not None else None
+    return () if found is None or clock is None else gaps.of_definitions(found, clock)
 
 
 def _ask(changes: Changes, directory: Path) -> None:

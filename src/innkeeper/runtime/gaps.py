@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from innkeeper.audiences.catalog import Catalog
+from innkeeper.audiences.expand import expand
 from innkeeper.audiences.nodes import Aggregate, Expression, walk
 from innkeeper.audiences.printer import print_expression
 from innkeeper.kernel.errors import Problem
@@ -12,6 +14,7 @@ from innkeeper.kernel.ids import digest
 from innkeeper.kernel.time import BEGINNING, Instant, format_instant
 from innkeeper.store import manifest
 from innkeeper.store.manifest import LetGo
+from innkeeper.strategy.types import Definitions
 
 _CODE = "events-gone"
 
@@ -46,6 +49,17 @@ class Gaps:
                 ),
             )  # fmt: skip
         return tuple(dict.fromkeys(self._of_functions(expression, at)))
+
+    def of_definitions(self, definitions: Definitions, at: Instant) -> tuple[Problem, ...]:
+        """What audiences, stages and journeys can no longer know of the past; of each journey what it asks of it."""
+        catalog = Catalog(
+            audiences={name: audience.when for name, audience in definitions.audiences.items()},
+            stages=tuple((rule.stage, rule.when) for rule in definitions.stages),
+        )
+        conditions = [*catalog.audiences.values(), *(when for _, when in catalog.stages)]
+        conditions += [journey.when for journey in definitions.journeys.values() if journey.when is not None]
+        found = [problem for when in conditions for problem in self.problems(expand(when, catalog), at)]
+        return tuple(dict.fromkeys(found))
 
     def _of_functions(self, expression: Expression, at: Instant) -> Iterator[Problem]:
         for node in walk(expression):

@@ -47,15 +47,10 @@ _LINKS: Final = """
         ) WHERE previous <> '' AND previous <> user_id AND previous IS DISTINCT FROM anonymous_id
     ) GROUP BY ALL
 """
-# One row per summary, and one without a key that says that the identifier is there.
-_CARRIED: Final = f"""
-    WITH each AS (
-        SELECT identifier, ts, properties FROM events WHERE source = '{ENGINE_SOURCE}' AND name = '{CARRIED}'
-    )
-    SELECT identifier, ts, key, CAST(value AS VARCHAR) AS state FROM each, json_each(each.properties, '$.accumulators')
-    UNION ALL
-    SELECT identifier, ts, '', NULL FROM each
-"""  # noqa: S608 – constants
+# What was carried of raw events that went, one row for each identifier and stretch.
+_CARRIED: Final = (
+    f"SELECT identifier, ts, properties FROM events WHERE source = '{ENGINE_SOURCE}' AND name = '{CARRIED}'"  # noqa: S608
+)
 
 
 class Bulk:

@@ -1,7 +1,7 @@
 """Which rows of the log are due, which of them something still needs, and what goes: tables in a bulk engine's memory.
 
-The statements are `sql/retention.sql`. The rules and the reasons of the definitions come in from `runtime/`; the rows
-are taken out by `letting_go.py`.
+The statements are `store/sql/retention.sql`. The rules and the reasons of the definitions come in from `runtime/`; the
+rows are taken out by `letting_go.py`.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class Carried:
     Each makes as many columns as the operator's `sql`: one, or a tuple.
 
     Attributes:
-        total: The totals of a profile as one, from JSON texts that are NULL where they are another function's.
+        total: The totals of a profile as one, from JSON texts that are NULL where nothing counted.
         together: The events that are left and what was carried; either may be NULL.
         left: The aggregate over the events that are left, where it is not the operator's `sql`.
     """

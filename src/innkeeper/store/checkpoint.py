@@ -1,7 +1,7 @@
 """Checkpoints: the state of everybody as of an instant, from which a replay begins once older inputs are gone.
 
 `HOME/checkpoints/POSITION/state.db` holds the states, not the ledger or the outputs. Retention makes one before it lets
-inputs go, and drops those behind which something goes. Who begins from one: `replay.py`, `past.py`.
+inputs go, and drops those behind which something goes. Who begins from one: `runtime/replay.py`, `runtime/past.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _KEY: Final = "checkpoint"
 _LEFT_OUT: Final = frozenset(
     {
         "deliveries", "decisions", "tasks", "enrollments", "outbox", "taken", "definitions", "consents", "suppressions",
-        "parked", "retired_deliveries", "retentions", "meta",
+        "parked", "retired_deliveries", "retentions", "meta", "optins", "reserved", "household_words", "deaths",
+        "bereavement_answers", "bereavement_questions", "proposals",
     }
 )  # fmt: skip
 
