@@ -23,6 +23,8 @@ BUILT_IN_EVENTS: Mapping[str, frozenset[str]] = {
     "Identified": frozenset(),
     "Grouped": frozenset(),
     "Aliased": frozenset(),
+    "Left Account": frozenset({"account_id"}),
+    "Account Updated": frozenset({"account_id", "set", "role"}),
     "Message Sent": _DELIVERY,
     "Message Refused": _DELIVERY | {"state", "reason"},
     "Message Delivered": _DELIVERY,
@@ -47,6 +49,9 @@ class Catalog:
         audiences: The declared audiences and their conditions.
         stages: The stages in order, with their rules.
         namespaces: Namespaces of identifiers, for `id.X`.
+        account_traits: Names of the traits of accounts (top level) and their types; None: no accounts are declared.
+        account_audiences: The declared audiences of accounts (`of: account`) and their conditions.
+        roles: The declared roles of members.
     """
 
     events: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -54,6 +59,9 @@ class Catalog:
     audiences: Mapping[str, Expression] = field(default_factory=dict)
     stages: tuple[tuple[str, Expression], ...] = ()
     namespaces: frozenset[str] = frozenset(NAMESPACES)
+    account_traits: Mapping[str, str] | None = None
+    account_audiences: Mapping[str, Expression] = field(default_factory=dict)
+    roles: tuple[str, ...] = ()
 
     def properties(self, event: str) -> frozenset[str] | None:
         """The known properties of an event; None for an unknown event."""

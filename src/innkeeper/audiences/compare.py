@@ -61,6 +61,7 @@ class Reads:
         self.audiences: set[str] = set()
         self.stage = False
         self.entry = False
+        self.account: set[str] = set()
 
     def summary(self, node: Aggregate) -> Summary:
         """The accumulator of a function, one per canonical text."""
@@ -77,6 +78,9 @@ class Reads:
         if node.root == "traits":
             self.traits.add(parts[0])
             return lambda facts: facts.trait(parts)
+        if node.root == "account":
+            self.account.add(parts[0])
+            return lambda facts: facts.account(parts)
         if node.root == "event":
             self.entry = True
             return lambda facts: facts.entry(parts)

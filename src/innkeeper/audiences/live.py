@@ -22,6 +22,7 @@ from innkeeper.audiences.nodes import (
     Like,
     Missing,
     Not,
+    OfAccount,
     Or,
     Path,
 )
@@ -47,6 +48,7 @@ def compile_live(expression: Expression) -> Condition:
         reads_stage=reads.stage,
         reads_entry=reads.entry,
         evaluate=evaluate,
+        account=frozenset(reads.account),
     )
 
 
@@ -65,7 +67,7 @@ def _compile(node: Expression, reads: Reads) -> Part:
             return lambda facts, now: _YES if read(facts) is True else _NO
         case Aggregate():
             return _did(node, reads)
-        case InAudience(name=name):
+        case InAudience(name=name) | OfAccount(name=name):
             reads.audiences.add(name)
             return lambda facts, now: _YES if facts.in_audience(name) else _NO
         case Compare(op=op, left=left, right=right):

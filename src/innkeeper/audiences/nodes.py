@@ -19,7 +19,7 @@ MAX_NODES = 20_000
 
 Place = tuple[int, int]
 Operator = Literal["=", "!=", "<", "<=", ">", ">="]
-Root = Literal["traits", "id", "event", "property"]
+Root = Literal["traits", "id", "event", "property", "account"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ class Boolean(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Path(Expression):
-    """A value that is looked up: `traits.a.b`, `id.user_id`, `event.total` (journeys), or a property inside `where`.
+    """A value that is looked up: `traits.a.b`, `id.user_id`, `account.seats`, `event.total` (journeys), or a property
+    inside `where`.
 
     As a condition by itself it holds when the value is JSON true.
     """
@@ -96,6 +97,17 @@ class InAudience(Expression):
     """Whether the profile is a member of another audience."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfAccount(Expression):
+    """`InAudience` of an audience of accounts with its definition put in: whether it holds of the profile's account.
+
+    Only `expand.py` makes it; nobody writes it.
+    """
+
+    name: str
+    when: Expression
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from innkeeper.audiences.spans import Span, parse_span
 from innkeeper.kernel.errors import Invalid, Problem, UsageError, did_you_mean
 from innkeeper.kernel.time import parse_duration
 
-Scope = Literal["profile", "journey", "event"]
+Scope = Literal["profile", "journey", "event", "account"]
 
 LITERALS = (Text, Number, Boolean)
 #: Literals have no more digits than this before the point: products with counts fit the numbers of the bulk engine.
@@ -255,9 +255,14 @@ class Resolver:
         if scope == "event":
             return Path("property", parts, at=at)
         head = parts[0]
-        if text == "stage":
+        if text == "stage" and scope != "account":
             return Stage(at=at)
-        if head in ("traits", "id") or (head == "event" and scope == "journey"):
+        if scope == "account" and head != "account":
+            raise invalid(
+                "unknown-name", f"there is no '{short(text)}' of an account",
+                f"an account's traits are read as account.{short(parts[-1])}", at,
+            )  # fmt: skip
+        if head in ("traits", "id", "account") or (head == "event" and scope == "journey"):
             if len(parts) == 1 or (head == "id" and len(parts) > 2):
                 raise invalid("bad-name", f"'{text}' is not complete", f"write {head}.NAME", at)
             return Path(head, parts[1:], at=at)  # type: ignore[arg-type]
@@ -340,11 +345,11 @@ class Resolver:
 
 
 def _name_fix(head: str, parts: tuple[str, ...], scope: Scope) -> str:
-    known = ["traits", "id", "stage"] + (["event"] if scope == "journey" else [])
+    known = ["traits", "id", "account", "stage"] + (["event"] if scope == "journey" else [])
     near = did_you_mean(head, known)
     if near and len(parts) > 1:
         return near
-    return near or f"traits.{head}, or {head} inside where => …; names here: traits.X, id.X, stage" + (
+    return near or f"traits.{head}, or {head} inside where => …; names here: traits.X, id.X, account.X, stage" + (
         ", event.X" if scope == "journey" else ""
     )
 

@@ -24,6 +24,7 @@ from innkeeper.audiences.nodes import (
     Missing,
     Not,
     Number,
+    OfAccount,
     Offset,
     Or,
     Path,
@@ -66,6 +67,12 @@ class Columns(Protocol):
     def trait(self, path: tuple[str, ...]) -> Looked:
         """A trait."""
 
+    def account(self, path: tuple[str, ...]) -> Looked:
+        """A trait of the profile's account, its id, or the role in it."""
+
+    def of_account(self, node: OfAccount) -> Sql:
+        """Whether a condition holds of the profile's account."""
+
     def identifier(self, namespace: str) -> Sql:
         """The identifier in a namespace."""
 
@@ -102,6 +109,8 @@ class _Writer:
                 return exp.EQ(this=self.looked(node).raw(), expression=exp.Literal.string("true"))
             case Aggregate():
                 return self.columns.aggregate(node)[0]
+            case OfAccount():
+                return self.columns.of_account(node)
             case Compare(op=op, left=left, right=right):
                 return self.compare(op, left, right)
             case Between(value=value, low=low, high=high):
@@ -124,6 +133,8 @@ class _Writer:
         match node.root:
             case "traits":
                 return self.columns.trait(node.parts)
+            case "account":
+                return self.columns.account(node.parts)
             case "property":
                 return self.columns.property(node.parts)
             case "id":

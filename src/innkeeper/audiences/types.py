@@ -66,6 +66,9 @@ class FactsReader(Protocol):
     def identifier(self, namespace: str) -> str | None:
         """The profile's identifier in a namespace (`id.user_id`); the smallest when there are several."""
 
+    def account(self, path: tuple[str, ...]) -> Any:
+        """A trait of the profile's account, its `id`, or the profile's `role` in it; MISSING when there is none."""
+
     def stage(self) -> str | None:
         """The stage the profile is in."""
 
@@ -98,6 +101,7 @@ class Condition:
         audiences: Names it reads through `in_audience`.
         reads_stage: Whether it reads the stage.
         reads_entry: Whether it reads the entry event (`event.x`).
+        account: First parts of the `account.x` paths that it reads.
         evaluate: The answer.
     """
 
@@ -108,3 +112,4 @@ class Condition:
     reads_stage: bool
     reads_entry: bool
     evaluate: Evaluate
+    account: frozenset[str] = frozenset()

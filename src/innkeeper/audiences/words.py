@@ -93,7 +93,8 @@ def _value(node: Expression) -> str:
 
 def _path(root: str, parts: tuple[str, ...]) -> str:
     name = ".".join(parts)
-    return {"traits": f"the trait {name}", "id": f"the identifier {name}", "event": f"the entry event's {name}"}.get(
+    return {"traits": f"the trait {name}", "id": f"the identifier {name}", "event": f"the entry event's {name}",
+            "account": f"the account's {name}"}.get(
         root, name
     )
 
