@@ -17,11 +17,13 @@ from innkeeper.journeys.enrollment import count_event, end, end_enrollments, ent
 from innkeeper.journeys.runner import run_steps, settle_offers
 from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.profiles import fold, transfer
+from innkeeper.profiles.copies import take_news
 from innkeeper.profiles.memberships import mark_due, settle_memberships
+from innkeeper.profiles.others import News, OtherFold
 from innkeeper.profiles.reading import ProfileReader
 from innkeeper.profiles.rules import ProfileRules, RulesBuilder
 from innkeeper.profiles.state import ProfileState, decode, encode, new_state
-from innkeeper.profiles.turn import EventInput, Input, TimerInput, Turn
+from innkeeper.profiles.turn import EventInput, Input, TimerInput, ToldInput, Turn
 from innkeeper.strategy.types import Definitions
 
 #: How often the reactions inside one input may go round before the profile is parked.
@@ -30,11 +32,12 @@ MAX_ROUNDS = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """Everything that is declared, compiled for the fold."""
+    """Everything that is declared, compiled for the fold; *others* are the folds of what is no profile."""
 
     version: str
     profiles: ProfileRules
     journeys: JourneyRules
+    others: tuple[OtherFold, ...] = ()
 
     @staticmethod
     def build(definitions: Definitions, earlier: Iterable[Definitions] = ()) -> World:
@@ -65,12 +68,24 @@ def advance(state: ProfileState, given: Input, world: World) -> list[Output]:
         turn.event, turn.identifier, turn.happened_at = event, event.identifier, event.timestamp
         turn.history = given.mode == "history"
         fold.fold_event(turn, event)
+        _hear(turn, given.news)
         count_event(turn, world.journeys)
+    elif isinstance(given, ToldInput):
+        turn = _begin(state, given.taken_at, world)
+        turn.identifier, turn.happened_at = given.news[0].identifier, given.event.timestamp
+        turn.history = given.mode == "history"
+        _hear(turn, given.news)
     else:
         turn = _begin(state, given.at, world)
-    if state.parked is None and not turn.history:
+    # Who has only been told of has no facts: a profile exists from its own first event on.
+    if state.parked is None and not turn.history and state.facts:
         _react(turn, world)
     return turn.outputs
+
+
+def _hear(turn: Turn, news: tuple[News, ...]) -> None:
+    turn.news = news
+    take_news(turn, news)
 
 
 def _begin(state: ProfileState, now: Instant, world: World) -> Turn:
@@ -111,6 +126,8 @@ def record_history(state: ProfileState, at: Instant, world: World, audiences: Co
     and lets a parked profile go on.
     """
     transfer.forget_undefined(state, world.profiles)
+    if not state.facts:
+        return
     _record(state, at, world, transfer.nodes_of(world.profiles, audiences))
     for enrollment in state.enrollments:
         if state.parked or (enrollment.journey, enrollment.version) not in world.journeys.versions:
@@ -196,6 +213,6 @@ def _park(turn: Turn) -> None:
 
 
 __all__ = [
-    "FOREVER", "EventInput", "ProfileState", "TimerInput", "World", "absorb", "advance", "decode", "encode",
-    "missing_accumulators", "new_state", "next_due_at", "record_history", "refold", "release",
+    "FOREVER", "EventInput", "ProfileState", "TimerInput", "ToldInput", "World", "absorb", "advance", "decode",
+    "encode", "missing_accumulators", "new_state", "next_due_at", "record_history", "refold", "release",
 ]  # fmt: skip

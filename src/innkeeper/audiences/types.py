@@ -103,6 +103,7 @@ class Condition:
         reads_entry: Whether it reads the entry event (`event.x`).
         account: First parts of the `account.x` paths that it reads.
         evaluate: The answer.
+        things: (kind, type) of the things that it reads copies of: ("object", "booking"), ("account", "account").
     """
 
     canonical: str
@@ -113,3 +114,4 @@ class Condition:
     reads_entry: bool
     evaluate: Evaluate
     account: frozenset[str] = frozenset()
+    things: frozenset[tuple[str, str]] = frozenset()

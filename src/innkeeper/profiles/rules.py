@@ -50,7 +50,11 @@ NO_ROUTE = Route()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileRules:
-    """Everything that the facts, audiences and stage of a profile depend on, compiled."""
+    """Everything that the facts, audiences and stage of a profile depend on, compiled.
+
+    Attributes:
+        thing_nodes, thing_watchers: By (kind, type) of things, the nodes and the journeys that read copies of them.
+    """
 
     zone: str
     nodes: tuple[Node, ...]
@@ -59,6 +63,8 @@ class ProfileRules:
     trait_nodes: Mapping[str, int]
     trait_watchers: Mapping[str, int]
     accumulators: Mapping[str, tuple[Accumulator, tuple[str, ...] | None]]
+    thing_nodes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    thing_watchers: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @property
     def all_nodes(self) -> int:
@@ -78,6 +84,8 @@ class RulesBuilder:
     _trait_nodes: dict[str, int] = field(default_factory=dict)
     _trait_watchers: dict[str, int] = field(default_factory=dict)
     _keys: dict[str, tuple[Accumulator, tuple[str, ...] | None]] = field(default_factory=dict)
+    _thing_nodes: dict[tuple[str, str], int] = field(default_factory=dict)
+    _thing_watchers: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in self._order():
@@ -120,6 +128,8 @@ class RulesBuilder:
         self.need(condition, nodes=bit)
         for trait in condition.traits:
             self._trait_nodes[trait] = self._trait_nodes.get(trait, 0) | bit
+        for thing in condition.things:
+            self._thing_nodes[thing] = self._thing_nodes.get(thing, 0) | bit
         for name in condition.audiences & positions.keys():
             self._nodes[positions[name]].dependents |= bit
         if condition.reads_stage and STAGES in positions:
@@ -158,16 +168,23 @@ class RulesBuilder:
         """Let a journey's open enrollments look again whenever a trait, audience or stage of a condition changes."""
         for trait in condition.traits:
             self._trait_watchers[trait] = self._trait_watchers.get(trait, 0) | watcher
+        for thing in condition.things:
+            self.watch_thing(thing, watcher)
         positions = self.positions
         read = set(condition.audiences) | ({STAGES} if condition.reads_stage else set())
         for name in read & positions.keys():
             self._nodes[positions[name]].watchers |= watcher
+
+    def watch_thing(self, thing: tuple[str, str], watcher: int) -> None:
+        """Let a journey's open enrollments look again after every change of a thing of a (kind, type)."""
+        self._thing_watchers[thing] = self._thing_watchers.get(thing, 0) | watcher
 
     def build(self) -> ProfileRules:
         """The compiled rules."""
         return ProfileRules(
             zone=self.zone, nodes=tuple(self._nodes), positions=self.positions, routes=self._routes,
             trait_nodes=self._trait_nodes, trait_watchers=self._trait_watchers, accumulators=self._keys,
+            thing_nodes=self._thing_nodes, thing_watchers=self._thing_watchers,
         )  # fmt: skip
 
 

@@ -126,6 +126,13 @@ class Reservation(msgspec.Struct, array_like=True, gc=False):
     kind: str
 
 
+class Copy(msgspec.Struct, array_like=True, gc=False):
+    """A profile's copy of a thing that it has a role in: what it may read of it, and its roles by identifier."""
+
+    view: dict[str, Any]
+    holders: dict[str, list[str]]
+
+
 class ProfileState(msgspec.Struct, array_like=True):
     """Everything the engine keeps of one profile.
 
@@ -136,6 +143,8 @@ class ProfileState(msgspec.Struct, array_like=True):
         parked: Why it takes no more inputs; None while it does.
         rechecks: By audience (the empty name: the stages), when its answer could next change.
         visits: By journey and key (`visit_key`).
+        objects: Copies by type and id.
+        accounts: Copies by id.
     """
 
     subject: str
@@ -152,6 +161,8 @@ class ProfileState(msgspec.Struct, array_like=True):
     enrollments: list[Enrollment] = []
     visits: dict[str, list[Visit]] = {}
     reservations: list[Reservation] = []
+    objects: dict[str, dict[str, Copy]] = {}
+    accounts: dict[str, Copy] = {}
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from innkeeper.kernel.time import Instant
+from innkeeper.profiles.copies import join_copies, split_copies
 from innkeeper.profiles.rules import STAGES, ProfileRules
 from innkeeper.profiles.state import Enrollment, ProfileState, new_state
 
@@ -18,6 +19,7 @@ def join(state: ProfileState, other: ProfileState) -> list[Enrollment]:
     if other.subject in other.facts:
         other.facts[other.subject].inputs = other.inputs
     state.facts.update(other.facts)
+    join_copies(state, other)
     for name, membership in other.memberships.items():
         state.memberships.setdefault(name, membership)
     if state.stage is None:
@@ -58,6 +60,7 @@ def split(state: ProfileState, identifier: str, at: Instant) -> ProfileState:
     if facts is not None:
         apart.facts[identifier] = facts
         apart.inputs, facts.inputs = facts.inputs, 0
+    split_copies(state, apart, identifier)
     for name in [name for name, each in state.memberships.items() if each.identifier == identifier]:
         apart.memberships[name] = state.memberships.pop(name)
     apart.stage, apart.stage_by, apart.stage_at = state.stage, identifier, state.stage_at

@@ -10,6 +10,7 @@ from innkeeper.events.outputs import Output
 from innkeeper.events.types import Event
 from innkeeper.kernel.ids import output_id
 from innkeeper.kernel.time import Instant
+from innkeeper.profiles.others import News
 from innkeeper.profiles.state import ProfileState
 
 if TYPE_CHECKING:
@@ -26,8 +27,21 @@ class EventInput(msgspec.Struct, frozen=True, gc=False):
 
     `live`: at its own instant. `late`: at the clock, after its own instant. `history`: facts only; nothing is
     announced, entered or sent.
+
+    Attributes:
+        news: What the event has changed in things that its sender has a role in; the sender sees them after the event.
     """
 
+    event: Event
+    taken_at: Instant
+    mode: Mode = "live"
+    news: tuple[News, ...] = ()
+
+
+class ToldInput(msgspec.Struct, frozen=True, gc=False):
+    """News for a profile that did not send the event itself; *taken_at* and *mode* are those of the event."""
+
+    news: tuple[News, ...]
     event: Event
     taken_at: Instant
     mode: Mode = "live"
@@ -39,7 +53,7 @@ class TimerInput(msgspec.Struct, frozen=True, gc=False):
     at: Instant
 
 
-Input = EventInput | TimerInput
+Input = EventInput | ToldInput | TimerInput
 
 
 class Turn:
@@ -47,7 +61,8 @@ class Turn:
 
     Attributes:
         now: The instant of the input, by `taken_at`.
-        event: The event that is taken; None for a timer.
+        event: The event that is taken; None for a timer, and for news of an event that somebody else sent.
+        news: What other subjects have told with this input.
         identifier: Under which the outputs are made that no older entry names.
         happened_at: When what is reacted to happened: the event's timestamp, or the timer's instant.
         nodes: Bitmask of audiences and stages to evaluate again.
@@ -58,13 +73,14 @@ class Turn:
     """
 
     __slots__ = (
-        "changed", "concerned", "event", "happened_at", "history", "identifier", "nodes", "now", "outputs", "reader",
-        "rules", "state", "trace", "watchers",
+        "changed", "concerned", "event", "happened_at", "history", "identifier", "news", "nodes", "now", "outputs",
+        "reader", "rules", "state", "trace", "watchers",
     )  # fmt: skip
 
     def __init__(self, state: ProfileState, rules: ProfileRules, reader: ProfileReader, now: Instant) -> None:
         self.state, self.rules, self.reader, self.now = state, rules, reader, now
         self.event: Event | None = None
+        self.news: tuple[News, ...] = ()
         self.history = False
         self.identifier = state.subject
         self.happened_at = now
@@ -85,3 +101,9 @@ class Turn:
             self.reader.forget_zone()
         self.nodes |= self.rules.trait_nodes.get(name, 0)
         self.watchers |= self.rules.trait_watchers.get(name, 0)
+
+    def thing_changed(self, news: News) -> None:
+        """Mark everything that reads things of a type."""
+        mark = (news.kind, news.type)
+        self.nodes |= self.rules.thing_nodes.get(mark, 0)
+        self.watchers |= self.rules.thing_watchers.get(mark, 0)

@@ -21,8 +21,10 @@ from innkeeper.identity import links
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.kernel.ids import ANONYMOUS
 from innkeeper.kernel.time import Instant
+from innkeeper.profiles.others import News
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime.receipts import receipt_event, receipt_row, virtual_receipt
+from innkeeper.runtime.telling import Plan, Things
 from innkeeper.store.projections import REACHED, Projections, move_subject, to_outbox
 from innkeeper.store.state import Cursor, OutboxRow, Receipt, State, TakenRow
 
@@ -112,6 +114,7 @@ class Engine:
         self._was_virtual = was_virtual
         self._position = state.last_position()
         self._cache: dict[str, ProfileState] = {}
+        self._things = Things(state)
         #: Subjects whose stored state was asked for in this tick: what is not in the cache does not exist.
         self._looked_up: set[str] = set()
         self._users: dict[str, set[str]] = {}
@@ -159,35 +162,48 @@ class Engine:
         held = set(self._waiting)
         rest: list[Item] = []
         for item in items:
-            subjects = self._subjects_of(item.event)
-            if not held.isdisjoint(subjects):
-                held.update(subjects)
+            plan = self._things.plan(item.event, item.taken_at, self.world.others)
+            subjects = self._subjects_of(item.event, plan)
+            if not held.isdisjoint(subjects | plan.marks):
+                held.update(subjects, plan.marks)
                 rest.append(item)
                 continue
             for subject in subjects:
                 if item.mode != "history":
                     self._settle(subject, item.taken_at)
             if not self._waiting.isdisjoint(subjects):
-                held.update(subjects)
+                held.update(subjects, plan.marks)
                 rest.append(item)
                 continue
-            self._take(item)
+            self._take(item, plan)
             held.update(self._waiting)
         for subject in list(self._cache):
             if subject not in held:
                 self._settle(subject, horizon)
         return rest
 
-    def _take(self, item: Item) -> None:
+    def _take(self, item: Item, plan: Plan) -> None:
         event = item.event
         self._link(item)
         subject = self._owner(event)
+        news = plan.by_subject(self._owner_of)
         state = self._state(subject)
         at = max(item.taken_at, state.last_at)
         self._position += 1
         self._next.taken.append(TakenRow(self._position, item.mode, event.seq, item.taken_at))
-        outputs = lifecycle.advance(state, lifecycle.EventInput(event, at, item.mode), self.world)
+        given = lifecycle.EventInput(event, at, item.mode, news.pop(subject, ()))
+        outputs = lifecycle.advance(state, given, self.world)
         self.counts.events += 1
+        self._emit(state, at, outputs)
+        for other in sorted(news):
+            self._tell(other, news[other], item)
+        self._things.keep(plan)
+
+    def _tell(self, subject: str, news: tuple[News, ...], item: Item) -> None:
+        """Let a profile hear what an event that it did not send has changed."""
+        state = self._state(subject)
+        at = max(item.taken_at, state.last_at)
+        outputs = lifecycle.advance(state, lifecycle.ToldInput(news, item.event, at, item.mode), self.world)
         self._emit(state, at, outputs)
 
     def _settle(self, subject: str, until: Instant) -> None:
@@ -251,14 +267,21 @@ class Engine:
     # Identity
 
     def _owner(self, event: Event) -> str:
-        identifier = event.identifier
+        return self._owner_of(event.identifier)
+
+    def _owner_of(self, identifier: str) -> str:
         if not identifier.startswith(ANONYMOUS):
             return identifier
-        return links.owner(identifier, self._users.get(identifier, ()))
+        if identifier not in self._users:
+            self._users |= self.state.users_of([identifier])
+        return links.owner(identifier, self._users[identifier])
 
-    def _subjects_of(self, event: Event) -> set[str]:
+    def _subjects_of(self, event: Event, plan: Plan) -> set[str]:
         """Every profile that taking the event may change."""
-        subjects = {self._owner(event)}
+        told = set(plan.by_subject(self._owner_of))
+        if told - self._looked_up:
+            self._fetch(told - self._looked_up)
+        subjects = {self._owner(event), *told}
         for link in links.links_of(event):
             for change in links.changes(link, self._users.get(link.anonymous, ())):
                 subjects.update((link.user, change.anonymous, change.user))
@@ -315,6 +338,7 @@ class Engine:
             for link in links.links_of(item.event):
                 subjects.update((link.anonymous, link.user, *self._users[link.anonymous]))
         self._fetch(subjects)
+        self._things.load((item.event for item in items), self.world.others)
 
     def _forget(self) -> None:
         self._cache.clear()
@@ -345,6 +369,7 @@ class Engine:
             self.state.add_links(work.links)
             self.state.add_taken(work.taken)
             self.state.add_outbox(work.outbox)
+            self._things.write()
             work.projections.write(connection)
             for before, after, identifier in work.moves:
                 move_subject(connection, before, after, identifier=identifier)

@@ -1,0 +1,56 @@
+"""A profile's copies of what it has a role in: objects and accounts. News replace them, whatever came before.
+
+A copy names the identifiers that it is held under, so it goes along with merges and splits (`transfer.py`).
+"""
+
+from __future__ import annotations
+
+from innkeeper.profiles.others import News
+from innkeeper.profiles.state import Copy, ProfileState
+from innkeeper.profiles.turn import Turn
+
+
+def take_news(turn: Turn, news: tuple[News, ...]) -> None:
+    """Put what the news say into the profile's copies, and mark what reads them."""
+    for each in news:
+        if each.kind == "item":
+            continue
+        kept = shelf_of(turn.state, each.kind, each.type)
+        copy = kept.get(each.id)
+        if each.roles:
+            if copy is None:
+                copy = kept[each.id] = Copy({}, {})
+            copy.view, copy.holders[each.identifier] = each.view, list(each.roles)
+        elif copy is not None:
+            copy.holders.pop(each.identifier, None)
+            if not copy.holders:
+                del kept[each.id]
+        turn.thing_changed(each)
+
+
+def shelf_of(state: ProfileState, kind: str, type_: str) -> dict[str, Copy]:
+    """The profile's copies of one type, by id."""
+    return state.accounts if kind == "account" else state.objects.setdefault(type_, {})
+
+
+def join_copies(state: ProfileState, other: ProfileState) -> None:
+    """Put the copies of *other* into *state*: one thing that both hold is held under the identifiers of both."""
+    for type_, theirs in [*other.objects.items(), ("", other.accounts)]:
+        mine = shelf_of(state, "object", type_) if type_ else state.accounts
+        for id_, copy in theirs.items():
+            if id_ in mine:
+                mine[id_].holders |= copy.holders
+            else:
+                mine[id_] = copy
+
+
+def split_copies(state: ProfileState, apart: ProfileState, identifier: str) -> None:
+    """Give *apart* the copies that are held under its identifier."""
+    for type_, mine in [*state.objects.items(), ("", state.accounts)]:
+        theirs = shelf_of(apart, "object", type_) if type_ else apart.accounts
+        for id_, copy in list(mine.items()):
+            roles = copy.holders.pop(identifier, None)
+            if roles is not None:
+                theirs[id_] = Copy(dict(copy.view), {identifier: roles})
+            if not copy.holders:
+                del mine[id_]
