@@ -17,6 +17,7 @@ from innkeeper.journeys.enrollment import count_event, end, end_enrollments, ent
 from innkeeper.journeys.runner import run_steps, settle_offers
 from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.profiles import fold, transfer
+from innkeeper.profiles.account_fold import AccountRules
 from innkeeper.profiles.copies import take_news
 from innkeeper.profiles.memberships import mark_due, settle_memberships
 from innkeeper.profiles.others import News, OtherFold
@@ -24,6 +25,7 @@ from innkeeper.profiles.reading import ProfileReader
 from innkeeper.profiles.rules import ProfileRules, RulesBuilder
 from innkeeper.profiles.state import ProfileState, decode, encode, new_state
 from innkeeper.profiles.turn import EventInput, Input, TimerInput, ToldInput, Turn
+from innkeeper.strategy.account_reads import account_traits_in_content
 from innkeeper.strategy.types import Definitions
 
 #: How often the reactions inside one input may go round before the profile is parked.
@@ -38,6 +40,7 @@ class World:
     profiles: ProfileRules
     journeys: JourneyRules
     others: tuple[OtherFold, ...] = ()
+    accounts: AccountRules | None = None
 
     @staticmethod
     def build(definitions: Definitions, earlier: Iterable[Definitions] = ()) -> World:
@@ -47,7 +50,9 @@ class World:
 
         audiences = {name: compile_live(each.when) for name, each in definitions.audiences.items()}
         stages = tuple((each.stage, compile_live(each.when)) for each in definitions.stages)
-        builder = RulesBuilder(definitions.workspace.zone, audiences, stages)
+        builder = RulesBuilder(
+            definitions.workspace.zone, audiences, stages, accounts=definitions.workspace.accounts is not None
+        )
         named = definitions.journeys
         older = [journey for each in earlier for journey in each.journeys.values() if journey.name in named]
         current, versions = compile_journeys(definitions.journeys, older, builder, compile_live, compile_where)
@@ -57,7 +62,24 @@ class World:
             current=current, versions=versions, counted=counted, by_event=by_event, by_change=by_change,
             messages=definitions.messages, policies=definitions.policies, workspace=definitions.workspace.name,
         )  # fmt: skip
-        return World(version=definitions.version, profiles=builder.build(), journeys=journeys)
+        return World(
+            version=definitions.version, profiles=builder.build(), journeys=journeys,
+            accounts=_account_rules(definitions, builder),
+        )  # fmt: skip
+
+
+def _account_rules(definitions: Definitions, profiles: RulesBuilder) -> AccountRules | None:
+    from innkeeper.audiences.expand import of_account
+    from innkeeper.audiences.live import compile_live
+
+    if definitions.workspace.accounts is None:
+        return None
+    audiences = {name: compile_live(of_account(each.when)) for name, each in definitions.account_audiences.items()}
+    traits = profiles.account_traits | account_traits_in_content(definitions)
+    return AccountRules(
+        rules=RulesBuilder(definitions.workspace.zone, audiences, ()).build(),
+        traits=frozenset(traits) - {"id", "role"}, audiences=frozenset(profiles.account_audiences & audiences.keys()),
+    )  # fmt: skip
 
 
 def advance(state: ProfileState, given: Input, world: World) -> list[Output]:

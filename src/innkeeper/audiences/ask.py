@@ -10,8 +10,9 @@ from functools import cached_property
 from typing import Any
 
 from innkeeper.audiences.catalog import Catalog
+from innkeeper.audiences.check import Subject
 from innkeeper.audiences.expand import expand
-from innkeeper.audiences.nodes import Expression
+from innkeeper.audiences.nodes import Expression, OfAccount, walk
 from innkeeper.audiences.sql import LocalZone, Query, counting, members_query, uses_calendar, zones_query
 from innkeeper.kernel.errors import InnkeeperError
 from innkeeper.kernel.json import loads
@@ -33,9 +34,11 @@ def zone_of(timezone: Any, country: Any, default: str) -> str:
 class Question:
     """An expression with its definitions put in, ready to be asked as of any instant."""
 
-    def __init__(self, expression: Expression, catalog: Catalog, *, at: Instant, zone: str = "UTC") -> None:
-        self.expression = expand(expression, catalog)
-        self.at, self.zone = at, zone
+    def __init__(
+        self, expression: Expression, catalog: Catalog, *, at: Instant, zone: str = "UTC", of: Subject = "profile"
+    ) -> None:
+        self.expression = expand(expression, catalog, of)
+        self.at, self.zone, self.of = at, zone, of
 
     @cached_property
     def sql(self) -> Query:
@@ -67,17 +70,25 @@ class Question:
         return rows(query.sql, query.parameters)
 
     def _query(self, zones: Sequence[LocalZone] = (), *, wide: bool = False) -> Query:
-        return members_query(self.expression, at=self.at, zones=zones, default_zone=self.zone, wide=wide)
+        return members_query(self.expression, at=self.at, zones=zones, default_zone=self.zone, wide=wide, of=self.of)
 
     def _zones(self, rows: Rows) -> list[LocalZone]:
-        """The zones of all profiles, when calendar words need them."""
-        if not uses_calendar(self.expression):
-            return []
-        query = zones_query(self.at)
-        return [
-            LocalZone(timezone=timezone, country=country, zone=zone_of(_plain(timezone), _plain(country), self.zone))
-            for timezone, country in rows(query.sql, query.parameters)
-        ]
+        """The zones of all profiles, and of accounts, when calendar words need them."""
+        found: list[LocalZone] = []
+        for of, parts in (
+            (self.of, [self.expression]),
+            ("account", [node.when for node in walk(self.expression) if isinstance(node, OfAccount)]),
+        ):
+            if any(map(uses_calendar, parts)):
+                query = zones_query(self.at, of)
+                found += [
+                    LocalZone(
+                        timezone=timezone, country=country, zone=zone_of(_plain(timezone), _plain(country), self.zone),
+                        of=of,
+                    )
+                    for timezone, country in rows(query.sql, query.parameters)
+                ]  # fmt: skip
+        return found
 
 
 def _plain(text: str | None) -> Any:

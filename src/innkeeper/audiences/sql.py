@@ -7,18 +7,20 @@ no member. Expressions come expanded (`expand.py`); conditions are written by `s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from sqlglot import exp
 
+from innkeeper.audiences.check import MEMBER, Subject
 from innkeeper.audiences.live import compile_live
-from innkeeper.audiences.nodes import Aggregate, Expression, Path, walk
+from innkeeper.audiences.nodes import Aggregate, Expression, OfAccount, Path, children, walk
 from innkeeper.audiences.operators import OPERATORS
 from innkeeper.audiences.operators.base import SqlEvent
 from innkeeper.audiences.spans import Span, back_from
+from innkeeper.audiences.sql_accounts import AccountColumns, AccountSources, member
 from innkeeper.audiences.sql_conditions import Columns, condition_sql, where_sql
 from innkeeper.audiences.sql_values import (
     Binder,
@@ -29,6 +31,7 @@ from innkeeper.audiences.sql_values import (
     instant,
     json_at,
     micro,
+    newest_values,
     number,
     of_column,
     of_json,
@@ -66,6 +69,7 @@ class LocalZone:
     timezone: str | None
     country: str | None
     zone: str
+    of: Subject = "profile"
 
 
 def uses_calendar(expression: Expression) -> bool:
@@ -73,18 +77,20 @@ def uses_calendar(expression: Expression) -> bool:
     return bool(_calendar_spans(expression))
 
 
-def zones_query(at: Instant) -> Query:
+def zones_query(at: Instant, of: Subject = "profile") -> Query:
     """The distinct pairs of the traits `timezone` and `country` as of an instant, as JSON texts."""
     bind = Binder()
-    sources = _Sources(bind, at)
+    sources = _sources(bind, at, of)
     traits = sources.traits(["timezone", "country"])
     pairs = exp.select("t0", "t1").distinct().from_("traits", copy=False)
-    return _query(pairs.with_("owned", as_=sources.owned()).with_("traits", as_=traits), bind)
+    for name, table in sources.prelude():
+        pairs = pairs.with_(name, as_=table)
+    return _query(pairs.with_("traits", as_=traits), bind)
 
 
 def members_query(
     expression: Expression, *, at: Instant, zones: Sequence[LocalZone] = (), default_zone: str = "UTC",
-    wide: bool = False,
+    wide: bool = False, of: Subject = "profile",
 ) -> Query:  # fmt: skip
     """The members as of an instant, one row each: the subject.
 
@@ -94,8 +100,9 @@ def members_query(
         zones: The zones of the pairs that `zones_query` found; needed when `uses_calendar`.
         default_zone: The zone of profiles without these traits.
         wide: Whether sums may grow beyond 38 digits; asked for after an overflow, since it costs.
+        of: What the subjects are.
     """
-    return _Statement(expression, at, zones, default_zone, wide).query()
+    return _Statement(expression, at, zones, default_zone, wide, of).query()
 
 
 def anonymous_ids_query(at: Instant) -> Query:
@@ -122,12 +129,20 @@ def _query(statement: exp.Select, bind: Binder, properties: frozenset[tuple[str,
 
 def _calendar_spans(expression: Expression) -> list[Span]:
     spans: list[Span] = []
-    for node in walk(expression):
+    for node in _of_subject(expression):
         if isinstance(node, Aggregate):
             for span in (node.within, node.before):
                 if span is not None and span.calendar and span not in spans:
                     spans.append(span)
     return spans
+
+
+def _of_subject(node: Expression) -> Iterator[Expression]:
+    """The node and everything below it that asks about the subject itself, not about its account."""
+    if not isinstance(node, OfAccount):
+        yield node
+        for child in children(node):
+            yield from _of_subject(child)
 
 
 class _Nobody:
@@ -141,6 +156,9 @@ class _Nobody:
 
     def identifier(self, namespace: str) -> None:
         return None
+
+    def account(self, path: tuple[str, ...]) -> Any:
+        return MISSING
 
     def stage(self) -> None:
         return None
@@ -156,7 +174,9 @@ class _Nobody:
 
 
 def _holds_for_nobody(expression: Expression, at: Instant) -> bool:
-    if any(isinstance(node, Path) and node.root == "id" for node in walk(expression)):
+    if any(isinstance(node, Path) and node.root in ("id", "account") for node in _of_subject(expression)):
+        return True
+    if any(isinstance(node, OfAccount) for node in walk(expression)):
         return True
     holds, _ = compile_live(expression).evaluate(_Nobody(), at)
     return holds
@@ -167,6 +187,10 @@ class _Sources:
 
     def __init__(self, bind: Binder, at: Instant) -> None:
         self.bind, self.at = bind, bind.bind(at)
+
+    def prelude(self) -> list[tuple[str, exp.Query]]:
+        """What all others are made from."""
+        return [("owned", self.owned())]
 
     def owned(self) -> exp.Select:
         """Anonymous ids that belong to the one user they were linked with."""
@@ -197,36 +221,31 @@ class _Sources:
 
     def traits(self, names: Sequence[str]) -> exp.Select:
         """The newest value of each trait, as JSON text (`null` where it was removed)."""
-        newest = fn("row", exp.column("ts"), exp.column("source"), exp.column("message_id"))
-        columns: list[Sql] = []
-        for index, name in enumerate(names):
-            pointer = self.bind.bind("/" + name.replace("~", "~0").replace("/", "~1"))
-            value = exp.cast(fn("json_extract", exp.column("traits"), pointer), "varchar")
-            there = exp.Where(this=exp.Not(this=exp.Is(this=value.copy(), expression=exp.Null())))
-            columns.append(
-                exp.alias_(
-                    fn("nullif", exp.Filter(this=fn("arg_max", value, newest), expression=there), text("null")),
-                    f"t{index}",
-                )
-            )
         update = exp.EQ(this=exp.column("name"), expression=text(_TRAIT_UPDATES))
-        return self.events(*columns).where(
+        return self.events(*newest_values(names, self.bind)).where(
             exp.or_(exp.column("is_input"), update),
             exp.NEQ(this=exp.column("traits"), expression=text("{}")),
         )
+
+
+def _sources(bind: Binder, at: Instant, of: Subject) -> _Sources | AccountSources:
+    return _Sources(bind, at) if of == "profile" else AccountSources(bind, at)
 
 
 class _Statement(Columns):
     """One statement: gives each function, trait and identifier its column, and joins their sources."""
 
     def __init__(
-        self, expression: Expression, at: Instant, zones: Sequence[LocalZone], default_zone: str, wide: bool
-    ) -> None:
-        self.wide = wide
+        self, expression: Expression, at: Instant, zones: Sequence[LocalZone], default_zone: str, wide: bool,
+        of: Subject = "profile", bind: Binder | None = None,
+    ) -> None:  # fmt: skip
+        self.wide, self.of = wide, of
         self.expression, self.instant, self.zones, self.default_zone = expression, at, zones, default_zone
-        self.bind = Binder()
-        self.sources = _Sources(self.bind, at)
+        self.bind = bind or Binder()
+        self.sources = _sources(self.bind, at, of)
         self.at = self.sources.at
+        self.accounts = AccountColumns(self.bind, self.at)
+        self.inner_properties: set[tuple[str, ...]] = set()
         self.aggregates: list[Aggregate] = []
         self.trait_names: list[str] = []
         self.trait_paths: list[tuple[str, ...]] = []
@@ -260,6 +279,18 @@ class _Statement(Columns):
 
         return Looked(*(partial(column, kind) for kind in ("", "n", "s", "i")))
 
+    def account(self, path: tuple[str, ...]) -> Looked:
+        """A trait of the profile's account, its id, or the role in it."""
+        return self.accounts.look(path)
+
+    def of_account(self, node: OfAccount) -> Sql:
+        """Whether the profile's account is among those for which the condition holds."""
+        zones = [row for row in self.zones if row.of == "account"]
+        inner = _Statement(node.when, self.instant, zones, self.default_zone, self.wide, "account", self.bind)
+        members, used = inner.select()
+        self.inner_properties |= used
+        return exp.In(this=self.accounts.id(), query=exp.Subquery(this=members))
+
     def _trait_values(self) -> exp.Select:
         """The columns of traits that the condition asked for, each from the one before it."""
         columns: list[Sql] = [exp.column("subject")]
@@ -288,15 +319,22 @@ class _Statement(Columns):
     def property(self, path: tuple[str, ...]) -> Looked:
         """A property of an event: from columns, or from the JSON where column names would clash."""
         name = ".".join(path)
+        if self.of == "account" and path == (MEMBER,):
+            return member()
         if self.paths.setdefault(name.casefold(), path) == path and name.isascii():
             return of_column(path, self.bind)
         return of_json(lambda: json_at(exp.column("properties"), path, self.bind))
 
     def query(self) -> Query:
         """The whole statement."""
+        statement, used = self.select()
+        return _query(statement, self.bind, used)
+
+    def select(self) -> tuple[exp.Select, frozenset[tuple[str, ...]]]:
+        """The statement as a tree, and the properties that the view `events` must have columns for."""
         condition = condition_sql(self.expression, self)
         facts = self._facts()
-        parts: list[tuple[str, exp.Select]] = [("owned", self.sources.owned())]
+        parts = self.sources.prelude()
         if self.spans:
             zone_columns = [self.trait((name,)).raw() for name in ("timezone", "country")]
         if self.trait_names:
@@ -316,10 +354,13 @@ class _Statement(Columns):
         if self.reads_anonymous:
             parts.append(("own_ids", own_ids()))
             statement = statement.join("own_ids", using="subject", join_type="left", copy=False)
+        if self.accounts.used:
+            parts += self.accounts.parts()
+            statement = statement.join("account_values", using="subject", join_type="left", copy=False)
         for name, select in parts:
             statement = statement.with_(name, as_=select, copy=False)
         used = frozenset(path for name, path in self.paths.items() if path in self._columned())
-        return _query(statement, self.bind, used)
+        return statement, used | self.inner_properties
 
     def _columned(self) -> set[tuple[str, ...]]:
         return {path for path in self.paths.values() if ".".join(path).isascii()}
@@ -398,6 +439,7 @@ class _Statement(Columns):
                 ]
             )
             for row in self.zones
+            if row.of == self.of
         ]
         if not rows:
             rows = [exp.Tuple(expressions=[exp.Null()] * (2 + len(self.spans)))]

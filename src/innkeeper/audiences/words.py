@@ -93,10 +93,12 @@ def _value(node: Expression) -> str:
 
 def _path(root: str, parts: tuple[str, ...]) -> str:
     name = ".".join(parts)
-    return {"traits": f"the trait {name}", "id": f"the identifier {name}", "event": f"the entry event's {name}",
-            "account": f"the account's {name}"}.get(
-        root, name
-    )
+    return {
+        "traits": f"the trait {name}",
+        "id": f"the identifier {name}",
+        "event": f"the entry event's {name}",
+        "account": f"the account's {name}",
+    }.get(root, name)
 
 
 def _grouped(node: Expression) -> str:

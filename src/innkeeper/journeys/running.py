@@ -10,6 +10,7 @@ from innkeeper.kernel.ids import display_id
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.reading import ProfileReader
 from innkeeper.profiles.state import Enrollment, ProfileState
+from innkeeper.profiles.ties import account_view
 from innkeeper.profiles.traits import all_traits, trait_value
 from innkeeper.profiles.turn import Turn
 from innkeeper.profiles.zone import zone_of
@@ -51,9 +52,10 @@ def template_context(
     state: ProfileState, reader: ProfileReader, enrollment: Enrollment, workspace: str
 ) -> dict[str, Any]:
     """What templates may read: traits, the entry event's properties, the journey and its key, zone and locale."""
-    locale = trait_value(state, "locale")
+    locale, account = trait_value(state, "locale"), account_view(state)
     return {
         "profile": {**all_traits(state), "id": display_id(state.subject)},
+        **({"account": account} if account else {}),
         "event": enrollment.event,
         "journey": {"name": enrollment.journey, "key": enrollment.key},
         "key": enrollment.key,

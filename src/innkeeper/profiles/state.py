@@ -47,6 +47,19 @@ class SuppressionWord(msgspec.Struct, array_like=True, gc=False):
     reason: str
 
 
+class Tie(msgspec.Struct, array_like=True, gc=False):
+    """An identifier's newest words on one account: whether it is a member, and in what role (None: none was said)."""
+
+    joined: bool = False
+    at: Instant = BEGINNING
+    source: str = ""
+    message_id: str = ""
+    role: str | None = None
+    role_at: Instant = BEGINNING
+    role_source: str = ""
+    role_message_id: str = ""
+
+
 class Facts(msgspec.Struct, array_like=True, gc=False):
     """What is known under one identifier.
 
@@ -54,6 +67,8 @@ class Facts(msgspec.Struct, array_like=True, gc=False):
         since: Timestamp of its first event.
         accumulators: Summaries by storage key.
         inputs: How many inputs its own profile had taken when it was joined to another; 0 if it never had one.
+        accounts: Its ties by account.
+        latest: Timestamp of its last event.
     """
 
     since: Instant
@@ -62,6 +77,8 @@ class Facts(msgspec.Struct, array_like=True, gc=False):
     consents: list[ConsentWord] = []
     suppressions: list[SuppressionWord] = []
     inputs: int = 0
+    accounts: dict[str, Tie] = {}
+    latest: Instant = BEGINNING
 
 
 class Membership(msgspec.Struct, array_like=True, gc=False):

@@ -14,6 +14,7 @@ from innkeeper import lifecycle
 from innkeeper.events.types import Event
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.state import ProfileState
+from innkeeper.runtime.adopt_accounts import record_all, remake
 from innkeeper.runtime.engine import Engine, subject_row
 from innkeeper.runtime.record import taken_events
 from innkeeper.store.state import Cursor, State
@@ -26,8 +27,12 @@ _PAGE = 1_000
 
 def end_history(engine: Engine, at: Instant, cursor: Cursor) -> None:
     """Record memberships and stages as they are at *at*, without announcing them."""
+    accounts = engine.world.accounts
+    views = {} if accounts is None else record_all(engine.state, accounts, at)
     for page in _profiles(engine.state):
         for state in page:
+            for account, copy in state.accounts.items():
+                copy.view = views.get(account, copy.view)
             lifecycle.record_history(state, at, engine.world)
         store(engine.state, page)
     engine.mark("history_end", 0, at, cursor)
@@ -38,12 +43,14 @@ def adopt(engine: Engine, bulk: Bulk, number: int, cursor: Cursor, *, identifier
 
     With *identifiers* only these are looked at.
     """
+    accounts = remake(engine.state, bulk, engine.world.accounts, cursor)
     keys = dict(engine.world.profiles.accumulators)
     if keys and engine.state.count_subjects():
         names = sorted({accumulator.event for accumulator, _ in keys.values()})
         _refold(engine, taken_events(bulk, cursor, names, identifiers), set(keys))
     for page in _profiles(engine.state):
         for state in page:
+            accounts.give(state)
             lifecycle.record_history(state, max(cursor.clock, state.last_at), engine.world)
         store(engine.state, page)
     engine.mark("definitions", number, cursor.clock, cursor)

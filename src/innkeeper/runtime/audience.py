@@ -17,6 +17,7 @@ from innkeeper.audiences.expand import expand
 from innkeeper.kernel.errors import Invalid, Problem, UsageError, did_you_mean
 from innkeeper.kernel.ids import ANONYMOUS, NAMESPACES, USER, display_id
 from innkeeper.kernel.time import Instant
+from innkeeper.strategy.expressions import account_names
 from innkeeper.strategy.known import KnownNames, join
 from innkeeper.strategy.types import Definitions
 
@@ -129,6 +130,7 @@ def load_catalog(definitions: Definitions, seen: KnownNames) -> Catalog:
         traits=frozenset(_top(path) for path in known.traits),
         audiences={name: audience.when for name, audience in definitions.audiences.items()},
         stages=tuple((stage.stage, stage.when) for stage in definitions.stages),
+        **account_names(definitions, known),
     )
 
 

@@ -9,8 +9,8 @@ planned delivery waits until its receipt is taken. Next in the flow: `lifecycle.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -23,71 +23,21 @@ from innkeeper.kernel.ids import ANONYMOUS
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.others import News
 from innkeeper.profiles.state import ProfileState
+from innkeeper.runtime.account_desk import AccountDesk
+from innkeeper.runtime.fanout import Telling
 from innkeeper.runtime.receipts import receipt_event, receipt_row, virtual_receipt
+from innkeeper.runtime.record import events_about
 from innkeeper.runtime.telling import Plan, Things
-from innkeeper.store.projections import REACHED, Projections, move_subject, to_outbox
-from innkeeper.store.state import Cursor, OutboxRow, Receipt, State, TakenRow
+from innkeeper.runtime.work import Counts, Delivery, Item, Pending
+from innkeeper.store import accounts as fanouts
+from innkeeper.store.projections import REACHED, move_subject, to_outbox
+from innkeeper.store.state import Cursor, Receipt, State, TakenRow
 
-Mode = Literal["live", "late", "history"]
-#: What becomes of planned deliveries: nothing (accepted at once, virtually), waited for, left to a deliverer, or, in a
-#: replay, what became of them in the recorded order.
-Delivery = Literal["virtual", "wait", "later", "replay"]
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One log event to take."""
-
-    event: Event
-    taken_at: Instant
-    mode: Mode = "live"
+if TYPE_CHECKING:
+    from innkeeper.store.bulk import Bulk
 
 
-@dataclass(slots=True)
-class Counts:
-    """What a run did."""
-
-    ticks: int = 0
-    events: int = 0
-    entered: int = 0
-    left: int = 0
-    enrollments: int = 0
-    decisions: int = 0
-    planned: int = 0
-    accepted: int = 0
-
-    def add(self, output: o.Output) -> None:
-        """Count one output."""
-        match output:
-            case o.AudienceEntered():
-                self.entered += 1
-            case o.AudienceLeft():
-                self.left += 1
-            case o.JourneyEntered():
-                self.enrollments += 1
-            case o.DecisionMade():
-                self.decisions += 1
-            case o.DeliveryPlanned():
-                self.planned += 1
-            case _:
-                pass
-
-
-@dataclass(slots=True)
-class _Pending:
-    """What the next commit writes."""
-
-    dirty: set[str] = field(default_factory=set)
-    gone: set[str] = field(default_factory=set)
-    outbox: list[OutboxRow] = field(default_factory=list)
-    taken: list[TakenRow] = field(default_factory=list)
-    links: list[tuple[str, str, Instant, int]] = field(default_factory=list)
-    moves: list[tuple[str, str, str | None]] = field(default_factory=list)
-    heard: list[str] = field(default_factory=list)
-    projections: Projections = field(default_factory=Projections)
-
-
-class Engine:
+class Engine(Telling):
     """Folds inputs into the state of one workspace.
 
     Args:
@@ -96,6 +46,7 @@ class Engine:
         delivery: What becomes of planned deliveries.
         deliver: For `wait`: sends everything that is planned for the subjects, each at its planned instant.
         was_virtual: For `replay`: whether the recorded delivery was only planned.
+        log: Opens the log for questions about the past; accounts need it when a word on a member comes late.
     """
 
     def __init__(
@@ -106,6 +57,7 @@ class Engine:
         delivery: Delivery,
         deliver: Callable[[set[str]], None] | None = None,
         was_virtual: Callable[[str], bool] | None = None,
+        log: Callable[[], AbstractContextManager[Bulk]] | None = None,
     ) -> None:
         self.state, self.world, self.delivery, self.counts = state, world, delivery, Counts()
         #: While set, cursors keep this position: events after it were taken by a tick that was cut off.
@@ -115,11 +67,13 @@ class Engine:
         self._position = state.last_position()
         self._cache: dict[str, ProfileState] = {}
         self._things = Things(state)
+        self.log = log
+        self._desk = AccountDesk(state, self._taken_events)
         #: Subjects whose stored state was asked for in this tick: what is not in the cache does not exist.
         self._looked_up: set[str] = set()
         self._users: dict[str, set[str]] = {}
         self._waiting: set[str] = set()
-        self._next = _Pending()
+        self._next = Pending()
 
     def tick(self, items: Sequence[Item], horizon: Instant, cursor: Cursor, *, due: Iterable[str] = ()) -> None:
         """Take *items* in order and every timer of their subjects and of *due* up to *horizon*; commit with *cursor*.
@@ -127,15 +81,18 @@ class Engine:
         A horizon before the items (history) lets no timer go off.
         """
         self._forget()
-        self._load(items, due)
+        self._load(items, due, horizon)
         rest: Sequence[Item] = items
         while True:
             rest = self._pass(rest, horizon)
-            if not self._waiting:
+            if not (self._waiting or rest):
                 break
             self._commit(None)
-            self._wait_for_deliveries()
+            if self._waiting:
+                self._wait_for_deliveries()
         self._commit(cursor)
+        if self.delivery == "later" and self.tell_some(horizon):
+            self._commit(cursor)
         self.counts.ticks += 1
 
     def mark(self, mode: str, number: int, at: Instant, cursor: Cursor) -> None:
@@ -161,7 +118,11 @@ class Engine:
         """Take what no waiting profile holds back; the items that have to wait."""
         held = set(self._waiting)
         rest: list[Item] = []
-        for item in items:
+        for number, item in enumerate(items):
+            if self._must_hold(item, held):
+                return [*rest, *items[number:]]
+            if item.mode != "history":
+                self._wake_accounts(item.taken_at)
             plan = self._things.plan(item.event, item.taken_at, self.world.others)
             subjects = self._subjects_of(item.event, plan)
             if not held.isdisjoint(subjects | plan.marks):
@@ -177,6 +138,11 @@ class Engine:
                 continue
             self._take(item, plan)
             held.update(self._waiting)
+        if self._waiting and self._desk.next_due(horizon) is not None:
+            return rest
+        if not (self._waiting or rest):
+            held.clear()  # those who had waited have had their receipts meanwhile
+        self._wake_accounts(horizon)
         for subject in list(self._cache):
             if subject not in held:
                 self._settle(subject, horizon)
@@ -191,15 +157,19 @@ class Engine:
         at = max(item.taken_at, state.last_at)
         self._position += 1
         self._next.taken.append(TakenRow(self._position, item.mode, event.seq, item.taken_at))
-        given = lifecycle.EventInput(event, at, item.mode, news.pop(subject, ()))
+        heard, changes = self._fold_accounts(item, state, at)
+        given = lifecycle.EventInput(event, at, item.mode, (*news.pop(subject, ()), *heard))
         outputs = lifecycle.advance(state, given, self.world)
         self.counts.events += 1
         self._emit(state, at, outputs)
         for other in sorted(news):
-            self._tell(other, news[other], item)
+            self._tell_role(other, news[other], item)
         self._things.keep(plan)
+        if self.world.accounts is not None:
+            self._desk.settle_member(event, state.facts.get(event.identifier))
+            self._tell_changes(changes)
 
-    def _tell(self, subject: str, news: tuple[News, ...], item: Item) -> None:
+    def _tell_role(self, subject: str, news: tuple[News, ...], item: Item) -> None:
         """Let a profile hear what an event that it did not send has changed."""
         state = self._state(subject)
         at = max(item.taken_at, state.last_at)
@@ -325,9 +295,19 @@ class Engine:
             self._next.gone.discard(change.anonymous)
             self._next.dirty.add(change.anonymous)
 
+    def _taken_events(self, identifiers: Sequence[str], account: str, names: Sequence[str]) -> Iterable[Event]:
+        """Events of some names that were taken, of the identifiers or naming the account."""
+        if self.log is None:
+            raise AssertionError("an engine that folds accounts needs the log")
+        fresh = {row.seq for row in self._next.taken}
+        with self.log() as bulk:
+            found = list(events_about(bulk, identifiers, names))
+        known = fresh | fanouts.taken_among(self.state, [event.seq for event in found])
+        return [event for event in found if event.seq in known]
+
     # Reading and writing
 
-    def _load(self, items: Sequence[Item], due: Iterable[str]) -> None:
+    def _load(self, items: Sequence[Item], due: Iterable[str], horizon: Instant) -> None:
         anonymous = {item.event.identifier for item in items if item.event.user_id is None}
         for item in items:
             anonymous.update(link.anonymous for link in links.links_of(item.event))
@@ -339,10 +319,13 @@ class Engine:
                 subjects.update((link.anonymous, link.user, *self._users[link.anonymous]))
         self._fetch(subjects)
         self._things.load((item.event for item in items), self.world.others)
+        until = None if self.delivery == "replay" else horizon
+        self._desk.load((item.event for item in items), self.world.accounts, until)
 
     def _forget(self) -> None:
         self._cache.clear()
         self._looked_up.clear()
+        self._desk.forget()
 
     def _fetch(self, subjects: set[str]) -> None:
         for subject, body in self.state.bodies(subjects - self._cache.keys()).items():
@@ -360,7 +343,7 @@ class Engine:
 
     def _commit(self, cursor: Cursor | None) -> None:
         """Write everything that the last pass made, in one transaction; with a cursor the tick is whole."""
-        work, self._next = self._next, _Pending()
+        work, self._next = self._next, Pending()
         rows = [subject_row(self._cache[subject]) for subject in sorted(work.dirty - work.gone)]
         failpoint("tick.computed")
         with self.state.transaction() as connection:
@@ -370,6 +353,12 @@ class Engine:
             self.state.add_taken(work.taken)
             self.state.add_outbox(work.outbox)
             self._things.write()
+            self._desk.write()
+            for place, row in work.fanouts.items():
+                if row is not None:
+                    fanouts.put_fanout(self.state, row)
+                else:
+                    fanouts.drop_fanout(self.state, work.told[place])
             work.projections.write(connection)
             for before, after, identifier in work.moves:
                 move_subject(connection, before, after, identifier=identifier)

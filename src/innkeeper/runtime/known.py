@@ -15,6 +15,13 @@ _PROPERTIES = """
 SELECT DISTINCT name, unnest(json_keys(properties)) AS property FROM events WHERE is_input AND properties != '{}'
 """
 _NAMES = "SELECT DISTINCT name FROM events WHERE is_input"
+_ACCOUNT_TRAITS = """
+SELECT DISTINCT unnest(json_keys(json_extract(extra, '$.traits'))) FROM events
+WHERE type = 'group' AND json_type(extra, '$.traits') = 'OBJECT'
+UNION
+SELECT DISTINCT unnest(json_keys(json_extract(properties, '$.set'))) FROM events
+WHERE name = 'Account Updated' AND json_type(properties, '$.set') = 'OBJECT'
+"""
 _TRAITS = "SELECT DISTINCT unnest(json_keys(traits)) AS trait FROM events WHERE traits != '{}'"
 
 
@@ -31,4 +38,7 @@ def known_names(home: Path) -> KnownNames | None:
         for name, key in bulk.rows(_PROPERTIES, ()):
             events[name].add(key)
         traits = frozenset(trait for (trait,) in bulk.rows(_TRAITS, ()))
-    return KnownNames(events={name: frozenset(keys) for name, keys in events.items()}, traits=traits)
+        of_accounts = frozenset(trait for (trait,) in bulk.rows(_ACCOUNT_TRAITS, ()))
+    return KnownNames(
+        events={name: frozenset(keys) for name, keys in events.items()}, traits=traits, account_traits=of_accounts
+    )

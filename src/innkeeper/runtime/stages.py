@@ -17,6 +17,8 @@ from innkeeper.kernel.time import Instant
 from innkeeper.runtime import definitions as applied
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.state import State
+from innkeeper.strategy.expressions import account_names
+from innkeeper.strategy.known import KnownNames
 from innkeeper.strategy.types import Definitions
 
 
@@ -49,6 +51,7 @@ def stage_counts(home: Path, definitions: Definitions, instants: Sequence[Instan
     catalog = Catalog(
         audiences={name: audience.when for name, audience in definitions.audiences.items()},
         stages=tuple((rule.stage, rule.when) for rule in definitions.stages),
+        **account_names(definitions, KnownNames()),
     )
     # One light question per rule and the order kept here: a third of the time of asking "stage = 'x'" for each stage,
     # which repeats all rules before it. The last rule holds for all.

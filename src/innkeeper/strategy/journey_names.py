@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from innkeeper.audiences import Catalog
+from innkeeper.audiences.check import OWN_OF_ACCOUNT
 from innkeeper.content.types import Message
 from innkeeper.journeys.definition import EventEntry, Journey, Step
 from innkeeper.journeys.steps.update import Update
@@ -17,7 +18,8 @@ from innkeeper.journeys.steps.wait import Wait
 from innkeeper.kernel.errors import did_you_mean
 from innkeeper.kernel.located import Findings, Located, Place
 
-_VARIABLE = re.compile(r"(profile|event)\.([A-Za-z_$][\w$]*)")
+_VARIABLE = re.compile(r"(profile|event|account)\.([A-Za-z_$][\w$]*)")
+_DECLARED_UNDER = {"trait": "traits", "account-trait": "accounts: traits"}
 # What templates read of a profile besides its traits.
 _PROFILE_OWN = frozenset({"id"})
 
@@ -94,6 +96,10 @@ class NameChecker:
             )
             if found[1] == "event":
                 self._property(found[2], events, where)
+            elif found[1] == "account":
+                known = {*(self.catalog.account_traits or ()), *OWN_OF_ACCOUNT}
+                if found[2] not in known:
+                    self._unknown("account-trait", found[2], "", known, where)
             elif found[2] not in self.catalog.trait_names | _PROFILE_OWN:
                 self._unknown("trait", found[2], "", self.catalog.trait_names, where)
 
@@ -109,6 +115,5 @@ class NameChecker:
             where,
             f"unknown-{what}",
             f"nobody has declared or sent the {what} '{name}'{of}",
-            did_you_mean(name, known)
-            or f"declare it in strategy.yaml under {'traits' if what == 'trait' else 'events'}",
+            did_you_mean(name, known) or f"declare it in strategy.yaml under {_DECLARED_UNDER.get(what, 'events')}",
         )

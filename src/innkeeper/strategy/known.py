@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownNames:
-    """Property names (top level) by event, and names of traits (top level)."""
+    """Property names (top level) by event, names of traits and of accounts' traits (top level)."""
 
     events: Mapping[str, frozenset[str]] = field(default_factory=dict)
     traits: frozenset[str] = frozenset()
+    account_traits: frozenset[str] = frozenset()
 
 
 def join(*names: KnownNames) -> KnownNames:
@@ -23,4 +24,7 @@ def join(*names: KnownNames) -> KnownNames:
     for each in names:
         for name, properties in each.events.items():
             events[name] = events.get(name, frozenset()) | properties
-    return KnownNames(events=events, traits=frozenset().union(*(each.traits for each in names)))
+    return KnownNames(
+        events=events, traits=frozenset().union(*(each.traits for each in names)),
+        account_traits=frozenset().union(*(each.account_traits for each in names)),
+    )  # fmt: skip

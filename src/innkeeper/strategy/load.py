@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import PurePosixPath
 
 from innkeeper.audiences import Expression
+from innkeeper.audiences.check import Subject
 from innkeeper.channels.contract import ChannelConfig
 from innkeeper.content.message import MessageFile, read_messages, split_name
 from innkeeper.content.types import Message
@@ -35,7 +36,9 @@ from innkeeper.strategy.types import AudienceDefinition, Definitions, StageDefin
 from innkeeper.strategy.yaml import read_yaml
 
 #: Codes of findings about names that nobody has declared or sent; `--allow-unknown` makes them warnings.
-UNKNOWN_NAMES = frozenset({"unknown-event", "unknown-property", "unknown-trait", "unknown-stage"})
+UNKNOWN_NAMES = frozenset(
+    {"unknown-event", "unknown-property", "unknown-trait", "unknown-stage", "unknown-account-trait"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +108,12 @@ class _Loading:
         messages, message_parts = self._messages(workspace.locale)
         policies_node, policies = self._policies()
         journeys, journey_nodes = self._journeys()
+        audiences, account_audiences = self._audiences()
         definitions = Definitions(
             version=version_of(self.files),
             workspace=workspace,
-            audiences=self._audiences(),
+            audiences=audiences,
+            account_audiences=account_audiences,
             stages=self._stages(),
             journeys=journeys,
             messages=messages,
@@ -121,6 +126,7 @@ class _Loading:
         known: dict[str, Collection[str] | None] = {
             "message": definitions.messages.keys() | self.broken["message"],
             "audience": definitions.audiences.keys() | self.broken["audience"],
+            "account audience": definitions.account_audiences,
             "purpose": None if policies is None else policies.purposes,
             "channel": definitions.channels,
             "event": catalog.event_names,
@@ -167,20 +173,26 @@ class _Loading:
         node = self._single("strategy.yaml")
         return Workspace() if node is None else read_workspace(node, self.findings)
 
-    def _audiences(self) -> dict[str, AudienceDefinition]:
-        audiences = {}
+    def _audiences(self) -> tuple[dict[str, AudienceDefinition], dict[str, AudienceDefinition]]:
+        """Those of profiles, and those of accounts."""
+        audiences: dict[str, AudienceDefinition] = {}
+        of_accounts: dict[str, AudienceDefinition] = {}
         for name, node in self._each("audiences", "name"):
             reader = Reader(node, self.findings, f"the audience '{name}'")
             reader.text("name")
             description = reader.text("description", "") or ""
+            of: Subject = (
+                "account" if reader.choice("of", ("profile", "account"), "profile") == "account" else "profile"
+            )
             when = reader.require("when", "write it like when: did('Order Completed')")
             reader.close()
-            expression = self._expression(when, f"audience '{name}'")
+            expression = self._expression(when, f"audience '{name}'", of)
             if expression is None:
                 self.broken["audience"].add(name)
                 continue
-            audiences[name] = AudienceDefinition(name=name, description=description, when=expression, place=node.place)
-        return audiences
+            found = of_accounts if of == "account" else audiences
+            found[name] = AudienceDefinition(name=name, description=description, when=expression, place=node.place)
+        return audiences, of_accounts
 
     def _stages(self) -> tuple[StageDefinition, ...]:
         node = self._single("stages.yaml")
@@ -207,8 +219,8 @@ class _Loading:
                 stages.append(StageDefinition(stage=name, when=expression, place=rule.place))
         return tuple(stages)
 
-    def _expression(self, node: Located | None, owner: str) -> Expression | None:
-        written = None if node is None else read_expression(node, owner, self.findings)
+    def _expression(self, node: Located | None, owner: str, of: Subject = "profile") -> Expression | None:
+        written = None if node is None else read_expression(node, owner, self.findings, of)
         if written is None:
             return None
         self.written.append(written)

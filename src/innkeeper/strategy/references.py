@@ -38,7 +38,12 @@ def check_mentions(
             _check_template(mention, findings)
             continue
         names = known[mention.kind]
-        if names is not None and mention.name not in names:
+        if mention.kind == "audience" and mention.name in (known.get("account audience") or ()):
+            findings.add(
+                mention.place, "wrong-audience", f"'{mention.name}' is an audience of accounts, a journey is of profiles",
+                f"name an audience of profiles, with when: in_audience('{mention.name}') in it",
+            )  # fmt: skip
+        elif names is not None and mention.name not in names:
             findings.add(
                 mention.place,
                 f"unknown-{mention.kind}",

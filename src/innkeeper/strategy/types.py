@@ -13,6 +13,15 @@ from innkeeper.kernel.located import NOWHERE, Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountsDeclared:
+    """`accounts` of `strategy.yaml`: traits by name with their type, roles, and how many members are too many."""
+
+    traits: dict[str, str] = field(default_factory=dict)
+    roles: tuple[str, ...] = ()
+    most_members: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
     """`strategy.yaml`: `name, zone, locale, currency`, and the declared names.
 
@@ -26,11 +35,12 @@ class Workspace:
     currency: str = "EUR"
     events: dict[str, frozenset[str]] = field(default_factory=dict)
     traits: frozenset[str] = frozenset()
+    accounts: AccountsDeclared | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudienceDefinition:
-    """`audiences/NAME.yaml`: `{name, description, when}`; the name is the file's unless given."""
+    """`audiences/NAME.yaml`: `{name, description, of, when}`; the name is the file's unless given."""
 
     name: str
     description: str
@@ -54,6 +64,7 @@ class Definitions:
     version: str
     workspace: Workspace = field(default_factory=Workspace)
     audiences: dict[str, AudienceDefinition] = field(default_factory=dict)
+    account_audiences: dict[str, AudienceDefinition] = field(default_factory=dict)
     stages: tuple[StageDefinition, ...] = ()
     journeys: dict[str, Journey] = field(default_factory=dict)
     messages: dict[str, Message] = field(default_factory=dict)
