@@ -20,6 +20,7 @@ from innkeeper.kernel.errors import InnkeeperError, Invalid, Problem
 
 # name of the command -> (module under innkeeper.cli, its one-line help); the module's `command` is a click command.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "account": ("account", "Companies and other groups: list them, show one."),
     "apply": ("strategy_apply", "Make the strategy folder the workspace's own."),
     "audience": ("audience", "Count, list, follow and explain audiences."),
     "check": ("strategy_check", "Validate a strategy folder; every error at once."),

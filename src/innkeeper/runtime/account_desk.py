@@ -31,11 +31,12 @@ Taken = Callable[[Sequence[str], str, Sequence[str]], Iterable[Event]]
 
 
 class Change(NamedTuple):
-    """What an input did to an account: what it announces, and the names in its view that differ now."""
+    """What an input did to an account: its number, what it announces, and the names in its view that differ now."""
 
     account: str
     state: ProfileState
     at: Instant
+    number: int
     outputs: list[Output]
     differs: tuple[str, ...]
 
@@ -127,7 +128,7 @@ class AccountDesk:
     ) -> Change:  # fmt: skip
         self._dirty.add(account)
         heapq.heappush(self._due, (state.next_due_at, account))
-        return Change(account, state, at, outputs, fold.tells(before, fold.view_of(state, rules)))
+        return Change(account, state, at, state.inputs, outputs, fold.tells(before, fold.view_of(state, rules)))
 
     # Timers
 

@@ -12,8 +12,10 @@ from typing import Any
 
 from innkeeper.audiences import Catalog, Expression, check, find_cycle, parse
 from innkeeper.audiences.ask import Question
-from innkeeper.audiences.check import Checked, cycle_problem
+from innkeeper.audiences.check import Checked, Subject, cycle_problem
 from innkeeper.audiences.expand import expand
+from innkeeper.audiences.nodes import OfAccount, walk
+from innkeeper.audiences.nodes import Path as Path_
 from innkeeper.kernel.errors import Invalid, Problem, UsageError, did_you_mean
 from innkeeper.kernel.ids import ANONYMOUS, NAMESPACES, USER, display_id
 from innkeeper.kernel.time import Instant
@@ -31,6 +33,7 @@ class Asked:
     expression: Expression
     catalog: Catalog
     warnings: tuple[Problem, ...]
+    of: Subject = "profile"
 
 
 class Audiences:
@@ -41,21 +44,21 @@ class Audiences:
         self.definitions, self.clock = _definitions(home)
         self.zone = self.definitions.workspace.zone
 
-    def understand(self, text: str, *, allow_unknown: bool = False) -> Asked:
+    def understand(self, text: str, *, allow_unknown: bool = False, of: Subject = "profile") -> Asked:
         """The tree of an expression whose names are known.
 
         Raises:
             Invalid: It is no expression, or names something that nobody has declared or sent.
         """
-        expression = parse(text)
+        expression = parse(text, of)
         catalog = load_catalog(self.definitions, KnownNames())
-        checked = check(expression, catalog)
+        checked = check(expression, catalog, of=of)
         if checked.errors:
             # Only now the log is asked for its names: that reads all of it.
             catalog = load_catalog(self.definitions, _seen(self.home))
-            checked = check(expression, catalog, allow_unknown=allow_unknown)
+            checked = check(expression, catalog, allow_unknown=allow_unknown, of=of)
         _refuse(checked, catalog, expression)
-        return Asked(expression=expression, catalog=catalog, warnings=checked.warnings)
+        return Asked(expression=expression, catalog=catalog, warnings=checked.warnings, of=of)
 
     def count(self, asked: Asked, at: Instant | None) -> int:
         """How many profiles are members at an instant; default the clock, before any run the last event."""
@@ -64,6 +67,10 @@ class Audiences:
 
     def ids(self, asked: Asked, at: Instant | None, namespace: str | None = None) -> list[str]:
         """The members' ids, sorted: as ids are printed, or the identifiers of a namespace, of those who have one."""
+        if namespace is not None and asked.of == "account":
+            raise UsageError(
+                "an account has no identifiers", code="no-namespace", fix="leave out --id, or --of account"
+            )
         if namespace is not None and namespace not in NAMESPACES:
             raise UsageError(
                 f"there is no namespace '{namespace}'",
@@ -78,13 +85,19 @@ class Audiences:
             members = question.members(rows)
             return members if namespace is None else _in_namespace(members, namespace, rows, question.at)
 
-        return sorted(map(display_id, self._ask(question, answer)))
+        found = self._ask(question, answer)
+        return sorted(found if asked.of == "account" else map(display_id, found))
 
     def flips(self, asked: Asked, begin: Instant, until: Instant) -> list[tuple[Instant, str, bool]]:
         """Every change of membership in (begin, until]: instant, id as printed, member; sorted by instant and id."""
         from innkeeper.audiences.flips import HISTORY_SQL, History
         from innkeeper.store.bulk import Bulk
 
+        if asked.of == "account" or _reads_accounts(expand(asked.expression, asked.catalog)):
+            raise UsageError(
+                "flips are known of profiles only, by conditions that read no account", code="flips-of-accounts",
+                fix="ask audience count or list at several instants with --at",
+            )  # fmt: skip
         if until < begin:
             raise UsageError("--until is before --from", code="bad-period", fix="exchange them")
         history = History(expand(asked.expression, asked.catalog), begin=begin, until=until, zone=self.zone)
@@ -95,14 +108,16 @@ class Audiences:
     def sql(self, asked: Asked, at: Instant | None) -> tuple[str, dict[str, Any]]:
         """The statement that lists the members, and its values."""
         instant = self._instant(at)
-        question = Question(asked.expression, asked.catalog, at=0 if instant is None else instant, zone=self.zone)
+        question = Question(
+            asked.expression, asked.catalog, at=0 if instant is None else instant, zone=self.zone, of=asked.of
+        )
         return question.sql.sql, question.sql.parameters
 
     def _question(self, asked: Asked, at: Instant | None) -> Question | None:
         instant = self._instant(at)
         if instant is None:
             return None
-        return Question(asked.expression, asked.catalog, at=instant, zone=self.zone)
+        return Question(asked.expression, asked.catalog, at=instant, zone=self.zone, of=asked.of)
 
     def _instant(self, at: Instant | None) -> Instant | None:
         """The instant that is asked about; None when the log is empty and there is no clock."""
@@ -131,6 +146,12 @@ def load_catalog(definitions: Definitions, seen: KnownNames) -> Catalog:
         audiences={name: audience.when for name, audience in definitions.audiences.items()},
         stages=tuple((stage.stage, stage.when) for stage in definitions.stages),
         **account_names(definitions, known),
+    )
+
+
+def _reads_accounts(expression: Expression) -> bool:
+    return any(
+        isinstance(node, OfAccount) or (isinstance(node, Path_) and node.root == "account") for node in walk(expression)
     )
 
 

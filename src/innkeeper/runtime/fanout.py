@@ -100,8 +100,7 @@ class Telling:
 
     def _emit_account(self, change: Change) -> None:
         for index, output in enumerate(change.outputs):
-            number = change.state.inputs
-            self._next.outbox.append(to_outbox(change.at, change.state.subject, number, index, output))
+            self._next.outbox.append(to_outbox(change.at, change.state.subject, change.number, index, output))
             self.counts.add(output)
 
     def _tell_changes(self, changes: Iterable[Change]) -> None:
