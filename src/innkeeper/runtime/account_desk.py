@@ -31,7 +31,10 @@ Taken = Callable[[Sequence[str], str, Sequence[str]], Iterable[Event]]
 
 
 class Change(NamedTuple):
-    """What an input did to an account: its number, what it announces, and the names in its view that differ now."""
+    """What an input did to an account: its number, what it announces, and the names in its view that differ now.
+
+    *timer*: it was no event, so its sender hears of it like everybody else.
+    """
 
     account: str
     state: ProfileState
@@ -39,6 +42,7 @@ class Change(NamedTuple):
     number: int
     outputs: list[Output]
     differs: tuple[str, ...]
+    timer: bool = False
 
 
 class AccountDesk:
@@ -149,7 +153,8 @@ class AccountDesk:
         changes: list[Change] = []
         while state is not None and state.next_due_at <= until:
             before, at = fold.view_of(state, rules), max(state.next_due_at, state.last_at)
-            changes.append(self._changed(account, state, at, fold.wake(state, at, rules), before, rules))
+            made = self._changed(account, state, at, fold.wake(state, at, rules), before, rules)
+            changes.append(made._replace(timer=True))
         return changes
 
     # Members
@@ -200,7 +205,7 @@ class AccountDesk:
         told: dict[str, News] = {}
         for change in changes:
             own = word is not None and word.account == change.account
-            if not (change.differs or own):
+            if change.timer or not (change.differs or own):
                 continue
             self._read_words({event.identifier})
             joined = change.account in _joined_at(self._words[event.identifier], None)
