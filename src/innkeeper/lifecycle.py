@@ -12,22 +12,31 @@ from dataclasses import dataclass
 
 from innkeeper.events.outputs import Output, ProfileParked
 from innkeeper.events.types import Event
-from innkeeper.journeys.compiled import JourneyRules, compile_journeys, entries
-from innkeeper.journeys.enrollment import count_event, end, end_enrollments, enter_by_change, enter_by_event
+from innkeeper.journeys.compiled import JourneyRules, compile_journeys, entries, item_entries
+from innkeeper.journeys.enrollment import (
+    count_event,
+    end,
+    end_enrollments,
+    enter_by_change,
+    enter_by_event,
+    enter_by_item,
+)
 from innkeeper.journeys.runner import run_steps, settle_offers
 from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.profiles import fold, transfer
 from innkeeper.profiles.account_fold import AccountRules
 from innkeeper.profiles.copies import take_news
+from innkeeper.profiles.item_fold import ItemRules
 from innkeeper.profiles.memberships import mark_due, settle_memberships
 from innkeeper.profiles.others import News, OtherFold
 from innkeeper.profiles.reading import ProfileReader
 from innkeeper.profiles.rules import ProfileRules, RulesBuilder
 from innkeeper.profiles.state import ProfileState, decode, encode, new_state
 from innkeeper.profiles.turn import EventInput, Input, TimerInput, ToldInput, Turn
-from innkeeper.strategy.account_reads import account_traits_in_content
+from innkeeper.strategy.content_reads import account_traits_in_content, content_reads_items
 from innkeeper.strategy.types import Definitions
 
+NO_ITEMS = ItemRules()
 #: How often the reactions inside one input may go round before the profile is parked.
 MAX_ROUNDS = 32
 
@@ -41,6 +50,7 @@ class World:
     journeys: JourneyRules
     others: tuple[OtherFold, ...] = ()
     accounts: AccountRules | None = None
+    items: ItemRules = NO_ITEMS
 
     @staticmethod
     def build(definitions: Definitions, earlier: Iterable[Definitions] = ()) -> World:
@@ -61,11 +71,22 @@ class World:
         journeys = JourneyRules(
             current=current, versions=versions, counted=counted, by_event=by_event, by_change=by_change,
             messages=definitions.messages, policies=definitions.policies, workspace=definitions.workspace.name,
+            by_item=item_entries(current),
         )  # fmt: skip
         return World(
             version=definitions.version, profiles=builder.build(), journeys=journeys,
-            accounts=_account_rules(definitions, builder),
+            accounts=_account_rules(definitions, builder), items=_item_rules(definitions, frozenset(journeys.by_item)),
         )  # fmt: skip
+
+
+def _item_rules(definitions: Definitions, heard: frozenset[tuple[str, str]]) -> ItemRules:
+    wished_by: dict[str, tuple[tuple[str, str], ...]] = {}
+    for name, catalog in sorted(definitions.catalogs.items()):
+        if catalog.wished_by is not None:
+            event, item = catalog.wished_by
+            wished_by[event] = (*wished_by.get(event, ()), (name, item))
+    catalogs = {name: catalog.items for name, catalog in definitions.catalogs.items()}
+    return ItemRules(catalogs=catalogs, wished_by=wished_by, heard=heard, in_content=content_reads_items(definitions))
 
 
 def _account_rules(definitions: Definitions, profiles: RulesBuilder) -> AccountRules | None:
@@ -120,7 +141,7 @@ def _react(turn: Turn, world: World) -> None:
     state, journeys = turn.state, world.journeys
     if state.next_due_at <= turn.now:
         mark_due(turn)
-    entry = turn.event is not None and turn.event.name in journeys.by_event
+    entry = (turn.event is not None and turn.event.name in journeys.by_event) or bool(turn.news and journeys.by_item)
     if not (turn.nodes or turn.watchers or entry or state.next_due_at <= turn.now):
         return
     offers: dict[str, str] = {}
@@ -130,6 +151,7 @@ def _react(turn: Turn, world: World) -> None:
         end_enrollments(turn, journeys)
         if number == 0:
             enter_by_event(turn, journeys)
+            enter_by_item(turn, journeys)
         enter_by_change(turn, journeys)
         run_steps(turn, journeys, offers)
         if turn.nodes or turn.watchers:

@@ -37,6 +37,8 @@ from innkeeper.kernel.time import parse_duration
 
 Scope = Literal["profile", "journey", "event", "account"]
 
+#: Where the item that a journey was entered by stands among the properties of its entry.
+ITEM = "$item"
 LITERALS = (Text, Number, Boolean)
 #: Literals have no more digits than this before the point: products with counts fit the numbers of the bulk engine.
 MAX_DIGITS = 18
@@ -262,6 +264,8 @@ class Resolver:
                 "unknown-name", f"there is no '{short(text)}' of an account",
                 f"an account's traits are read as account.{short(parts[-1])}", at,
             )  # fmt: skip
+        if head == "item" and scope == "journey" and len(parts) > 1:
+            return Path("event", (ITEM, *parts[1:]), at=at)
         if head in ("traits", "id", "account") or (head == "event" and scope == "journey"):
             if len(parts) == 1 or (head == "id" and len(parts) > 2):
                 raise invalid("bad-name", f"'{text}' is not complete", f"write {head}.NAME", at)

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("explain", "Why, or why not: a profile and a message, or a delivery."),
     "import": ("imports", "Import events from JSONL, CSV or Parquet."),
     "init": ("strategy_init", "Write a small strategy folder that passes check."),
+    "item": ("item", "Items of catalogs: list, show, set."),
     "ledger": ("ledger", "Planned against all ends; the deliveries."),
     "plan": ("strategy_plan", "Show what applying the strategy folder would change."),
     "profile": ("profile", "Show one customer."),

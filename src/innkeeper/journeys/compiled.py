@@ -13,7 +13,7 @@ from innkeeper.audiences.nodes import Expression
 from innkeeper.audiences.types import Accumulator, Condition
 from innkeeper.content.types import Message
 from innkeeper.decisions.policy import Policies
-from innkeeper.journeys.definition import AudienceEntry, EventEntry, Journey, Step
+from innkeeper.journeys.definition import AudienceEntry, EventEntry, ItemEntry, Journey, Step
 from innkeeper.profiles.rules import RulesBuilder
 
 CompileLive = Callable[[Expression], Condition]
@@ -66,6 +66,7 @@ class JourneyRules:
         counted: Names of the events that open enrollments of some journey count for themselves.
         by_event: Journeys entered by an event, by its name.
         by_change: Journeys entered by a change of audience, by (audience, whether entered).
+        by_item: Journeys entered by a change of an item that was asked for, by (catalog, change).
     """
 
     current: Mapping[str, CompiledJourney]
@@ -76,6 +77,7 @@ class JourneyRules:
     messages: Mapping[str, Message]
     policies: Policies
     workspace: str
+    by_item: Mapping[tuple[str, str], tuple[CompiledJourney, ...]] = field(default_factory=dict)
 
     def find(self, name: str, version: str) -> CompiledJourney | None:
         """The version that an enrollment runs on: its own, else the current one; None when there is none."""
@@ -117,6 +119,17 @@ def entries(
                 mark = (audience, change == "entered")
                 by_change[mark] = (*by_change.get(mark, ()), compiled)
     return by_event, by_change
+
+
+def item_entries(current: Mapping[str, CompiledJourney]) -> dict[tuple[str, str], tuple[CompiledJourney, ...]]:
+    """The journeys that are entered by a change of an item, each in the order of their names."""
+    found: dict[tuple[str, str], tuple[CompiledJourney, ...]] = {}
+    for _, compiled in sorted(current.items()):
+        enter = compiled.journey.enter
+        if isinstance(enter, ItemEntry):
+            mark = (enter.catalog, enter.change)
+            found[mark] = (*found.get(mark, ()), compiled)
+    return found
 
 
 def _compile(

@@ -73,6 +73,14 @@ class AudienceEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ItemEntry:
+    """Entry when an item of a catalog changes that the profile has asked for; the key is the item's id."""
+
+    catalog: str
+    change: Literal["back_in_stock", "price_drop", "changed"] = "back_in_stock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reentry:
     """When someone who has been here may come again.
 
@@ -109,7 +117,7 @@ class Clause:
 class Mention:
     """A name of something else that a journey uses, and where it stands."""
 
-    kind: Literal["message", "audience", "event", "purpose", "template"]
+    kind: Literal["message", "audience", "event", "purpose", "template", "catalog"]
     name: str
     place: Place
 
@@ -130,7 +138,7 @@ class Journey:
     """
 
     name: str
-    enter: EventEntry | AudienceEntry
+    enter: EventEntry | AudienceEntry | ItemEntry
     steps: tuple[Step, ...]
     description: str = ""
     key: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from innkeeper.journeys.definition import AFTER_EXIT, AudienceEntry, EventEntry, Goal, Journey, Reentry
+from innkeeper.journeys.definition import AFTER_EXIT, AudienceEntry, EventEntry, Goal, ItemEntry, Journey, Reentry
 from innkeeper.journeys.script import Script
 from innkeeper.kernel.errors import UsageError, did_you_mean
 from innkeeper.kernel.ids import digest
@@ -13,7 +13,11 @@ from innkeeper.kernel.json import canonical
 from innkeeper.kernel.located import Findings, Located, Reader
 from innkeeper.kernel.time import DAY, parse_duration
 
-_ENTRY_FIX = "write: enter: { event: Booking Confirmed }, or: enter: { audience: loyal, change: entered }"
+_ENTRY_FIX = (
+    "write: enter: { event: Booking Confirmed }, or: { audience: loyal, change: entered },"
+    " or: { item: products, change: back_in_stock }"
+)
+Entry = EventEntry | AudienceEntry | ItemEntry
 _KEY = re.compile(r"[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)*\Z")
 
 
@@ -55,18 +59,24 @@ def read_journey(node: Located, name: str, findings: Findings) -> Journey | None
     )  # fmt: skip
 
 
-def _read_entry(node: Located, script: Script) -> tuple[EventEntry | AudienceEntry | None, Located | None]:
+def _read_entry(node: Located, script: Script) -> tuple[Entry | None, Located | None]:
     reader = Reader(node, script.findings, "'enter'")
     when = reader.get("when")
-    ways = [key for key in ("event", "audience", "entered", "left") if reader.has(key)]
+    ways = [key for key in ("event", "audience", "entered", "left", "item") if reader.has(key)]
     if len(ways) != 1:
         if isinstance(node.value, dict):
             script.findings.add(
-                node, "bad-entry", "'enter' needs exactly one of: event, audience, entered, left", _ENTRY_FIX
+                node, "bad-entry", "'enter' needs exactly one of: event, audience, entered, left, item", _ENTRY_FIX
             )
         return None, when
-    enter = _event_entry(reader, script) if ways == ["event"] else _audience_entry(reader, ways[0], script)
-    reader.close(("event", "where", "audience", "change", "entered", "left", "when"))
+    enter: Entry | None
+    if ways == ["event"]:
+        enter = _event_entry(reader, script)
+    elif ways == ["item"]:
+        enter = _item_entry(reader, script)
+    else:
+        enter = _audience_entry(reader, ways[0], script)
+    reader.close(("event", "where", "audience", "change", "entered", "left", "item", "when"))
     return enter, when
 
 
@@ -77,6 +87,20 @@ def _event_entry(reader: Reader, script: Script) -> EventEntry | None:
         return None
     script.mention("event", event, node)
     return EventEntry(event=event, where=None if where is None else script.expression(where, "event", event))
+
+
+def _item_entry(reader: Reader, script: Script) -> ItemEntry | None:
+    catalog, node = reader.text("item"), reader.get("item")
+    if catalog is None or node is None:
+        return None
+    script.mention("catalog", catalog, node)
+    match reader.choice("change", ("back_in_stock", "price_drop", "changed"), "back_in_stock"):
+        case "price_drop":
+            return ItemEntry(catalog=catalog, change="price_drop")
+        case "changed":
+            return ItemEntry(catalog=catalog, change="changed")
+        case _:
+            return ItemEntry(catalog=catalog)
 
 
 def _audience_entry(reader: Reader, way: str, script: Script) -> AudienceEntry | None:
@@ -90,7 +114,7 @@ def _audience_entry(reader: Reader, way: str, script: Script) -> AudienceEntry |
     return AudienceEntry(audience=audience, change=change)
 
 
-def _read_key(reader: Reader, enter: EventEntry | AudienceEntry | None, findings: Findings) -> str | None:
+def _read_key(reader: Reader, enter: Entry | None, findings: Findings) -> str | None:
     key, node = reader.text("key"), reader.get("key")
     if key is None or node is None:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from innkeeper.audiences.resolve import ITEM
 from innkeeper.journeys.compiled import CompiledJourney, Instruction
 from innkeeper.journeys.scoping import EnrollmentReader
 from innkeeper.kernel.ids import display_id
@@ -56,6 +57,7 @@ def template_context(
     return {
         "profile": {**all_traits(state), "id": display_id(state.subject)},
         **({"account": account} if account else {}),
+        **({"item": enrollment.event[ITEM]} if ITEM in enrollment.event else {}),
         "event": enrollment.event,
         "journey": {"name": enrollment.journey, "key": enrollment.key},
         "key": enrollment.key,

@@ -14,7 +14,7 @@ def set_trait(facts: Facts, name: str, value: Any, at: Instant, source: str, mes
     """Put a value under an identifier unless a newer one stands; whether the value that stands has changed."""
     old = facts.traits.get(name)
     if old is not None:
-        if not _newer(Trait(value, at, source, message_id), old):
+        if not newer(Trait(value, at, source, message_id), old):
             return False
         same = type(old.value) is type(value) and old.value == value
         old.value, old.at, old.source, old.message_id = value, at, source, message_id
@@ -23,7 +23,8 @@ def set_trait(facts: Facts, name: str, value: Any, at: Instant, source: str, mes
     return value is not None
 
 
-def _newer(a: Trait, b: Trait) -> bool:
+def newer(a: Trait, b: Trait) -> bool:
+    """Whether one value is newer than another: by timestamp, then source, messageId and the value itself."""
     if a.at != b.at:
         return a.at > b.at
     return (a.source, a.message_id, canonical(a.value)) > (b.source, b.message_id, canonical(b.value))
@@ -34,7 +35,7 @@ def trait_value(state: ProfileState, name: str) -> Any:
     best: Trait | None = None
     for facts in state.facts.values():
         found = facts.traits.get(name)
-        if found is not None and (best is None or _newer(found, best)):
+        if found is not None and (best is None or newer(found, best)):
             best = found
     return None if best is None else best.value
 

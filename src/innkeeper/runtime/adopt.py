@@ -15,6 +15,7 @@ from innkeeper.events.types import Event
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime.adopt_accounts import record_all, remake
+from innkeeper.runtime.adopt_items import remake_items
 from innkeeper.runtime.engine import Engine, subject_row
 from innkeeper.runtime.record import taken_events
 from innkeeper.store.state import Cursor, State
@@ -43,6 +44,7 @@ def adopt(engine: Engine, bulk: Bulk, number: int, cursor: Cursor, *, identifier
 
     With *identifiers* only these are looked at.
     """
+    remake_items(engine.state, bulk, engine.world.items, cursor)
     accounts = remake(engine.state, bulk, engine.world.accounts, cursor)
     keys = dict(engine.world.profiles.accumulators)
     if keys and engine.state.count_subjects():

@@ -25,6 +25,7 @@ from innkeeper.profiles.others import News
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime.account_desk import AccountDesk
 from innkeeper.runtime.fanout import Telling
+from innkeeper.runtime.item_desk import ItemDesk
 from innkeeper.runtime.receipts import receipt_event, receipt_row, virtual_receipt
 from innkeeper.runtime.record import events_about
 from innkeeper.runtime.telling import Plan, Things
@@ -69,6 +70,7 @@ class Engine(Telling):
         self._things = Things(state)
         self.log = log
         self._desk = AccountDesk(state, self._taken_events)
+        self._items = ItemDesk(state)
         #: Subjects whose stored state was asked for in this tick: what is not in the cache does not exist.
         self._looked_up: set[str] = set()
         self._users: dict[str, set[str]] = {}
@@ -165,6 +167,7 @@ class Engine(Telling):
         for other in sorted(news):
             self._tell_role(other, news[other], item)
         self._things.keep(plan)
+        self._take_items(item)
         if self.world.accounts is not None:
             self._desk.settle_member(event, state.facts.get(event.identifier))
             self._tell_changes(changes)
@@ -326,6 +329,7 @@ class Engine(Telling):
         self._cache.clear()
         self._looked_up.clear()
         self._desk.forget()
+        self._items.forget()
 
     def _fetch(self, subjects: set[str]) -> None:
         for subject, body in self.state.bodies(subjects - self._cache.keys()).items():
@@ -354,6 +358,7 @@ class Engine(Telling):
             self.state.add_outbox(work.outbox)
             self._things.write()
             self._desk.write()
+            self._items.write()
             for place, row in work.fanouts.items():
                 if row is not None:
                     fanouts.put_fanout(self.state, row)

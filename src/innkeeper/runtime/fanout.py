@@ -18,19 +18,23 @@ from innkeeper.events.types import ENGINE_SOURCE, Event
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.account_fold import tells, view_of
+from innkeeper.profiles.item_fold import in_stock
 from innkeeper.profiles.others import News
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime import definitions
 from innkeeper.runtime.account_desk import AccountDesk, Change, news
+from innkeeper.runtime.item_desk import ItemDesk, item_news
 from innkeeper.store import accounts as rows
 from innkeeper.store import things
 from innkeeper.store.accounts import FanOutRow
+from innkeeper.store.items import wish_page
 from innkeeper.store.projections import to_outbox
 from innkeeper.store.state import State, TakenRow
 
 if TYPE_CHECKING:
     from innkeeper.runtime.work import Counts, Delivery, Item, Pending
 
+Maker = Callable[[ProfileState, str], News | None]
 #: How many members are told in one transaction.
 PAGE = 500
 
@@ -55,6 +59,7 @@ class Telling:
     delivery: Delivery
     counts: Counts
     _desk: AccountDesk
+    _items: ItemDesk
     _next: Pending
     _position: int
     _waiting: set[str]
@@ -72,7 +77,16 @@ class Telling:
     def _must_hold(self, item: Item, held: set[str]) -> bool:
         """Whether an input has to wait until nobody waits for a delivery: it may have to be told to anybody."""
         rules = self.world.accounts
-        if not held or rules is None or item.mode == "history":
+        if item.mode == "history":
+            return False
+        if (self.world.items.heard or self.world.items.in_content) and self._items.concerns(item.event):
+            # What is sent up to now shows the items as they are up to now.
+            for subject in list(self._cache):
+                if subject not in held:
+                    self._settle(subject, item.taken_at)
+            if held or self._waiting:
+                return True
+        if rules is None or not held:
             return False
         return bool(self._desk.concerns(item.event, rules)) or self._desk.next_due(item.taken_at) is not None
 
@@ -108,12 +122,22 @@ class Telling:
         if self.delivery == "replay":
             return
         last = {change.account: change for change in changes if change.differs}
-        for change in last.values():
-            row = FanOutRow(
-                "account", "account", change.account, ",".join(change.differs), change.at, self._position, ""
-            )
-            self._next.fanouts[row[:3]] = row
-        if last and self.delivery != "later":
+        self._begin([("account", "account", account, "changed", change.at) for account, change in last.items()])
+
+    def _take_items(self, item: Item) -> None:
+        """Take an event into the item that it is about, and its sender's wishes; tell who has asked for the item."""
+        rules = self.world.items
+        if not rules.catalogs:
+            return
+        found = self._items.take(item.event, rules)
+        if item.mode != "history" and self.delivery != "replay":
+            self._begin([("item", *each, item.taken_at) for each in found])
+
+    def _begin(self, changes: Sequence[tuple[str, str, str, str, Instant]]) -> None:
+        for change in changes:
+            row = FanOutRow(*change, self._position, "")
+            self._next.fanouts[row[:4]] = row
+        if changes and self.delivery != "later":
             self._commit(None)
             self.tell_all()
 
@@ -121,7 +145,7 @@ class Telling:
         """Tell every open change to its end, each at its instant."""
         for row in rows.open_fanouts(self.state):
             while self._tell_page(row, row.at):
-                row = next(each for each in rows.open_fanouts(self.state) if each[:3] == row[:3])
+                row = next(each for each in rows.open_fanouts(self.state) if each[:4] == row[:4])
 
     def finish_telling(self) -> None:
         """Tell what was left half told, by the definitions of then; before anything else is taken."""
@@ -140,7 +164,7 @@ class Telling:
 
     def _tell_page(self, row: FanOutRow, at: Instant) -> bool:
         """Tell the next page and commit; whether there may be more."""
-        identifiers = rows.member_page(self.state, row.id, row.done, None, PAGE)
+        identifiers = self._targets(row, row.at, row.done, None, PAGE)
         more = len(identifiers) == PAGE
         if identifiers:
             page = Page(row.kind, row.type, row.id, row.change, row.at, row.done, identifiers[-1])
@@ -150,21 +174,24 @@ class Telling:
             )
             self._tell(page, identifiers, at)
             failpoint("fanout.computed")
-        self._next.fanouts[row[:3]] = row._replace(done=identifiers[-1]) if more else None
-        self._next.told[row[:3]] = row
+        self._next.fanouts[row[:4]] = row._replace(done=identifiers[-1]) if more else None
+        self._next.told[row[:4]] = row
         self._commit(None)
         failpoint("fanout.told")
         return more
 
+    def _targets(self, row: FanOutRow | Page, at: Instant, after: str, upto: str | None, size: int) -> list[str]:
+        if row.kind == "account":
+            return rows.member_page(self.state, row.id, after, upto, size)
+        return wish_page(self.state, row.type, row.id, at, after, upto, size)
+
     def tell_again(self, page: Page, at: Instant) -> None:
         """Tell a page as it was told; for replay."""
-        rules = self.world.accounts
-        if rules is None:
-            return
         self._forget()
-        for change in self._desk.wake(page.id, at, rules):
-            self._emit_account(change)
-        self._tell(page, rows.member_page(self.state, page.id, page.after, page.upto, -1), at)
+        if page.kind == "account" and self.world.accounts is not None:
+            for change in self._desk.wake(page.id, at, self.world.accounts):
+                self._emit_account(change)
+        self._tell(page, self._targets(page, page.at, page.after, page.upto, -1), at)
         self._commit(None)
 
     def wake_all(self, until: Instant) -> None:
@@ -179,29 +206,56 @@ class Telling:
 
     def pending(self, until: Instant) -> bool:
         """Whether somebody is still to be told, or an account's timer is due."""
-        if self.world.accounts is None:
+        if self.world.accounts is None and not self.world.items.heard:
             return False
         return bool(rows.open_fanouts(self.state)) or bool(things.due(self.state, "account", until))
 
     def _tell(self, page: Page, identifiers: Sequence[str], at: Instant) -> None:
-        rules, account = self.world.accounts, self._desk.view(page.id)
-        if rules is None or account is None:
+        make = self._account_news(page) if page.kind == "account" else self._item_news(page)
+        if make is None:
             return
         owners = {identifier: self._owner_of(identifier) for identifier in identifiers}
         self._fetch(set(owners.values()))
         self._settle_all(set(owners.values()) & self._cache.keys(), at)
-        view = view_of(account, rules)
         for identifier, subject in owners.items():
             state = self._cache.get(subject)
-            if state is None:
+            heard = None if state is None else make(state, identifier)
+            if state is None or heard is None:
                 continue
+            told = lifecycle.ToldInput((heard,), _happened(page), max(at, state.last_at))
+            self._emit(state, told.taken_at, lifecycle.advance(state, told, self.world))
+
+    def _account_news(self, page: Page) -> Maker | None:
+        """What members hear; who knows it already hears nothing."""
+        rules, account = self.world.accounts, self._desk.view(page.id)
+        if rules is None or account is None:
+            return None
+        view = view_of(account, rules)
+
+        def make(state: ProfileState, identifier: str) -> News | None:
             copy = state.accounts.get(page.id)
             if copy is not None and identifier in copy.holders and not tells(copy.view, view):
-                continue
-            told = lifecycle.ToldInput(
-                (news(page.id, account, identifier, rules),), _happened(page), max(at, state.last_at)
-            )
-            self._emit(state, told.taken_at, lifecycle.advance(state, told, self.world))
+                return None
+            return news(page.id, account, identifier, rules)
+
+        return make
+
+    def _item_news(self, page: Page) -> Maker | None:
+        """What those hear who asked for an item; one that is sold out again meanwhile is no news, and wishes stay."""
+        view = self._items.view(page.type, page.id, self.world.items)
+        if page.change == "back_in_stock" and not in_stock(view):
+            return None
+        heard: set[str] = set()
+
+        def make(state: ProfileState, identifier: str) -> News | None:
+            if state.subject in heard:
+                return None
+            heard.add(state.subject)
+            # One person has been told once, under however many identifiers the wish was made.
+            self._items.settle(page.type, page.id, sorted({identifier, state.subject, *state.facts}), page.at)
+            return item_news(page.type, page.id, view, identifier, page.change)
+
+        return make
 
     def _settle_all(self, subjects: set[str], until: Instant) -> None:
         """Let everybody's timers come first; who has planned a delivery by them waits for its receipt."""

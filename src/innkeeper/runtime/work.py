@@ -68,6 +68,6 @@ class Pending:
     links: list[tuple[str, str, Instant, int]] = field(default_factory=list)
     moves: list[tuple[str, str, str | None]] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
-    fanouts: dict[tuple[str, str, str], FanOutRow | None] = field(default_factory=dict)
-    told: dict[tuple[str, str, str], FanOutRow] = field(default_factory=dict)
+    fanouts: dict[tuple[str, str, str, str], FanOutRow | None] = field(default_factory=dict)
+    told: dict[tuple[str, str, str, str], FanOutRow] = field(default_factory=dict)
     projections: Projections = field(default_factory=Projections)

@@ -145,7 +145,7 @@ def put_fanout(state: State, row: FanOutRow) -> None:
 
 def drop_fanout(state: State, row: FanOutRow) -> None:
     """Everybody has been told."""
-    state.connection.execute("DELETE FROM fanouts WHERE kind = ? AND type = ? AND id = ?", row[:3])
+    state.connection.execute("DELETE FROM fanouts WHERE kind = ? AND type = ? AND id = ? AND change = ?", row[:4])
 
 
 def open_fanouts(state: State) -> list[FanOutRow]:

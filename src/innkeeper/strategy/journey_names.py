@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from innkeeper.audiences import Catalog
 from innkeeper.audiences.check import OWN_OF_ACCOUNT
+from innkeeper.audiences.nodes import Path, walk
+from innkeeper.audiences.resolve import ITEM
 from innkeeper.content.types import Message
-from innkeeper.journeys.definition import EventEntry, Journey, Step
+from innkeeper.journeys.definition import Clause, EventEntry, ItemEntry, Journey, Step
 from innkeeper.journeys.steps.update import Update
 from innkeeper.journeys.steps.wait import Wait
 from innkeeper.kernel.errors import did_you_mean
 from innkeeper.kernel.located import Findings, Located, Place
+from innkeeper.strategy.read_catalogs import CatalogDefinition
 
 _VARIABLE = re.compile(r"(profile|event|account)\.([A-Za-z_$][\w$]*)")
-_DECLARED_UNDER = {"trait": "traits", "account-trait": "accounts: traits"}
+_ITEMS = re.compile(r"items\.([A-Za-z_$][\w$-]*)")
+_DECLARED_UNDER = {"catalog": "a file of catalogs/", "trait": "traits", "account-trait": "accounts: traits"}
 # What templates read of a profile besides its traits.
 _PROFILE_OWN = frozenset({"id"})
 
@@ -51,18 +55,31 @@ class NameChecker:
 
     catalog: Catalog
     findings: Findings
+    catalogs: Mapping[str, CatalogDefinition] = field(default_factory=dict)
 
     def journey(self, journey: Journey, node: Located) -> None:
         """The key, the waits and the templates of a journey."""
         events = {journey.enter.event} if isinstance(journey.enter, EventEntry) else set()
         if journey.key is not None and isinstance(node.value, dict) and "key" in node.value:
             self._property(journey.key.partition(".")[0], events, node.value["key"].place)
+        if not isinstance(journey.enter, ItemEntry):
+            for clause in journey.clauses:
+                self._no_item(clause)
         for step in steps_of(journey.steps):
             if isinstance(step, Wait) and step.anchor is not None:
                 self._property(step.anchor.path[0], events, step.place)
         for mention in journey.mentions:
             if mention.kind == "template":
                 self._template(mention.name, mention.place, events)
+
+    def _no_item(self, clause: Clause) -> None:
+        for node in walk(clause.expression):
+            if isinstance(node, Path) and node.root == "event" and node.parts[0] == ITEM:
+                where = clause.node.inside(*node.at) if clause.node is not None else clause.place
+                self.findings.add(
+                    where, "no-item", "item.x is known in journeys that an item enters",
+                    "enter: { item: products, change: back_in_stock }",
+                )  # fmt: skip
 
     def message(self, message: Message, journeys: Iterable[Journey]) -> None:
         """The variables of a message; `event.x` must be a property of an event that leads to it."""
@@ -87,6 +104,9 @@ class NameChecker:
         except TemplateFailed:  # a finding of its own
             return
         for path in sorted(paths):
+            items = _ITEMS.match(path)
+            if items is not None and items[1] not in self.catalogs:
+                self._unknown("catalog", items[1], "", self.catalogs, place)
             found = _VARIABLE.match(path)
             if found is None:
                 continue

@@ -29,9 +29,16 @@ from innkeeper.strategy.journey_names import NameChecker, traits_set
 from innkeeper.strategy.known import KnownNames, join
 from innkeeper.strategy.message_files import message_files
 from innkeeper.strategy.names import check_name
+from innkeeper.strategy.read_catalogs import CatalogDefinition, check_stages, read_catalog, read_csv_catalog
 from innkeeper.strategy.read_channels import read_channels
 from innkeeper.strategy.read_workspace import read_workspace
-from innkeeper.strategy.references import cap_mentions, check_mentions, journey_mentions, message_mentions
+from innkeeper.strategy.references import (
+    cap_mentions,
+    catalog_mentions,
+    check_mentions,
+    journey_mentions,
+    message_mentions,
+)
 from innkeeper.strategy.types import AudienceDefinition, Definitions, StageDefinition, Workspace
 from innkeeper.strategy.yaml import read_yaml
 
@@ -119,6 +126,7 @@ class _Loading:
             messages=messages,
             policies=policies or Policies(),
             channels=self._channels(),
+            catalogs=self._catalogs(),
         )
         declared = KnownNames(events=workspace.events, traits=workspace.traits | traits_set(journeys))
         names = join(declared, log_names)
@@ -130,13 +138,20 @@ class _Loading:
             "purpose": None if policies is None else policies.purposes,
             "channel": definitions.channels,
             "event": catalog.event_names,
+            "catalog": definitions.catalogs,
         }
         mentions = chain(
-            message_mentions(message_parts), cap_mentions(policies_node), journey_mentions(definitions.journeys)
+            catalog_mentions(definitions.catalogs),
+            message_mentions(message_parts),
+            cap_mentions(policies_node),
+            journey_mentions(definitions.journeys),
         )
         check_mentions(mentions, known, self.findings)
         check_expressions([*self.written, *_journey_expressions(definitions)], catalog, self.findings)
-        checker = NameChecker(catalog, self.findings)
+        stages = [name for name, _ in catalog.stages]
+        for each in definitions.catalogs.values():
+            check_stages(each, stages, self.findings)
+        checker = NameChecker(catalog, self.findings, definitions.catalogs)
         for name, journey in journeys.items():
             checker.journey(journey, journey_nodes[name])
         for message in messages.values():
@@ -146,11 +161,11 @@ class _Loading:
     def _single(self, path: str) -> Located | None:
         return read_yaml(self.files[path], path, self.findings) if path in self.files else None
 
-    def _each(self, folder: str, key: str) -> Iterator[tuple[str, Located]]:
+    def _each(self, folder: str, key: str, ending: str = "") -> Iterator[tuple[str, Located]]:
         """Name and value of every definition of a folder; a name that comes twice is a finding."""
         seen: dict[str, Place] = {}
         for path in self.paths:
-            if not path.startswith(f"{folder}/"):
+            if not path.startswith(f"{folder}/") or not path.endswith(ending):
                 continue
             node = read_yaml(self.files[path], path, self.findings)
             if node is not None and node.value is None:
@@ -225,6 +240,23 @@ class _Loading:
             return None
         self.written.append(written)
         return written.expression
+
+    def _catalogs(self) -> dict[str, CatalogDefinition]:
+        catalogs: dict[str, CatalogDefinition] = {}
+        for name, node in self._each("catalogs", "catalog", ending=".yaml"):
+            catalogs[name] = read_catalog(node, name, self.findings)
+        for path in self.paths:
+            if path.startswith("catalogs/") and path.endswith(".csv"):
+                name = PurePosixPath(path).stem
+                check_name(name, Place(path, 1, 1), self.findings)
+                if name in catalogs:
+                    self.findings.add(
+                        Place(path, 1, 1), "two-definitions",
+                        f"catalogs has '{name}' already, in {catalogs[name].place.file}", "rename one",
+                    )  # fmt: skip
+                    continue
+                catalogs[name] = read_csv_catalog(self.files[path], path, name, self.findings)
+        return catalogs
 
     def _journeys(self) -> tuple[dict[str, Journey], dict[str, Located]]:
         journeys, nodes = {}, {}

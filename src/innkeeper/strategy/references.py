@@ -11,6 +11,7 @@ from innkeeper.content.message import MessageFile
 from innkeeper.journeys.definition import Journey, Mention
 from innkeeper.kernel.errors import did_you_mean
 from innkeeper.kernel.located import Findings, Located, Place
+from innkeeper.strategy.read_catalogs import CatalogDefinition
 
 #: Where each kind of thing is declared, for the fix.
 _DECLARED_IN = {
@@ -18,6 +19,7 @@ _DECLARED_IN = {
     "audience": "write audiences/{}.yaml",
     "purpose": "declare it in policies.yaml: purposes: {{{}: {{kind: ..., basis: ...}}}}",
     "channel": "declare it in channels.yaml",
+    "catalog": "write catalogs/{}.yaml",
     "event": "declare it in strategy.yaml under events, or import the events first",
 }
 _MESSAGES = {"event": "nobody has declared or sent the {} '{}'"}
@@ -64,6 +66,13 @@ def journey_mentions(journeys: Mapping[str, Journey]) -> Iterator[Mention]:
     """What journeys name."""
     for journey in journeys.values():
         yield from journey.mentions
+
+
+def catalog_mentions(catalogs: Mapping[str, CatalogDefinition]) -> Iterator[Mention]:
+    """The events by which catalogs say that somebody asks for an item."""
+    for catalog in catalogs.values():
+        if catalog.wished_by is not None:
+            yield Mention(kind="event", name=catalog.wished_by[0], place=catalog.wished_place)
 
 
 def message_mentions(files: Collection[MessageFile]) -> Iterator[Mention]:

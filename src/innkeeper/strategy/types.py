@@ -10,6 +10,7 @@ from innkeeper.content.types import Message
 from innkeeper.decisions.policy import Policies
 from innkeeper.journeys.definition import Journey
 from innkeeper.kernel.located import NOWHERE, Place
+from innkeeper.strategy.read_catalogs import CatalogDefinition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,3 +71,4 @@ class Definitions:
     messages: dict[str, Message] = field(default_factory=dict)
     policies: Policies = field(default_factory=Policies)
     channels: dict[str, ChannelConfig] = field(default_factory=dict)
+    catalogs: dict[str, CatalogDefinition] = field(default_factory=dict)

@@ -19,7 +19,7 @@ CREATE TABLE members (
 ) WITHOUT ROWID;
 CREATE INDEX members_identifier ON members (identifier);
 
--- Who asked for which item, until the wish is settled or withdrawn.
+-- Who asked for which item: the newest word, and when a change was told (then the wish is settled until it is said again).
 CREATE TABLE wishes (
   catalog    TEXT NOT NULL,
   item       TEXT NOT NULL,
@@ -28,6 +28,7 @@ CREATE TABLE wishes (
   source     TEXT NOT NULL,
   message_id TEXT NOT NULL,
   open       INTEGER NOT NULL,
+  settled_at INTEGER,
   PRIMARY KEY (catalog, item, identifier)
 ) WITHOUT ROWID;
 
@@ -40,5 +41,5 @@ CREATE TABLE fanouts (
   at       INTEGER NOT NULL,
   position INTEGER NOT NULL,
   done     TEXT NOT NULL,
-  PRIMARY KEY (kind, type, id)
+  PRIMARY KEY (kind, type, id, change)
 ) WITHOUT ROWID;

@@ -1,4 +1,4 @@
-"""Which traits of accounts the content of a strategy reads: `{{ account.name }}` in messages, tasks and updates.
+"""What the content of a strategy reads besides the profile: traits of accounts, and items of catalogs.
 
 Members of an account are told of a change only where something reads it; conditions say so themselves.
 """
@@ -31,6 +31,15 @@ def account_traits_in_content(definitions: Definitions) -> frozenset[str]:
             if match is not None:
                 found |= {match[1]} if match[1] else set(declared.traits if declared else ())
     return frozenset(found)
+
+
+def content_reads_items(definitions: Definitions) -> bool:
+    """Whether a message reads catalogs: `{{ items.products["p1"].name }}`."""
+    texts = (
+        text for message in definitions.messages.values() for variant in message.variants
+        for text in (variant.subject, variant.body)
+    )  # fmt: skip
+    return bool(definitions.catalogs) and any("items" in text for text in texts)
 
 
 def _templates(definitions: Definitions) -> Iterator[str]:
