@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from innkeeper.events.outputs import Output, ProfileParked
 from innkeeper.events.types import Event
-from innkeeper.journeys.compiled import JourneyRules, compile_journeys, entries, item_entries
+from innkeeper.journeys.by_object import enter_by_news, plan_entries, record_plans
+from innkeeper.journeys.compiled import JourneyRules, by_object, compile_journeys, entries, item_entries
 from innkeeper.journeys.enrollment import (
     count_event,
     end,
@@ -25,9 +26,10 @@ from innkeeper.journeys.runner import run_steps, settle_offers
 from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.profiles import fold, transfer
 from innkeeper.profiles.account_fold import AccountRules
-from innkeeper.profiles.copies import take_news
+from innkeeper.profiles.copies import put_copy, take_news
 from innkeeper.profiles.item_fold import ItemRules
 from innkeeper.profiles.memberships import mark_due, settle_memberships
+from innkeeper.profiles.objects import ObjectFold
 from innkeeper.profiles.others import News, OtherFold
 from innkeeper.profiles.reading import ProfileReader
 from innkeeper.profiles.rules import ProfileRules, RulesBuilder
@@ -65,16 +67,19 @@ class World:
         )
         named = definitions.journeys
         older = [journey for each in earlier for journey in each.journeys.values() if journey.name in named]
-        current, versions = compile_journeys(definitions.journeys, older, builder, compile_live, compile_where)
+        objects = definitions.workspace.objects
+        current, versions = compile_journeys(named, older, builder, compile_live, compile_where, objects)
         by_event, by_change = entries(current)
+        by_thing, by_date = by_object(current)
         counted = frozenset(name for each in versions.values() for name in each.local)
         journeys = JourneyRules(
             current=current, versions=versions, counted=counted, by_event=by_event, by_change=by_change,
             messages=definitions.messages, policies=definitions.policies, workspace=definitions.workspace.name,
-            by_item=item_entries(current),
+            by_item=item_entries(current), by_thing=by_thing, by_date=by_date,
         )  # fmt: skip
+        others: tuple[OtherFold, ...] = (ObjectFold(objects),) if objects else ()
         return World(
-            version=definitions.version, profiles=builder.build(), journeys=journeys,
+            version=definitions.version, profiles=builder.build(), journeys=journeys, others=others,
             accounts=_account_rules(definitions, builder), items=_item_rules(definitions, frozenset(journeys.by_item)),
         )  # fmt: skip
 
@@ -111,13 +116,13 @@ def advance(state: ProfileState, given: Input, world: World) -> list[Output]:
         turn.event, turn.identifier, turn.happened_at = event, event.identifier, event.timestamp
         turn.history = given.mode == "history"
         fold.fold_event(turn, event)
-        _hear(turn, given.news)
+        _hear(turn, given.news, event)
         count_event(turn, world.journeys)
     elif isinstance(given, ToldInput):
         turn = _begin(state, given.taken_at, world)
         turn.identifier, turn.happened_at = given.news[0].identifier, given.event.timestamp
         turn.history = given.mode == "history"
-        _hear(turn, given.news)
+        _hear(turn, given.news, given.event)
     else:
         turn = _begin(state, given.at, world)
     # Who has only been told of has no facts: a profile exists from its own first event on.
@@ -126,14 +131,18 @@ def advance(state: ProfileState, given: Input, world: World) -> list[Output]:
     return turn.outputs
 
 
-def _hear(turn: Turn, news: tuple[News, ...]) -> None:
-    turn.news = news
+def _hear(turn: Turn, news: tuple[News, ...], event: Event) -> None:
+    turn.news, turn.about = news, event
     take_news(turn, news)
 
 
 def _begin(state: ProfileState, now: Instant, world: World) -> Turn:
     state.inputs += 1
     state.last_at = max(state.last_at, now)
+    return _turn(state, now, world)
+
+
+def _turn(state: ProfileState, now: Instant, world: World) -> Turn:
     return Turn(state, world.profiles, ProfileReader(state, world.profiles.zone), now)
 
 
@@ -141,8 +150,8 @@ def _react(turn: Turn, world: World) -> None:
     state, journeys = turn.state, world.journeys
     if state.next_due_at <= turn.now:
         mark_due(turn)
-    entry = (turn.event is not None and turn.event.name in journeys.by_event) or bool(turn.news and journeys.by_item)
-    if not (turn.nodes or turn.watchers or entry or state.next_due_at <= turn.now):
+    entry = turn.event is not None and turn.event.name in journeys.by_event
+    if not (turn.nodes or turn.watchers or entry or turn.news or turn.replan or state.next_due_at <= turn.now):
         return
     offers: dict[str, str] = {}
     for number in range(MAX_ROUNDS):
@@ -151,7 +160,11 @@ def _react(turn: Turn, world: World) -> None:
         end_enrollments(turn, journeys)
         if number == 0:
             enter_by_event(turn, journeys)
+            enter_by_news(turn, journeys)
             enter_by_item(turn, journeys)
+        if number == 0 or turn.replan:
+            plan_entries(turn, journeys)
+            turn.replan = False
         enter_by_change(turn, journeys)
         run_steps(turn, journeys, offers)
         if turn.nodes or turn.watchers:
@@ -163,16 +176,19 @@ def _react(turn: Turn, world: World) -> None:
     _park(turn)
 
 
-def record_history(state: ProfileState, at: Instant, world: World, audiences: Collection[str] | None = None) -> None:
+def record_history(
+    state: ProfileState, at: Instant, world: World, audiences: Collection[str] | None = None, *, past: bool = False
+) -> None:
     """Evaluate memberships and stage at an instant without announcing anything: after history, and after `apply`.
 
-    *audiences*: only these (the empty name: the stages) and what reads them. Also forgets what is no longer defined,
-    and lets a parked profile go on.
+    *audiences*: only these (the empty name: the stages) and what reads them. *past*: what was due up to then is done.
+    Also forgets what is no longer defined, and lets a parked profile go on.
     """
     transfer.forget_undefined(state, world.profiles)
     if not state.facts:
         return
     _record(state, at, world, transfer.nodes_of(world.profiles, audiences))
+    record_plans(_turn(state, at, world), world.journeys, past=past)
     for enrollment in state.enrollments:
         if state.parked or (enrollment.journey, enrollment.version) not in world.journeys.versions:
             enrollment.recheck_at = min(enrollment.recheck_at, at)
@@ -181,9 +197,14 @@ def record_history(state: ProfileState, at: Instant, world: World, audiences: Co
 
 
 def _record(state: ProfileState, at: Instant, world: World, nodes: int) -> None:
-    turn = Turn(state, world.profiles, ProfileReader(state, world.profiles.zone), at)
+    turn = _turn(state, at, world)
     turn.nodes = nodes
     settle_memberships(turn, announce=False)
+
+
+def show(state: ProfileState, news: News) -> None:
+    """Let a profile know a thing as it is, outside the recorded order: after `apply`. `record_history` comes after."""
+    put_copy(state, news)
 
 
 def missing_accumulators(before: World | None, world: World) -> set[str]:
@@ -229,13 +250,15 @@ def release(
         # Who was a member together and still is alone has not entered: that is recorded, not announced.
         _record(side, at, world, transfer.nodes_of(world.profiles, members - side.memberships.keys()))
     apart.rechecks = dict.fromkeys(world.profiles.positions, at)
+    for plan in apart.plans.values():
+        plan.due_at = min(plan.due_at, at)
     apart.next_due_at = next_due_at(apart)
     turn = _begin(state, at, world)
     return apart, _look_at_everything(turn, world) if announce else turn.outputs
 
 
 def _look_at_everything(turn: Turn, world: World) -> list[Output]:
-    turn.nodes, turn.watchers = world.profiles.all_nodes, -1
+    turn.nodes, turn.watchers, turn.replan = world.profiles.all_nodes, -1, True
     if turn.state.parked is None:
         _react(turn, world)
     return turn.outputs
@@ -246,6 +269,8 @@ def next_due_at(state: ProfileState) -> Instant:
     due = min(state.rechecks.values(), default=FOREVER)
     for enrollment in state.enrollments:
         due = min(due, enrollment.due_at, enrollment.recheck_at)
+    for plan in state.plans.values():
+        due = min(due, plan.due_at)
     return due
 
 
@@ -259,4 +284,5 @@ def _park(turn: Turn) -> None:
 __all__ = [
     "FOREVER", "EventInput", "ProfileState", "TimerInput", "ToldInput", "World", "absorb", "advance", "decode",
     "encode", "missing_accumulators", "new_state", "next_due_at", "record_history", "refold", "release",
+    "show",
 ]  # fmt: skip

@@ -140,7 +140,9 @@ def _states(event: Event) -> bool:
 def _role(event: Event) -> str:
     if event.name == "Left Account":
         return ""
-    places = [event.extra.get("traits"), event.properties, event.context] if event.type == "group" else [event.properties]
+    places = (
+        [event.extra.get("traits"), event.properties, event.context] if event.type == "group" else [event.properties]
+    )
     for place in places:
         role = place.get("role") if isinstance(place, dict) else None
         if isinstance(role, str) and role:

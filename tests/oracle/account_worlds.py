@@ -39,7 +39,9 @@ BUSY = "distinct('Login', member, within => '7 days') >= 2"
 def compare_account_world(seed: int, folder: Path) -> int:
     """Play one world and compare everything; how many memberships there were at the end."""
     dice = AccountDice(seed)
-    events = [each for each in dice.history(people=5, events=dice.random.randrange(20, 70)) if each.source != "innkeeper"]
+    events = [
+        each for each in dice.history(people=5, events=dice.random.randrange(20, 70)) if each.source != "innkeeper"
+    ]
     audiences = {f"a{number}": _draw(dice, "account") for number in range(3)}
     people = {f"p{number}": _draw(dice, "profile") for number in range(4)}
     home = Workspace(folder / f"world-{seed}")
@@ -63,12 +65,14 @@ def _draw(dice: AccountDice, of: Subject) -> Expression:
 def _strategy(audiences: dict[str, Expression], people: dict[str, Expression]) -> dict[str, str]:
     files = {"strategy.yaml": "name: worlds\naccounts: {traits: [plan]}\n"}
     files["audiences/busy.yaml"] = f"of: account\nwhen: {json.dumps(BUSY)}\n"
-    files["audiences/many.yaml"] = 'of: account\nwhen: "in_audience(\'busy\') or did(\'Page Viewed\')"\n'
+    files["audiences/many.yaml"] = "of: account\nwhen: \"in_audience('busy') or did('Page Viewed')\"\n"
     files["audiences/known.yaml"] = "when: \"traits.plan is present or did('Login', within => '7 days')\"\n"
     files["stages.yaml"] = "- {stage: one, when: traits.vip}\n- {stage: two, when: \"did('Login')\"}\n"
     files["stages.yaml"] += "- {stage: three, when: \"count('Page Viewed') >= 1\"}\n"
     for name, when in audiences.items():
-        files[f"audiences/{name}.yaml"] = f"of: account\nwhen: {json.dumps(print_expression(when), ensure_ascii=False)}\n"
+        files[f"audiences/{name}.yaml"] = (
+            f"of: account\nwhen: {json.dumps(print_expression(when), ensure_ascii=False)}\n"
+        )
     for name, when in people.items():
         files[f"audiences/{name}.yaml"] = f"when: {json.dumps(print_expression(when), ensure_ascii=False)}\n"
     return files

@@ -12,6 +12,7 @@ from innkeeper.audiences import MISSING, Accumulator, Catalog, Expression, compi
 from innkeeper.audiences.ask import Question, zone_of
 from innkeeper.audiences.check import Subject
 from innkeeper.audiences.expand import expand
+from innkeeper.audiences.types import Held
 from innkeeper.events.types import Event, to_row
 from innkeeper.store.columns import fixed_sql, typed_sql
 from innkeeper.store.duck import translated
@@ -62,9 +63,7 @@ class World:
         typed = "".join(f", {item}" for path in sorted(properties) for item in typed_sql(path))
         self.run(f"CREATE OR REPLACE VIEW events AS SELECT *{typed} FROM fixed")
 
-    def by_sql(
-        self, expression: Expression, catalog: Catalog, at: int, of: Subject = "profile"
-    ) -> list[str]:
+    def by_sql(self, expression: Expression, catalog: Catalog, at: int, of: Subject = "profile") -> list[str]:
         """The members, by SQL."""
         question = Question(expression, catalog, at=at, zone=self.zone, of=of)
         self.view(question.properties)
@@ -164,3 +163,11 @@ class Facts:
     def entry(self, path: tuple[str, ...]) -> Any:
         """Never asked outside journeys."""
         raise AssertionError
+
+    def about(self, parts: tuple[str, ...]) -> Any:
+        """Never asked outside journeys."""
+        raise AssertionError
+
+    def objects(self, of: str) -> list[Held]:
+        """There are none in this world."""
+        return []

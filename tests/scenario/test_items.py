@@ -113,11 +113,15 @@ def test_content_shows_items_as_they_are_when_it_is_sent(shop: Workspace) -> Non
 def test_the_newest_event_stands_whatever_came_first(shop: Workspace) -> None:
     shop.add(update("2026-01-05T00:00:00Z", "soap", stock=2), update("2026-01-06T00:00:00Z", "robe", price=70))
     shop.run("2026-01-10T00:00:00Z")
-    shop.add(update("2026-01-04T00:00:00Z", "soap", stock=9, price=1), update("2026-01-07T00:00:00Z", "robe", price=None))
+    shop.add(
+        update("2026-01-04T00:00:00Z", "soap", stock=9, price=1), update("2026-01-07T00:00:00Z", "robe", price=None)
+    )
     shop.run("2026-01-11T00:00:00Z")
     found = {each["id"]: each for each in shop.cli("item", "list", "products")["items"]}
     assert (found["soap"]["stock"], found["soap"]["price"], found["robe"]["price"]) == (2, 1, 80)
-    shop.apply({**STRATEGY, "catalogs/products.yaml": STRATEGY["catalogs/products.yaml"].replace("stock: 0", "stock: 4")})
+    shop.apply(
+        {**STRATEGY, "catalogs/products.yaml": STRATEGY["catalogs/products.yaml"].replace("stock: 0", "stock: 4")}
+    )
     shop.run("2026-01-12T00:00:00Z")
     assert shop.cli("item", "show", "products", "soap")["item"]["stock"] == 2
     assert replay(shop.home).different == 0

@@ -24,6 +24,7 @@ class Rooms:
     """A thing with the last colour that it was told, held by whoever its events name."""
 
     kind: Kind = "object"
+    event_names = frozenset({"Painted"})
 
     def concerns(self, event: Event) -> tuple[tuple[str, str], ...]:
         return (("room", event.properties["room"]),) if "room" in event.properties else ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from innkeeper.audiences.nodes import Expression
 from innkeeper.kernel.ids import NAMESPACES
+from innkeeper.objects.definition import EXPLICIT, ObjectType
 
 _DELIVERY = frozenset({"message", "journey", "delivery_id"})
 _CONSENT = frozenset({"purpose", "channel", "topic", "proof"})
@@ -28,6 +29,7 @@ BUILT_IN_EVENTS: Mapping[str, frozenset[str]] = {
     "Item Request Withdrawn": frozenset({"catalog", "id"}),
     "Left Account": frozenset({"account_id"}),
     "Account Updated": frozenset({"account_id", "set", "role"}),
+    **EXPLICIT,
     "Message Sent": _DELIVERY,
     "Message Refused": _DELIVERY | {"state", "reason"},
     "Message Delivered": _DELIVERY,
@@ -55,6 +57,7 @@ class Catalog:
         account_traits: Names of the traits of accounts (top level) and their types; None: no accounts are declared.
         account_audiences: The declared audiences of accounts (`of: account`) and their conditions.
         roles: The declared roles of members.
+        objects: The declared object types.
     """
 
     events: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -65,6 +68,7 @@ class Catalog:
     account_traits: Mapping[str, str] | None = None
     account_audiences: Mapping[str, Expression] = field(default_factory=dict)
     roles: tuple[str, ...] = ()
+    objects: Mapping[str, ObjectType] = field(default_factory=dict)
 
     def properties(self, event: str) -> frozenset[str] | None:
         """The known properties of an event; None for an unknown event."""

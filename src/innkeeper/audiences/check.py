@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from innkeeper.audiences.catalog import Catalog
-from innkeeper.audiences.compare import type_of
+from innkeeper.audiences.compare import Type, type_of
 from innkeeper.audiences.nodes import (
     Aggregate,
     Between,
@@ -22,6 +22,7 @@ from innkeeper.audiences.nodes import (
     InAudience,
     Like,
     Number,
+    OfObjects,
     Path,
     Stage,
     Text,
@@ -31,6 +32,7 @@ from innkeeper.audiences.nodes import (
 from innkeeper.audiences.resolve import LITERALS, describe
 from innkeeper.audiences.values import literal_instant
 from innkeeper.kernel.errors import Invalid, Problem, did_you_mean
+from innkeeper.objects.definition import ObjectType
 
 #: Whose condition an expression is.
 Subject = Literal["profile", "account"]
@@ -82,31 +84,68 @@ class _Checker:
         self.errors: list[Problem] = []
         self.warnings: list[Problem] = []
 
-    def check(self, node: Expression, event: str | None) -> None:
-        """Check a node and everything below it; depth is limited by the parser."""
+    def check(self, node: Expression, event: str | None, of: ObjectType | None = None) -> None:
+        """Check a node and everything below it; depth is limited by the parser. *of*: the type of object it reads."""
         match node:
             case Aggregate():
                 self._aggregate(node)
                 return
+            case OfObjects():
+                self._of_objects(node)
+                return
+            case Path(root="property") if of is not None:
+                self._of_object(node, node.parts[0], of, of.names)
+            case Path(root="object", parts=(name, field, *_)):
+                declared = self._object_type(node, name)
+                if declared is not None:
+                    self._of_object(node, field, declared, declared.names - {"role"})
             case Path():
                 self._path(node, event)
             case InAudience():
                 self._audience(node)
             case Compare(op=op, left=left, right=right):
-                self._pair(node, op, left, right)
+                self._pair(node, op, left, right, of)
             case Between(value=value, low=low, high=high):
-                self._pair(node, ">=", value, low)
-                self._pair(node, "<=", value, high)
+                self._pair(node, ">=", value, low, of)
+                self._pair(node, "<=", value, high, of)
             case In(value=value, items=items):
                 for item in items:
-                    self._pair(node, "=", value, item)
+                    self._pair(node, "=", value, item, of)
             case Like(value=value):
                 if type_of(value) not in ("any", "text"):
                     self._error(node, "type", f"{describe(value)} is {_WORDS[type_of(value)]}; 'like' is for texts")
             case _:
                 pass
         for child in children(node):
-            self.check(child, event)
+            self.check(child, event, of)
+
+    def _of_objects(self, node: OfObjects) -> None:
+        declared = self._object_type(node, node.object)
+        if declared is None:
+            return
+        if node.path is not None:
+            self._of_object(node, node.path[0], declared, declared.properties)
+        if node.where is not None:
+            self.check(node.where, None, declared)
+
+    def _object_type(self, node: Expression, name: str) -> ObjectType | None:
+        declared = self.catalog.objects.get(name)
+        if declared is None:
+            others = {"traits", "id", "event"} if isinstance(node, Path) else set()
+            self._unknown(node, "object", name, self.catalog.objects.keys() | others, allowed=False)
+        return declared
+
+    def _of_object(self, node: Expression, name: str, declared: ObjectType, known: Iterable[str]) -> None:
+        if name not in known:
+            self._unknown(node, "property", name, known, f" of the object '{declared.name}'", allowed=False)
+
+    def _is_date(self, node: Expression, of: ObjectType | None) -> bool:
+        if not isinstance(node, Path):
+            return False
+        if node.root == "object":
+            declared = self.catalog.objects.get(node.parts[0])
+            return declared is not None and node.parts[1:] in {(name,) for name in declared.dates}
+        return node.root == "property" and of is not None and node.parts in {(name,) for name in of.dates}
 
     def _aggregate(self, node: Aggregate) -> None:
         known = self.catalog.properties(node.event)
@@ -157,10 +196,12 @@ class _Checker:
         else:
             self._unknown(node, "audience", node.name, known, allowed=False)
 
-    def _pair(self, node: Expression, op: str, left: Expression, right: Expression) -> None:
+    def _pair(
+        self, node: Expression, op: str, left: Expression, right: Expression, of: ObjectType | None = None
+    ) -> None:
         if isinstance(left, LITERALS):
             left, right = right, left
-        kind = type_of(left)
+        kind: Type = "instant" if self._is_date(left, of) else type_of(left)
         if isinstance(left, Stage) or isinstance(right, Stage):
             self._stage(node, left, right)
         elif isinstance(right, Boolean):

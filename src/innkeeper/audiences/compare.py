@@ -18,10 +18,12 @@ from innkeeper.audiences.nodes import (
     Now,
     Number,
     Offset,
+    OfObjects,
     Path,
     Stage,
     Text,
 )
+from innkeeper.audiences.object_reads import number_read
 from innkeeper.audiences.operators.base import unpack
 from innkeeper.audiences.printer import print_expression
 from innkeeper.audiences.types import MISSING, FactsReader
@@ -62,6 +64,7 @@ class Reads:
         self.stage = False
         self.entry = False
         self.account: set[str] = set()
+        self.things: set[tuple[str, str]] = set()
 
     def summary(self, node: Aggregate) -> Summary:
         """The accumulator of a function, one per canonical text."""
@@ -87,7 +90,11 @@ class Reads:
         if node.root == "id":
             namespace = parts[0]
             return lambda facts: facts.identifier(namespace)
-        raise InternalError("a property of an event cannot be read of a profile", code="bad-expression")
+        if node.root == "object":
+            self.things.add(("object", parts[0]))
+            return lambda facts: facts.about(parts)
+        # Inside a condition on objects, what is asked is one object: its properties stand where the entry event's do.
+        return lambda facts: facts.entry(parts)
 
     def raw(self, node: Expression) -> Callable[[FactsReader], Any]:
         """The function that looks up a path, an identifier or the stage."""
@@ -116,6 +123,8 @@ def type_of(node: Expression) -> Type:
             return "days"
         case Aggregate(function="avg"):
             return "mean"
+        case OfObjects():
+            return "number"
         case Aggregate():
             return "number"
         case _:
@@ -148,6 +157,8 @@ def _never(left: Expression, right: Expression, reads: Reads) -> Part:
     for node in (left, right):
         if isinstance(node, Aggregate):
             reads.summary(node)
+        elif isinstance(node, OfObjects):
+            reads.things.add(("object", node.object))
     return lambda facts, now: _NO
 
 
@@ -159,6 +170,8 @@ def _against_literal(op: str, node: Expression, kind: Type, literal: Expression,
         micro = literal.micro
         if kind == "number" and isinstance(node, Aggregate):
             return _number_literal(op, node, micro, reads)
+        if kind == "number":
+            return _standing(op, _numbers(node, reads), _fixed(micro))
         if kind == "mean" and isinstance(node, Aggregate):
             return _mean(op, reads.summary(node).read, micro)
         if kind == "days" and isinstance(node, Aggregate):
@@ -231,6 +244,8 @@ def _looked_up(op: str, left: Expression, right: Expression, reads: Reads) -> Pa
 
 def _numbers(node: Expression, reads: Reads) -> Read:
     """Reads millionths."""
+    if isinstance(node, OfObjects):
+        return number_read(node, reads)
     if not isinstance(node, Aggregate):
         look = reads.raw(node)
         return lambda facts, now: (to_micro(look(facts)), FOREVER)

@@ -36,7 +36,7 @@ from innkeeper.kernel.errors import Invalid, Problem
 def expand(expression: Expression, catalog: Catalog, of: Subject = "profile") -> Expression:
     """The expression without `in_audience` and `stage`; *of* says whose condition it is.
 
-    What is asked of an account reads its traits as `traits.x` from here on, as that of a profile does: see `of_account`.
+    What is asked of an account reads its traits as `traits.x` from here on: see `of_account`.
 
     Raises:
         Invalid: An audience is unknown, the definitions go round in a circle, or they grow beyond all measure.

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from innkeeper.audiences.ask import zone_of
 from innkeeper.audiences.live import compile_live
 from innkeeper.audiences.nodes import Expression
-from innkeeper.audiences.types import MISSING, Accumulator, Condition
+from innkeeper.audiences.types import MISSING, Accumulator, Condition, Held
 from innkeeper.audiences.values import reader
 from innkeeper.events.types import Event
 from innkeeper.kernel.errors import InternalError
@@ -240,3 +240,11 @@ class _Profile:
     def entry(self, path: tuple[str, ...]) -> Any:
         """See `FactsReader`; there is no entry event outside journeys."""
         return MISSING
+
+    def about(self, parts: tuple[str, ...]) -> Any:
+        """See `FactsReader`; there is no enrollment outside journeys."""
+        return MISSING
+
+    def objects(self, of: str) -> tuple[Held, ...]:
+        """See `FactsReader`."""
+        return ()

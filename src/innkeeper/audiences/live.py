@@ -23,9 +23,11 @@ from innkeeper.audiences.nodes import (
     Missing,
     Not,
     OfAccount,
+    OfObjects,
     Or,
     Path,
 )
+from innkeeper.audiences.object_reads import any_part
 from innkeeper.audiences.printer import print_expression
 from innkeeper.audiences.types import Condition, FactsReader
 from innkeeper.kernel.errors import InternalError
@@ -49,7 +51,13 @@ def compile_live(expression: Expression) -> Condition:
         reads_entry=reads.entry,
         evaluate=evaluate,
         account=frozenset(reads.account),
+        things=frozenset(reads.things),
     )
+
+
+def compile_part(node: Expression, reads: Reads) -> Part:
+    """A condition that is part of another."""
+    return _compile(node, reads)
 
 
 def _compile(node: Expression, reads: Reads) -> Part:
@@ -67,6 +75,8 @@ def _compile(node: Expression, reads: Reads) -> Part:
             return lambda facts, now: _YES if read(facts) is True else _NO
         case Aggregate():
             return _did(node, reads)
+        case OfObjects():
+            return any_part(node, reads)
         case InAudience(name=name) | OfAccount(name=name):
             reads.audiences.add(name)
             return lambda facts, now: _YES if facts.in_audience(name) else _NO

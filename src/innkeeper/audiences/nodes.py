@@ -19,7 +19,7 @@ MAX_NODES = 20_000
 
 Place = tuple[int, int]
 Operator = Literal["=", "!=", "<", "<=", ">", ">="]
-Root = Literal["traits", "id", "event", "property", "account"]
+Root = Literal["traits", "id", "event", "property", "account", "object"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ class Path(Expression):
     """A value that is looked up: `traits.a.b`, `id.user_id`, `account.seats`, `event.total` (journeys), or a property
     inside `where`.
 
+    Of root `object` the first part is the type: `booking.status`, the object that a journey's enrollment is about.
     As a condition by itself it holds when the value is JSON true.
     """
 
@@ -89,6 +90,16 @@ class Aggregate(Expression):
     path: tuple[str, ...] | None = None
     within: Span | None = None
     before: Span | None = None
+    where: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OfObjects(Expression):
+    """A function over the profile's objects of one type: `any` is a condition, `count` and `sum` are values."""
+
+    function: str
+    object: str
+    path: tuple[str, ...] | None = None
     where: Expression | None = None
 
 
@@ -174,8 +185,8 @@ class Or(Expression):
 
 
 NODE_TYPES: tuple[type[Expression], ...] = (
-    Text, Number, Boolean, Path, Stage, Now, Offset, Aggregate, InAudience, Compare, Between, In, Like, Missing, Not,
-    And, Or,
+    Text, Number, Boolean, Path, Stage, Now, Offset, Aggregate, OfObjects, InAudience, Compare, Between, In, Like,
+    Missing, Not, And, Or,
 )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from innkeeper.audiences.nodes import (
     Number,
     OfAccount,
     Offset,
+    OfObjects,
     Or,
     Path,
     Stage,
@@ -60,7 +61,7 @@ def print_expression(node: Expression) -> str:
             return format_micro(micro)
         case Boolean(value=value):
             return "true" if value else "false"
-        case Path(root="property", parts=parts):
+        case Path(root="property" | "object", parts=parts):
             return print_path(parts)
         case Path(root=root, parts=parts):
             return f"{root}.{print_path(parts, head=False)}"
@@ -72,6 +73,9 @@ def print_expression(node: Expression) -> str:
             return f"in_audience({quote(name)})"
         case Aggregate():
             return _print_aggregate(node)
+        case OfObjects(function=function, object=of, path=path, where=where):
+            parts_of = [of, *([] if path is None else [print_path(path)])]
+            return f"{function}({', '.join([*parts_of, *([] if where is None else [print_expression(where)])])})"
         case Offset(base=base, duration=duration):
             sign = "-" if duration < 0 else "+"
             return f"{print_expression(base)} {sign} {quote(format_duration(abs(duration)))}"

@@ -24,18 +24,20 @@ from innkeeper.audiences.nodes import (
     Now,
     Number,
     Offset,
+    OfObjects,
     Or,
     Path,
     Place,
     Stage,
     Text,
 )
-from innkeeper.audiences.operators.signatures import FUNCTIONS, NAMED_ARGUMENTS, OTHER_FUNCTIONS
+from innkeeper.audiences.object_calls import read_object_call
+from innkeeper.audiences.operators.signatures import FUNCTIONS, NAMED_ARGUMENTS, OBJECT_FUNCTIONS, OTHER_FUNCTIONS
 from innkeeper.audiences.spans import Span, parse_span
 from innkeeper.kernel.errors import Invalid, Problem, UsageError, did_you_mean
 from innkeeper.kernel.time import parse_duration
 
-Scope = Literal["profile", "journey", "event", "account"]
+Scope = Literal["profile", "journey", "event", "account", "object"]
 
 #: Where the item that a journey was entered by stands among the properties of its entry.
 ITEM = "$item"
@@ -254,7 +256,7 @@ class Resolver:
     def _path(self, item: Any, scope: Scope, depth: int) -> Expression:
         text = str(item.children[0])
         parts, at = split_path(text), place_of(item)
-        if scope == "event":
+        if scope in ("event", "object"):
             return Path("property", parts, at=at)
         head = parts[0]
         if text == "stage" and scope != "account":
@@ -270,6 +272,8 @@ class Resolver:
             if len(parts) == 1 or (head == "id" and len(parts) > 2):
                 raise invalid("bad-name", f"'{text}' is not complete", f"write {head}.NAME", at)
             return Path(head, parts[1:], at=at)  # type: ignore[arg-type]
+        if scope == "journey" and len(parts) > 1:
+            return Path("object", parts, at=at)
         quoted = len(parts) == 1 and text.startswith('"')
         fix = f"a text stands in single quotes: '{short(head)}'" if quoted else _name_fix(head, parts, scope)
         raise invalid("unknown-name", f"there is no '{short(text)}' here", fix, at)
@@ -282,8 +286,15 @@ class Resolver:
                 "function-in-where", f"{short(name)}() cannot stand inside where",
                 "where sees only the event's properties and literals", at,
             )  # fmt: skip
+        if scope == "object" and name != "now":
+            raise invalid(
+                "function-in-where", f"{short(name)}() cannot stand in a condition on objects",
+                "it sees the object's properties, literals and now()", at,
+            )  # fmt: skip
+        if name in OBJECT_FUNCTIONS and (name not in FUNCTIONS or (arguments and arguments[0].data == "path")):
+            return read_object_call(self, name, arguments, depth, at)
         if name not in FUNCTIONS and name not in OTHER_FUNCTIONS:
-            known = [*FUNCTIONS, *OTHER_FUNCTIONS]
+            known = [*FUNCTIONS, *OTHER_FUNCTIONS, *OBJECT_FUNCTIONS]
             fix = did_you_mean(name, known) or f"functions: {', '.join(sorted(known))}"
             raise invalid("unknown-function", f"there is no function {short(name)}()", fix, at)
         if name == "now":
@@ -362,6 +373,8 @@ def is_condition(node: Expression) -> bool:
     """Whether a node can stand where true or false is needed."""
     if isinstance(node, Aggregate):
         return FUNCTIONS[node.function].result == "condition"
+    if isinstance(node, OfObjects):
+        return OBJECT_FUNCTIONS[node.function].result == "condition"
     return isinstance(
         node, Boolean | Path | InAudience | Compare | Between | In | Like | Missing | Not | And | Or
     ) and not (isinstance(node, Path) and node.root == "id")
@@ -371,17 +384,19 @@ def is_value(node: Expression) -> bool:
     """Whether a node can stand beside a comparison."""
     if isinstance(node, Aggregate):
         return FUNCTIONS[node.function].result != "condition"
+    if isinstance(node, OfObjects):
+        return OBJECT_FUNCTIONS[node.function].result != "condition"
     return isinstance(node, Text | Number | Boolean | Path | Stage | Now | Offset)
 
 
 def describe(node: Expression) -> str:
     """What a node is, for a message."""
-    if isinstance(node, Aggregate):
+    if isinstance(node, Aggregate | OfObjects):
         return f"{node.function}(…)"
     if isinstance(node, Text):
         return f"the text '{short(node.value)}'"
     if isinstance(node, Number):
         return "a number"
     if isinstance(node, Path):
-        return ".".join(node.parts if node.root == "property" else (node.root, *node.parts))
+        return ".".join(node.parts if node.root in ("property", "object") else (node.root, *node.parts))
     return {Stage: "stage", Now: "now()", Offset: "an instant", Boolean: "true or false"}.get(type(node), "a condition")

@@ -40,7 +40,7 @@ from innkeeper.audiences.sql_values import (
     unquoted,
     wide_sum,
 )
-from innkeeper.audiences.types import MISSING
+from innkeeper.audiences.types import MISSING, Held
 from innkeeper.kernel.ids import ANONYMOUS, USER
 from innkeeper.kernel.time import Instant
 
@@ -171,6 +171,12 @@ class _Nobody:
 
     def entry(self, path: tuple[str, ...]) -> Any:
         return MISSING
+
+    def about(self, parts: tuple[str, ...]) -> Any:
+        return MISSING
+
+    def objects(self, of: str) -> tuple[Held, ...]:
+        return ()
 
 
 def _holds_for_nobody(expression: Expression, at: Instant) -> bool:

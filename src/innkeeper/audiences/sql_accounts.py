@@ -45,7 +45,7 @@ SELECT identifier, ts, source, message_id, type, name,
        WHEN name = 'Account Updated' THEN {_ROLE.format("properties")} END AS role,
   json_exists(properties, '$.role') AS has_role
 FROM events WHERE is_input AND source <> 'innkeeper' AND ts <= at_instant AND ({_OWN})
-"""
+"""  # noqa: S608 – constants of ours
 #: One row per event with a word on an account.
 _WORDS: Final = f"""
 SELECT identifier, account, ts, source, message_id, role,
@@ -67,7 +67,7 @@ SELECT *, CASE WHEN type = 'group' THEN {_NAMED_BY.format("extra", "groupId")}
   WHEN {_OWN} THEN {_NAMED_BY.format("properties", "account_id")}
   WHEN contains(context, '"groupId"') THEN {_NAMED_BY.format("context", "groupId")} END AS named
 FROM events WHERE is_input AND source <> 'innkeeper' AND ts <= at_instant
-"""
+"""  # noqa: S608 – constants of ours
 #: Every event once for each account that it counts for.
 _EVENTS: Final = f"""
 SELECT *, named AS account FROM ({_NAMING}) AS naming WHERE named IS NOT NULL

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from innkeeper.events.types import Event
 from innkeeper.kernel.time import Instant
@@ -54,6 +55,13 @@ class Accumulator(Protocol):
         """The state of both histories together; None is the empty one. Never changes *a* or *b*."""
 
 
+class Held(NamedTuple):
+    """One object of a profile: what a condition may read of it, and the profile's roles in it."""
+
+    values: Mapping[str, Any]
+    roles: tuple[str, ...]
+
+
 class FactsReader(Protocol):
     """What a condition reads of one profile (or of one enrollment of it)."""
 
@@ -80,6 +88,12 @@ class FactsReader(Protocol):
 
     def entry(self, path: tuple[str, ...]) -> Any:
         """A property of the event that began the enrollment (`event.total`); journeys only."""
+
+    def about(self, parts: tuple[str, ...]) -> Any:
+        """A value of the object that the enrollment is about (`booking.status`: type, then path); journeys only."""
+
+    def objects(self, of: str) -> Iterable[Held]:
+        """The profile's objects of a type."""
 
 
 class Evaluate(Protocol):

@@ -17,6 +17,7 @@ from innkeeper.audiences.nodes import (
     Now,
     Number,
     Offset,
+    OfObjects,
     Or,
     Path,
     Stage,
@@ -66,6 +67,8 @@ def words(node: Expression) -> str:
             return _path(root, parts)
         case Aggregate():
             return OPERATORS[node.function].words(node, _occurrence(node))
+        case OfObjects():
+            return _of_objects(node)
         case _:
             return _value(node)
 
@@ -101,6 +104,14 @@ def _path(root: str, parts: tuple[str, ...]) -> str:
     }.get(root, name)
 
 
+def _of_objects(node: OfObjects) -> str:
+    where = "" if node.where is None else f" where {_grouped(node.where)}"
+    if node.function == "any":
+        return f"has a '{node.object}'{where}"
+    over = f"'{node.object}' objects{where}"
+    return f"the number of {over}" if node.path is None else f"the sum of {'.'.join(node.path)} over {over}"
+
+
 def _grouped(node: Expression) -> str:
     return f"({words(node)})" if isinstance(node, And | Or) else words(node)
 
@@ -109,6 +120,8 @@ def _negation(item: Expression) -> str:
     match item:
         case Aggregate():
             return words(item).replace("has done", "has not done", 1)
+        case OfObjects():
+            return words(item).replace("has a", "has no", 1)
         case InAudience(name=name):
             return f"is not in the audience '{name}'"
         case Missing(value=value):

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("strategy_init", "Write a small strategy folder that passes check."),
     "item": ("item", "Items of catalogs: list, show, set."),
     "ledger": ("ledger", "Planned against all ends; the deliveries."),
+    "object": ("object", "Show, list and change objects: bookings, orders."),
     "plan": ("strategy_plan", "Show what applying the strategy folder would change."),
     "profile": ("profile", "Show one customer."),
     "replay": ("replay", "Make all outputs again from the log and compare."),

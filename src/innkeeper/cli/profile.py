@@ -45,6 +45,12 @@ def show(call: Call, id: str, at: str | None) -> None:
         for word in told["suppressions"]:
             if word["suppressed"]:
                 click.echo(f"  suppressed {word['channel'] or 'all channels'}: {word['reason']}")
+        for each in told["objects"]:
+            dates = "  ".join(f"{name} {when}" for name, when in each["dates"].items())
+            said = f"{each['type']} {each['id']}  {each['status'] or 'none'}  {', '.join(each['roles'])}  {dates}"
+            click.echo(f"  object     {said}".rstrip())
+            for plan in each["planned"]:
+                click.echo(f"  planned    {plan['at']}  {plan['journey']} for {each['id']}")
         for row in told["enrollments"]:
             end = f"{row['outcome']} {row['ended_at']}" if row["ended_at"] else f"at step {row['step']}"
             name = row["journey"] + (f" [{row['key']}]" if row["key"] is not None else "")

@@ -54,11 +54,16 @@ def split_name(file_name: str) -> tuple[str, str | None, str]:
     return (name, locale, ending) if dot and _LOCALE.match(locale) else (stem, None, ending)
 
 
-def read_messages(files: Iterable[MessageFile], default_locale: str, findings: Findings) -> dict[str, Message]:
-    """The messages that the files make, by name; what is wrong is left out and added to the findings."""
+def read_messages(
+    files: Iterable[MessageFile], default_locale: str, findings: Findings, objects: frozenset[str] = frozenset()
+) -> dict[str, Message]:
+    """The messages that the files make, by name; what is wrong is left out and added to the findings.
+
+    *objects*: the object types, whose values templates may read.
+    """
     groups: dict[str, list[_Part]] = {}
     for file in files:
-        part = _read_part(file, default_locale, findings)
+        part = _read_part(file, default_locale, findings, objects)
         groups.setdefault(part.name, []).append(part)
     messages = {}
     for name, parts in groups.items():
@@ -83,13 +88,13 @@ class _Part:
         return self.front.place
 
 
-def _read_part(file: MessageFile, default_locale: str, findings: Findings) -> _Part:
+def _read_part(file: MessageFile, default_locale: str, findings: Findings, objects: frozenset[str]) -> _Part:
     front = Located({}, file.front.place, {}) if file.front.value is None else file.front
     reader = Reader(front, findings, "the front matter")
     name = reader.text("message", file.stem) or file.stem
     locale = _locale(reader, file, default_locale)
     subject = reader.text("subject", "") or ""
-    _check_texts(reader.get("subject"), subject, file, findings)
+    _check_texts(reader.get("subject"), subject, file, findings, objects)
     keys: dict[str, object] = {
         "channel": reader.text("channel"),
         "purpose": reader.text("purpose"),
@@ -146,19 +151,21 @@ def _defaults(node: Located | None, findings: Findings) -> dict[str, str] | None
     return defaults
 
 
-def _check_texts(subject: Located | None, text: str, file: MessageFile, findings: Findings) -> None:
+def _check_texts(
+    subject: Located | None, text: str, file: MessageFile, findings: Findings, objects: frozenset[str]
+) -> None:
     from innkeeper.content.compose import check_markdown
     from innkeeper.content.render import ROOTS, check_template
 
     if subject is not None and "\n" in text.strip():
         findings.add(subject, "bad-subject", "the subject has more than one line", "write it on one line")
     if subject is not None:
-        for line, message in check_template(text, ROOTS):
+        for line, message in check_template(text, ROOTS | objects):
             place = subject.inside(line, 1)
             findings.add(place, "bad-template", f"the subject is not valid Liquid: {message}", _LIQUID_FIX)
     if not file.body.strip():
         findings.add(file.body_place, "empty-body", "the message has no body", "write its text below the front matter")
-    for line, message in check_template(file.body, ROOTS):
+    for line, message in check_template(file.body, ROOTS | objects):
         place = Place(file.body_place.file, file.body_place.line + line - 1, 1)
         findings.add(place, "bad-template", f"the body is not valid Liquid: {message}", _LIQUID_FIX)
     for line, message in check_markdown(file.body) if file.format == "markdown" else ():

@@ -63,10 +63,33 @@ class StepReached(Output, frozen=True, kw_only=True):
     kind: str
 
 
-class JourneyExited(Output, frozen=True, kw_only=True):
-    """An enrollment ended: `outcome` is finished, exit, goal, stopped, or left (its identifier was taken away).
+class StepReplanned(Output, frozen=True, kw_only=True):
+    """An object's date has moved, and with it the entry into a journey or a wait of an enrollment.
 
-    The store cancels its deliveries that are planned and unclaimed when the outcome is exit or goal.
+    The store cancels the enrollment's deliveries that are planned and unclaimed.
+
+    Attributes:
+        enrollment: None for an entry (then `step` is `enter`).
+        planned_for: The instant that was planned, `from` in the event.
+        moved_to: The instant from now on, `to` in the event; None: dropped.
+        reason: `moved`, `ended: STATUS`, `removed`, `role_lost`, `no date`.
+    """
+
+    event_name: ClassVar[str] = "Step Replanned"
+    journey: str
+    enrollment: str | None
+    key: str | None
+    step: str
+    planned_for: Instant
+    moved_to: Instant | None
+    reason: str
+
+
+class JourneyExited(Output, frozen=True, kw_only=True):
+    """An enrollment ended: `outcome` is finished, exit, goal, stopped, or left (identifier or object is gone).
+
+    The store cancels its deliveries that are planned and unclaimed when the outcome is exit or goal, or when it has
+    left because of its object.
     """
 
     event_name: ClassVar[str] = "Journey Exited"

@@ -13,7 +13,9 @@ from innkeeper.audiences.nodes import Expression
 from innkeeper.audiences.types import Accumulator, Condition
 from innkeeper.content.types import Message
 from innkeeper.decisions.policy import Policies
-from innkeeper.journeys.definition import AudienceEntry, EventEntry, ItemEntry, Journey, Step
+from innkeeper.journeys.definition import AudienceEntry, EventEntry, ItemEntry, Journey, ObjectEntry, Step
+from innkeeper.journeys.scoping import KeyPath
+from innkeeper.objects.definition import ObjectType
 from innkeeper.profiles.rules import RulesBuilder
 
 CompileLive = Callable[[Expression], Condition]
@@ -46,7 +48,7 @@ class CompiledJourney:
 
     journey: Journey
     bit: int
-    key_path: tuple[str, ...] | None
+    key_path: KeyPath | None
     where: Predicate | None
     when: Condition | None
     exits: tuple[Condition, ...]
@@ -67,6 +69,8 @@ class JourneyRules:
         by_event: Journeys entered by an event, by its name.
         by_change: Journeys entered by a change of audience, by (audience, whether entered).
         by_item: Journeys entered by a change of an item that was asked for, by (catalog, change).
+        by_thing: Journeys entered by a change of an object, by (type, change).
+        by_date: Journeys entered at a date of an object, each with the type.
     """
 
     current: Mapping[str, CompiledJourney]
@@ -78,6 +82,8 @@ class JourneyRules:
     policies: Policies
     workspace: str
     by_item: Mapping[tuple[str, str], tuple[CompiledJourney, ...]] = field(default_factory=dict)
+    by_thing: Mapping[tuple[str, str], tuple[CompiledJourney, ...]] = field(default_factory=dict)
+    by_date: tuple[tuple[str, CompiledJourney], ...] = ()
 
     def find(self, name: str, version: str) -> CompiledJourney | None:
         """The version that an enrollment runs on: its own, else the current one; None when there is none."""
@@ -90,6 +96,7 @@ def compile_journeys(
     builder: RulesBuilder,
     compile_live: CompileLive,
     compile_where: CompileWhere,
+    objects: Mapping[str, ObjectType],
 ) -> tuple[dict[str, CompiledJourney], dict[tuple[str, str], CompiledJourney]]:
     """Compile the current journeys and the earlier versions of them, and tell the builder what they read."""
     current: dict[str, CompiledJourney] = {}
@@ -98,7 +105,7 @@ def compile_journeys(
         mark = (journey.name, journey.version)
         if mark in versions:
             continue
-        compiled = _compile(journey, 1 << len(versions), builder, compile_live, compile_where)
+        compiled = _compile(journey, 1 << len(versions), builder, compile_live, compile_where, objects)
         versions[mark] = compiled
         if journeys.get(journey.name) is journey:
             current[journey.name] = compiled
@@ -133,13 +140,14 @@ def item_entries(current: Mapping[str, CompiledJourney]) -> dict[tuple[str, str]
 
 
 def _compile(
-    journey: Journey, bit: int, builder: RulesBuilder, live: CompileLive, compile_where: CompileWhere
-) -> CompiledJourney:
+    journey: Journey, bit: int, builder: RulesBuilder, live: CompileLive, compile_where: CompileWhere,
+    objects: Mapping[str, ObjectType],
+) -> CompiledJourney:  # fmt: skip
     where = journey.enter.where if isinstance(journey.enter, EventEntry) else None
     program: dict[str, Instruction] = {}
     first = _lay_out(journey.steps, "", FINISHED, program, live)
     compiled = CompiledJourney(
-        journey=journey, bit=bit, key_path=None if journey.key is None else tuple(journey.key.split(".")),
+        journey=journey, bit=bit, key_path=key_path_of(journey, objects),
         where=None if where is None else compile_where(where),
         when=None if journey.when is None else live(journey.when),
         exits=tuple(live(each) for each in journey.exits),
@@ -147,6 +155,31 @@ def _compile(
     )  # fmt: skip
     _tell(compiled, builder)
     return compiled
+
+
+def key_path_of(journey: Journey, objects: Mapping[str, ObjectType]) -> KeyPath | None:
+    """Where events carry the journey's key: a property, or the ids of an object type."""
+    if journey.key is None:
+        return None
+    of = objects.get(journey.key)
+    if of is None:
+        return KeyPath(tuple(journey.key.split(".")))
+    return KeyPath(of.id, {name: each.id for name, each in of.events.items() if each.id != of.id}, of.name)
+
+
+def by_object(
+    current: Mapping[str, CompiledJourney],
+) -> tuple[dict[tuple[str, str], tuple[CompiledJourney, ...]], tuple[tuple[str, CompiledJourney], ...]]:
+    """The journeys that objects begin: by (type, change), and those at a date; in the order of their names."""
+    by_thing: dict[tuple[str, str], tuple[CompiledJourney, ...]] = {}
+    by_date: list[tuple[str, CompiledJourney]] = []
+    for _, compiled in sorted(current.items()):
+        match compiled.journey.enter:
+            case ObjectEntry(object=of, on=str(on)):
+                by_thing[of, on] = (*by_thing.get((of, on), ()), compiled)
+            case ObjectEntry(object=of):
+                by_date.append((of, compiled))
+    return by_thing, tuple(by_date)
 
 
 def _lay_out(
@@ -168,6 +201,10 @@ def _tell(compiled: CompiledJourney, builder: RulesBuilder) -> None:
         (own if instruction.step.own_scope else whole).extend(instruction.conditions)
     for condition in whole:
         builder.need(condition)
+    if compiled.key_path is not None and compiled.key_path.about is not None:
+        builder.watch_thing(("object", compiled.key_path.about), compiled.bit)
+    if any(instruction.step.follows_object for instruction in compiled.program.values()):
+        builder.watch_zone(compiled.bit)
     local: dict[str, dict[str, Accumulator]] = {}
     for condition in own:
         builder.watch(condition, compiled.bit)
@@ -177,7 +214,7 @@ def _tell(compiled: CompiledJourney, builder: RulesBuilder) -> None:
                 continue
             builder.watch_event(accumulator.event, compiled.bit)
             if accumulator.windowed and compiled.key_path is not None:
-                builder.need_partitioned(accumulator, compiled.key_path)
+                builder.need_partitioned(accumulator, compiled.key_path.of(accumulator.event))
             else:
                 local.setdefault(accumulator.event, {})[accumulator.key] = accumulator
     compiled.local = {event: tuple(found.values()) for event, found in local.items()}

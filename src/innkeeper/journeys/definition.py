@@ -14,6 +14,7 @@ from innkeeper.kernel.located import NOWHERE, Located, Place
 from innkeeper.kernel.time import DAY, Duration
 
 if TYPE_CHECKING:
+    from innkeeper.journeys.instants import Anchor
     from innkeeper.journeys.moves import Move
     from innkeeper.journeys.running import Here
 
@@ -30,6 +31,11 @@ class Step(ABC):
     kind: ClassVar[str] = ""
     own_scope: ClassVar[bool] = False
     place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+    @property
+    def follows_object(self) -> bool:
+        """Whether it holds until a date of the enrollment's object, which may move."""
+        return False
 
     def conditions(self) -> tuple[Expression, ...]:
         """What it asks, in the order in which `Here.holds` counts."""
@@ -81,6 +87,18 @@ class ItemEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectEntry:
+    """Entry by an object that the profile has a role in: at one of its dates (*at*), or when it changes (*on*)."""
+
+    object: str
+    at: Anchor | None = None
+    on: Literal["created", "changed", "cancelled", "ended"] | None = None
+
+
+Entry = EventEntry | AudienceEntry | ItemEntry | ObjectEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reentry:
     """When someone who has been here may come again.
 
@@ -117,7 +135,7 @@ class Clause:
 class Mention:
     """A name of something else that a journey uses, and where it stands."""
 
-    kind: Literal["message", "audience", "event", "purpose", "template", "catalog"]
+    kind: Literal["message", "audience", "event", "purpose", "template", "catalog", "object"]
     name: str
     place: Place
 
@@ -127,7 +145,8 @@ class Journey:
     """One version of a journey.
 
     Attributes:
-        key: Name of the event property (dotted path) that tells enrollments apart; None: one per profile.
+        key: Name of the event property (dotted path) that tells enrollments apart, or of an object type: one enrollment
+            per object; None: one per profile.
         when: A condition on the profile that entry needs besides.
         shelf_life: A trigger or candidate older than this has no effect any more.
         priority: Overrides the purpose's priority.
@@ -138,7 +157,7 @@ class Journey:
     """
 
     name: str
-    enter: EventEntry | AudienceEntry | ItemEntry
+    enter: Entry
     steps: tuple[Step, ...]
     description: str = ""
     key: str | None = None

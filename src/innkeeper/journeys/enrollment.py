@@ -13,7 +13,7 @@ from innkeeper.kernel.ids import digest
 from innkeeper.kernel.time import FOREVER
 from innkeeper.profiles.fold import key_text
 from innkeeper.profiles.reading import at_path
-from innkeeper.profiles.state import Enrollment, Visit, visit_key
+from innkeeper.profiles.state import Copy, Enrollment, Visit, visit_key
 from innkeeper.profiles.turn import Turn
 
 
@@ -43,7 +43,10 @@ def end_enrollments(turn: Turn, rules: JourneyRules) -> None:
 
 
 def look_again(turn: Turn, enrollment: Enrollment, compiled: CompiledJourney) -> None:
-    """Evaluate the goal and the exits of one enrollment, and end it by the first that holds."""
+    """Evaluate the goal and the exits of one enrollment, and end it by the first that holds, or without its object."""
+    if enrollment.about and copy_of(turn, compiled, enrollment.key) is None:
+        end(turn, enrollment, "left", _why_gone(turn, enrollment.key))
+        return
     reader = EnrollmentReader(turn.reader, enrollment, compiled.key_path, own=True)
     recheck = FOREVER
     goal = compiled.journey.goal
@@ -62,6 +65,10 @@ def look_again(turn: Turn, enrollment: Enrollment, compiled: CompiledJourney) ->
             return
         recheck = min(recheck, at)
     enrollment.recheck_at = recheck if recheck >= FOREVER else max(recheck, turn.now + 1)
+
+
+def _why_gone(turn: Turn, key: str | None) -> str:
+    return next((news.change for news in turn.news if news.id == key and not news.roles), "role_lost")
 
 
 def end(turn: Turn, enrollment: Enrollment, outcome: str, reason: str) -> None:
@@ -89,7 +96,7 @@ def enter_by_event(turn: Turn, rules: JourneyRules) -> None:
             continue
         key = None
         if compiled.key_path is not None:
-            key = key_text(at_path(event.properties, compiled.key_path))
+            key = key_text(at_path(event.properties, compiled.key_path.of(event.name)))
             if key is None:
                 continue
         enter(turn, compiled, event.properties, key)
@@ -112,28 +119,43 @@ def enter_by_change(turn: Turn, rules: JourneyRules) -> None:
             enter(turn, compiled, {}, None)
 
 
-def enter(turn: Turn, compiled: CompiledJourney, properties: dict[str, Any], key: str | None) -> None:
-    """Begin one enrollment, unless its trigger is too old, it may not come again, or its condition is false."""
-    journey = compiled.journey
+def enter(
+    turn: Turn, compiled: CompiledJourney, properties: dict[str, Any], key: str | None, *, identifier: str | None = None
+) -> bool:
+    """Begin one enrollment, unless its trigger is too old, it may not come again, or its condition is false.
+
+    *identifier*: under which it is made; None: that of the input. Answers whether it has begun.
+    """
+    journey, identifier = compiled.journey, identifier or turn.identifier
     if turn.now - turn.happened_at > journey.shelf_life or not _may_enter(turn, compiled, key):
-        return
-    candidate = Enrollment("", journey.name, journey.version, key, turn.identifier, turn.now, properties)
+        return False
+    candidate = Enrollment("", journey.name, journey.version, key, identifier, turn.now, properties)
+    copy = copy_of(turn, compiled, key)
+    if copy is not None:
+        candidate.about, candidate.ended = True, copy.view["ended"]
     if compiled.when is not None:
         reader = EnrollmentReader(turn.reader, candidate, compiled.key_path, own=False)
         if not compiled.when.evaluate(reader, turn.now)[0]:
-            return
+            return False
     if not _in_time(turn, compiled, candidate):
-        return
-    candidate.id = digest(turn.identifier, journey.name, key if key is not None else "", _count_visit(turn, candidate))
+        return False
+    candidate.id = digest(identifier, journey.name, key if key is not None else "", _count_visit(turn, candidate))
     turn.state.enrollments.append(candidate)
     turn.trace.append(f"journey '{journey.name}'")
     turn.outputs.append(
         JourneyEntered(
-            identifier=turn.identifier, journey=journey.name, version=journey.version, enrollment=candidate.id, key=key
+            identifier=identifier, journey=journey.name, version=journey.version, enrollment=candidate.id, key=key
         )
     )
     candidate.step = compiled.first
     look_again(turn, candidate, compiled)
+    return True
+
+
+def copy_of(turn: Turn, compiled: CompiledJourney, key: str | None) -> Copy | None:
+    """The object that an enrollment of a journey with a key is about; None: the profile has no role in one."""
+    about = None if compiled.key_path is None else compiled.key_path.about
+    return None if about is None else turn.state.objects.get(about, {}).get(key or "")
 
 
 def _may_enter(turn: Turn, compiled: CompiledJourney, key: str | None) -> bool:

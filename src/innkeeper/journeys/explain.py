@@ -11,8 +11,9 @@ from typing import Any
 from innkeeper.decisions.candidate import Sight, purpose_of
 from innkeeper.decisions.explain import GateAnswer, explain_gates, hypothetical, verdict
 from innkeeper.journeys.compiled import CompiledJourney, JourneyRules
-from innkeeper.journeys.definition import AudienceEntry, EventEntry, ItemEntry
+from innkeeper.journeys.definition import AudienceEntry, EventEntry, ItemEntry, ObjectEntry
 from innkeeper.journeys.scoping import EnrollmentReader
+from innkeeper.journeys.steps.wait import anchor_words
 from innkeeper.kernel.time import FOREVER, Instant, format_duration, format_instant
 from innkeeper.profiles.reading import ProfileReader
 from innkeeper.profiles.state import Enrollment, ProfileState, Visit, visit_key
@@ -162,6 +163,8 @@ def _outside(compiled: CompiledJourney, visits: list[Visit], sight: Sight) -> st
             member = audience in sight.state.memberships
             verb = "enters" if change == "entered" else "leaves"
             asks = f"begins when the profile {verb} '{audience}' (it is {'' if member else 'not '}a member now)"
+        case ObjectEntry() as entry:
+            asks = _by_object(entry, journey.name, sight)
     words = f"it {asks}"
     if compiled.when is not None:
         blank = Enrollment("", journey.name, journey.version, None, sight.state.subject, sight.now, {})
@@ -176,6 +179,20 @@ def _outside(compiled: CompiledJourney, visits: list[Visit], sight: Sight) -> st
     words += f"; the profile was in it {'once' if count == 1 else f'{count} times'}, last from "
     words += f"{format_instant(last.began_at)}{ended}; coming again: {_reentry(compiled)}"
     return words
+
+
+def _by_object(entry: ObjectEntry, journey: str, sight: Sight) -> str:
+    """How a journey begins by an object, and what is planned for the profile's objects."""
+    held = sight.state.objects.get(entry.object, {})
+    has = f"has a role in {', '.join(sorted(held))}" if held else f"has a role in no {entry.object}"
+    if entry.at is None:
+        return f"begins when a {entry.object} of the profile is {entry.on} (it {has})"
+    plans = [plan for plan in sight.state.plans.values() if plan.journey == journey]
+    told = [
+        f"{plan.key}: {'passed' if plan.reached else 'planned for'} {format_instant(plan.target)}"
+        for plan in sorted(plans, key=lambda each: each.key)
+    ]
+    return f"begins at {anchor_words(entry.at)} (the profile {has}{''.join(f'; {each}' for each in told)})"
 
 
 def _reentry(compiled: CompiledJourney) -> str:

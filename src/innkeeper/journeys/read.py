@@ -5,7 +5,18 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from innkeeper.journeys.definition import AFTER_EXIT, AudienceEntry, EventEntry, Goal, ItemEntry, Journey, Reentry
+from innkeeper.journeys.anchors import read_entry_anchor
+from innkeeper.journeys.definition import (
+    AFTER_EXIT,
+    AudienceEntry,
+    Entry,
+    EventEntry,
+    Goal,
+    ItemEntry,
+    Journey,
+    ObjectEntry,
+    Reentry,
+)
 from innkeeper.journeys.script import Script
 from innkeeper.kernel.errors import UsageError, did_you_mean
 from innkeeper.kernel.ids import digest
@@ -14,10 +25,9 @@ from innkeeper.kernel.located import Findings, Located, Reader
 from innkeeper.kernel.time import DAY, parse_duration
 
 _ENTRY_FIX = (
-    "write: enter: { event: Booking Confirmed }, or: { audience: loyal, change: entered },"
-    " or: { item: products, change: back_in_stock }"
+    "write: enter: { event: Booking Confirmed }, or: enter: { audience: loyal },"
+    " or: enter: { object: booking, at: arrival - 3 days }, or: enter: { item: products, change: back_in_stock }"
 )
-Entry = EventEntry | AudienceEntry | ItemEntry
 _KEY = re.compile(r"[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)*\Z")
 
 
@@ -62,22 +72,45 @@ def read_journey(node: Located, name: str, findings: Findings) -> Journey | None
 def _read_entry(node: Located, script: Script) -> tuple[Entry | None, Located | None]:
     reader = Reader(node, script.findings, "'enter'")
     when = reader.get("when")
-    ways = [key for key in ("event", "audience", "entered", "left", "item") if reader.has(key)]
+    ways = [key for key in ("event", "audience", "entered", "left", "object", "item") if reader.has(key)]
     if len(ways) != 1:
         if isinstance(node.value, dict):
-            script.findings.add(
-                node, "bad-entry", "'enter' needs exactly one of: event, audience, entered, left, item", _ENTRY_FIX
-            )
+            message = "'enter' needs exactly one of: event, audience, entered, left, object, item"
+            script.findings.add(node, "bad-entry", message, _ENTRY_FIX)
         return None, when
     enter: Entry | None
-    if ways == ["event"]:
-        enter = _event_entry(reader, script)
+    if ways == ["object"]:
+        enter = _object_entry(reader, script)
     elif ways == ["item"]:
         enter = _item_entry(reader, script)
     else:
-        enter = _audience_entry(reader, ways[0], script)
-    reader.close(("event", "where", "audience", "change", "entered", "left", "item", "when"))
+        enter = _event_entry(reader, script) if ways == ["event"] else _audience_entry(reader, ways[0], script)
+    own = ("at", "on", "time", "zone") if ways == ["object"] else ("where", "change")
+    reader.close(("event", "audience", "entered", "left", "object", "item", "when", *own))
     return enter, when
+
+
+def _object_entry(reader: Reader, script: Script) -> ObjectEntry | None:
+    of, node = reader.text("object"), reader.get("object")
+    at, wall, zone = reader.get("at"), reader.get("time"), reader.get("zone")
+    on = reader.choice("on", ("created", "changed", "cancelled", "ended"))
+    if of is None or node is None:
+        return None
+    script.mention("object", of, node)
+    if (at is None) is (reader.get("on") is None):
+        message = f"an entry by a {of} needs either 'at' (a date) or 'on' (a change)"
+        script.findings.add(reader.node, "bad-entry", message, f"enter: {{ object: {of}, at: arrival - 3 days }}")
+        return None
+    if at is not None:
+        anchor = read_entry_anchor(at, of, wall, zone, script)
+        return None if anchor is None else ObjectEntry(object=of, at=anchor)
+    for extra in (wall, zone):
+        if extra is not None:
+            script.findings.add(extra, "bad-entry", "'time' and 'zone' go with 'at'", "leave them out")
+    match on:
+        case "created" | "changed" | "cancelled" | "ended":
+            return ObjectEntry(object=of, on=on)
+    return None
 
 
 def _event_entry(reader: Reader, script: Script) -> EventEntry | None:
@@ -117,7 +150,11 @@ def _audience_entry(reader: Reader, way: str, script: Script) -> AudienceEntry |
 def _read_key(reader: Reader, enter: Entry | None, findings: Findings) -> str | None:
     key, node = reader.text("key"), reader.get("key")
     if key is None or node is None:
-        return None
+        return enter.object if isinstance(enter, ObjectEntry) else None
+    if isinstance(enter, ObjectEntry) and key != enter.object:
+        message = f"a journey that a {enter.object} begins has one enrollment per {enter.object}, not per '{key}'"
+        findings.add(node, "bad-key", message, f"key: {enter.object}")
+        return enter.object
     if isinstance(enter, AudienceEntry):
         message = "'key' names a property of the entry event, and this journey is entered by an audience"
         findings.add(node, "key-without-event", message, "enter by an event, or leave 'key' out")

@@ -36,7 +36,9 @@ def _concerned(turn: Turn, enrollment: Enrollment, compiled: CompiledJourney) ->
     if not compiled.bit & turn.concerned:
         return False
     instruction = compiled.program.get(enrollment.step)
-    return instruction is not None and instruction.step.own_scope and bool(instruction.conditions)
+    if instruction is None:
+        return False
+    return instruction.step.follows_object or (instruction.step.own_scope and bool(instruction.conditions))
 
 
 def _run(
@@ -132,5 +134,5 @@ def candidate_of(turn: Turn, rules: JourneyRules, enrollment: Enrollment, name: 
         identifier=enrollment.identifier, key=enrollment.key, step=enrollment.step,
         priority=purpose.priority if journey.priority is None else journey.priority,
         offered_at=enrollment.reached_at, began_at=enrollment.began_at, shelf_life=journey.shelf_life,
-        context=template_context(turn.state, turn.reader, enrollment, rules.workspace),
+        context=template_context(turn.state, turn.reader, enrollment, rules.workspace, compiled.key_path),
     )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 from innkeeper.audiences.resolve import ITEM
 from innkeeper.journeys.compiled import CompiledJourney, Instruction
-from innkeeper.journeys.scoping import EnrollmentReader
+from innkeeper.journeys.scoping import EnrollmentReader, KeyPath
 from innkeeper.kernel.ids import display_id
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.reading import ProfileReader
@@ -46,15 +46,21 @@ class Here:
 
     def context(self) -> dict[str, Any]:
         """What templates of this journey may read."""
-        return template_context(self.turn.state, self.turn.reader, self.enrollment, self.workspace)
+        key_path = self.journey.key_path
+        return template_context(self.turn.state, self.turn.reader, self.enrollment, self.workspace, key_path)
 
 
 def template_context(
-    state: ProfileState, reader: ProfileReader, enrollment: Enrollment, workspace: str
+    state: ProfileState, reader: ProfileReader, enrollment: Enrollment, workspace: str, key_path: KeyPath | None = None
 ) -> dict[str, Any]:
-    """What templates may read: traits, the entry event's properties, the journey and its key, zone and locale."""
+    """What templates may read: traits, account, the entry event's properties, item, object, the journey, the zone.
+
+    An object's dates are as they were said, its other properties too.
+    """
     locale, account = trait_value(state, "locale"), account_view(state)
+    about = {} if key_path is None or key_path.about is None else _object(state, key_path.about, enrollment.key)
     return {
+        **about,
         "profile": {**all_traits(state), "id": display_id(state.subject)},
         **({"account": account} if account else {}),
         **({"item": enrollment.event[ITEM]} if ITEM in enrollment.event else {}),
@@ -65,3 +71,10 @@ def template_context(
         "zone": reader.zone(),
         "workspace": {"name": workspace},
     }
+
+
+def _object(state: ProfileState, of: str, key: str | None) -> dict[str, Any]:
+    copy = state.objects.get(of, {}).get(key or "")
+    if copy is None:
+        return {of: {"id": key}}
+    return {of: {**copy.view["properties"], "id": key, "status": copy.view["status"]}}

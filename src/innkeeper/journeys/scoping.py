@@ -7,14 +7,34 @@ functions read summaries kept apart by that property.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from innkeeper.audiences.types import Accumulator
+from innkeeper.audiences.types import MISSING, Accumulator, Held
 from innkeeper.events.types import Event
+from innkeeper.objects.fold import readable
 from innkeeper.profiles.fold import key_text
 from innkeeper.profiles.reading import ProfileReader, at_path
 from innkeeper.profiles.rules import partition_key
 from innkeeper.profiles.state import Enrollment
+
+
+class KeyPath(NamedTuple):
+    """Where events carry a journey's key.
+
+    Attributes:
+        default: The property's path.
+        by_event: For events that carry it elsewhere.
+        about: The object type whose ids the keys are; None: the key is just a property.
+    """
+
+    default: tuple[str, ...]
+    by_event: Mapping[str, tuple[str, ...]] = {}
+    about: str | None = None
+
+    def of(self, event: str) -> tuple[str, ...]:
+        """The path in events of a name."""
+        return self.by_event.get(event, self.default)
 
 
 class EnrollmentReader:
@@ -22,9 +42,7 @@ class EnrollmentReader:
 
     __slots__ = ("_enrollment", "_key_path", "_own", "_profile")
 
-    def __init__(
-        self, profile: ProfileReader, enrollment: Enrollment, key_path: tuple[str, ...] | None, *, own: bool
-    ) -> None:
+    def __init__(self, profile: ProfileReader, enrollment: Enrollment, key_path: KeyPath | None, *, own: bool) -> None:
         self._profile, self._enrollment, self._key_path, self._own = profile, enrollment, key_path, own
 
     def accumulated(self, accumulator: Accumulator) -> Any:
@@ -36,7 +54,7 @@ class EnrollmentReader:
         elif self._key_path is None:
             return self._profile.accumulated(accumulator)
         else:
-            parts = self._by_key(partition_key(accumulator, self._key_path))
+            parts = self._by_key(partition_key(accumulator, self._key_path.of(accumulator.event)))
         merged: Any = None
         for part in parts:
             if part is not None:
@@ -76,13 +94,24 @@ class EnrollmentReader:
         """A property of the entry event."""
         return at_path(self._enrollment.event, path)
 
+    def about(self, parts: tuple[str, ...]) -> Any:
+        """A value of the object that the enrollment is about."""
+        if self._key_path is None or self._key_path.about != parts[0]:
+            return MISSING
+        copy = self._profile.state.objects.get(parts[0], {}).get(self._enrollment.key or "")
+        return MISSING if copy is None else at_path(readable(copy.view), parts[1:])
+
+    def objects(self, of: str) -> list[Held]:
+        """The profile's objects of a type."""
+        return self._profile.objects(of)
+
 
 def count_for(
-    enrollment: Enrollment, accumulators: tuple[Accumulator, ...], key_path: tuple[str, ...] | None, event: Event
+    enrollment: Enrollment, accumulators: tuple[Accumulator, ...], key_path: KeyPath | None, event: Event
 ) -> None:
     """Count an event for one enrollment, unless it carries another key."""
     if key_path is not None:
-        value = key_text(at_path(event.properties, key_path))
+        value = key_text(at_path(event.properties, key_path.of(event.name)))
         if value is not None and value != enrollment.key:
             return
     facts = enrollment.facts.setdefault(event.identifier, {})

@@ -94,6 +94,16 @@ def _exited(one: Happening, said: Mapping[str, Any], zone: str) -> StoryLine:
     return _line(one, f"journey {said.get('journey')}: {outcome}", ", ".join(filter(None, (key, reason))))
 
 
+def _replanned(one: Happening, said: Mapping[str, Any], zone: str) -> StoryLine:
+    """`pre-arrival for HH-1: from 7 June 10:00 to 17 June 10:00`."""
+    what = "the beginning" if said.get("step") == "enter" else "a wait"
+    when = {"from": said.get("from"), "to": said.get("to")}
+    detail = f"for {said.get('key')}: {describe({name: at for name, at in when.items() if at}, zone)}"
+    if said.get("to") is None:
+        return _line(one, f"journey {said.get('journey')}: {what} is dropped, {said.get('reason')}", detail)
+    return _line(one, f"journey {said.get('journey')}: {what} moves with its date", detail)
+
+
 def _decision(one: Happening, said: Mapping[str, Any], zone: str) -> StoryLine | None:
     outcome = said.get("outcome")
     if outcome == "allow":
@@ -133,6 +143,7 @@ _TELLERS: dict[str, Callable[[Happening, Mapping[str, Any], str], StoryLine | No
     "Stage Changed": _stage,
     "Journey Entered": _entered,
     "Journey Exited": _exited,
+    "Step Replanned": _replanned,
     "Decision Made": _decision,
     "Message Sent": _sent,
     "Message Refused": _unsent,

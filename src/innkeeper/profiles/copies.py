@@ -5,6 +5,8 @@ A copy names the identifiers that it is held under, so it goes along with merges
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from innkeeper.profiles.others import News
 from innkeeper.profiles.state import Copy, ProfileState
 from innkeeper.profiles.ties import VERSION
@@ -14,19 +16,24 @@ from innkeeper.profiles.turn import Turn
 def take_news(turn: Turn, news: tuple[News, ...]) -> None:
     """Put what the news say into the profile's copies, and mark what reads them."""
     for each in news:
-        if each.kind == "item":
-            continue
-        kept = shelf_of(turn.state, each.kind, each.type)
-        copy = kept.get(each.id)
-        if each.roles:
-            if copy is None:
-                copy = kept[each.id] = Copy({}, {})
-            copy.view, copy.holders[each.identifier] = each.view, list(each.roles)
-        elif copy is not None:
-            copy.holders.pop(each.identifier, None)
-            if not copy.holders:
-                del kept[each.id]
+        put_copy(turn.state, each)
         turn.thing_changed(each)
+
+
+def put_copy(state: ProfileState, news: News) -> None:
+    """Put one thing into the profile's copies, or take it out."""
+    if news.kind == "item":
+        return
+    kept = shelf_of(state, news.kind, news.type)
+    copy = kept.get(news.id)
+    if news.roles:
+        if copy is None:
+            copy = kept[news.id] = Copy({}, {})
+        copy.view, copy.holders[news.identifier] = news.view, list(news.roles)
+    elif copy is not None:
+        copy.holders.pop(news.identifier, None)
+        if not copy.holders:
+            del kept[news.id]
 
 
 def shelf_of(state: ProfileState, kind: str, type_: str) -> dict[str, Copy]:
@@ -45,6 +52,9 @@ def join_copies(state: ProfileState, other: ProfileState) -> None:
                 mine[id_].holders |= copy.holders
             else:
                 mine[id_] = copy
+    for name, plan in other.plans.items():
+        own = state.plans.setdefault(name, plan)
+        own.entered, own.reached = own.entered or plan.entered, own.reached or plan.reached
 
 
 def split_copies(state: ProfileState, apart: ProfileState, identifier: str) -> None:
@@ -57,3 +67,8 @@ def split_copies(state: ProfileState, apart: ProfileState, identifier: str) -> N
                 theirs[id_] = Copy(dict(copy.view), {identifier: roles})
             if not copy.holders:
                 del mine[id_]
+    for name, plan in list(state.plans.items()):
+        if plan.key in apart.objects.get(plan.type, {}):
+            apart.plans[name] = structs.replace(plan)
+            if plan.key not in state.objects.get(plan.type, {}):
+                del state.plans[name]

@@ -71,6 +71,7 @@ def facts_of(turn: Turn, event: Event) -> Facts:
         facts = turn.state.facts[identifier] = Facts(event.timestamp)
         turn.nodes = turn.rules.all_nodes
         turn.watchers = -1
+        turn.replan = True
     elif event.timestamp < facts.since:
         facts.since = event.timestamp
     if event.timestamp > facts.latest:

@@ -53,6 +53,10 @@ class OtherFold(Protocol):
     def kind(self) -> Kind:
         """The kind that it folds."""
 
+    @property
+    def event_names(self) -> frozenset[str]:
+        """Names of the events that can be about such a thing."""
+
     def concerns(self, event: Event) -> tuple[tuple[str, str], ...]:
         """The things that an event is about: (type, id)."""
 

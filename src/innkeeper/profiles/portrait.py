@@ -6,6 +6,7 @@ from typing import Any
 
 from innkeeper.kernel.ids import display_id
 from innkeeper.kernel.time import Instant, format_instant
+from innkeeper.profiles.reading import held_of
 from innkeeper.profiles.state import Facts, ProfileState, Trait
 from innkeeper.profiles.traits import trait_value
 from innkeeper.profiles.zone import zone_of
@@ -50,8 +51,30 @@ def portrait(state: ProfileState, workspace_zone: str, at: Instant) -> dict[str,
             for identifier, facts in sorted(state.facts.items())
             for word in facts.suppressions
         ],
+        "objects": _objects(state),
         "next_due_at": _due(state),
     }
+
+
+def _objects(state: ProfileState) -> list[dict[str, Any]]:
+    """The things that the profile has a role in, with the journeys that a date of theirs will begin."""
+    return [
+        {
+            "type": type_,
+            "id": id_,
+            "status": copy.view["status"],
+            "roles": list(held_of(copy).roles),
+            "dates": {name: format_instant(at) for name, at in copy.view["dates"].items() if at is not None},
+            "properties": copy.view["properties"],
+            "planned": [
+                {"journey": plan.journey, "at": format_instant(plan.target)}
+                for _, plan in sorted(state.plans.items())
+                if (plan.type, plan.key) == (type_, id_) and not plan.reached
+            ],
+        }
+        for type_, held in sorted(state.objects.items())
+        for id_, copy in sorted(held.items())
+    ]
 
 
 def _traits(state: ProfileState) -> list[dict[str, Any]]:

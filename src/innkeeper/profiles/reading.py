@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from innkeeper.audiences.types import MISSING, Accumulator
-from innkeeper.profiles.state import ProfileState
+from innkeeper.audiences.types import MISSING, Accumulator, Held
+from innkeeper.objects.fold import readable
+from innkeeper.profiles.state import Copy, ProfileState
 from innkeeper.profiles.ties import account_value, in_account_audience
 from innkeeper.profiles.traits import trait_at
 from innkeeper.profiles.zone import zone_of
@@ -65,6 +66,19 @@ class ProfileReader:
     def entry(self, path: tuple[str, ...]) -> Any:
         """Outside a journey there is no entry event."""
         return MISSING
+
+    def about(self, parts: tuple[str, ...]) -> Any:
+        """Outside a journey there is no object of the enrollment."""
+        return MISSING
+
+    def objects(self, of: str) -> list[Held]:
+        """The profile's copies of the objects of a type."""
+        return [held_of(copy) for copy in self.state.objects.get(of, {}).values()]
+
+
+def held_of(copy: Copy) -> Held:
+    """A copy as conditions read it."""
+    return Held(readable(copy.view), tuple(sorted({role for roles in copy.holders.values() for role in roles})))
 
 
 def at_path(properties: dict[str, Any], path: tuple[str, ...]) -> Any:

@@ -16,6 +16,8 @@ from innkeeper.kernel.errors import InternalError
 Counted = tuple[str, Accumulator, int, int]
 #: A summary kept apart by the value of an event property: storage key, accumulator, the property's path.
 Partitioned = tuple[str, Accumulator, tuple[str, ...]]
+#: The traits that a profile's zone comes from.
+ZONE_TRAITS = frozenset({"timezone", "country"})
 #: The name under which the stages stand among the nodes.
 STAGES = ""
 
@@ -194,6 +196,11 @@ class RulesBuilder:
         read = set(condition.audiences) | ({STAGES} if condition.reads_stage else set())
         for name in read & positions.keys():
             self._nodes[positions[name]].watchers |= watcher
+
+    def watch_zone(self, watcher: int) -> None:
+        """Let a journey's open enrollments look again when the profile's zone may have changed."""
+        for trait in ZONE_TRAITS:
+            self._trait_watchers[trait] = self._trait_watchers.get(trait, 0) | watcher
 
     def watch_thing(self, thing: tuple[str, str], watcher: int) -> None:
         """Let a journey's open enrollments look again after every change of a thing of a (kind, type)."""

@@ -103,6 +103,9 @@ class Enrollment(msgspec.Struct, array_like=True, gc=False):
         until: Deadline of a wait; for a deferred candidate the end of the deferral.
         recheck_at: When an exit or the goal could come true by time alone.
         facts: By identifier, summaries of what was taken after the enrollment began.
+        about: Whether it began with an object that the profile had a role in.
+        ended: Whether that object had ended already.
+        planned_for: For a wait for an object's date, the instant that was last said.
     """
 
     id: str
@@ -120,6 +123,9 @@ class Enrollment(msgspec.Struct, array_like=True, gc=False):
     until: Instant = FOREVER
     recheck_at: Instant = FOREVER
     facts: dict[str, dict[str, Any]] = {}
+    about: bool = False
+    ended: bool = False
+    planned_for: Instant = FOREVER
 
 
 class Visit(msgspec.Struct, array_like=True, gc=False):
@@ -150,6 +156,25 @@ class Copy(msgspec.Struct, array_like=True, gc=False):
     holders: dict[str, list[str]]
 
 
+class Plan(msgspec.Struct, array_like=True, gc=False):
+    """A journey that begins at a date of one object: when, and what has come of it.
+
+    Attributes:
+        target: The instant that was last said.
+        due_at: When to look at it: the target, or the end of an instant in which it moved; FOREVER: by no timer.
+        reached: Whether the target has come.
+        entered: Whether an enrollment has begun by it.
+    """
+
+    journey: str
+    type: str
+    key: str
+    target: Instant
+    due_at: Instant = FOREVER
+    reached: bool = False
+    entered: bool = False
+
+
 class ProfileState(msgspec.Struct, array_like=True):
     """Everything the engine keeps of one profile.
 
@@ -162,6 +187,7 @@ class ProfileState(msgspec.Struct, array_like=True):
         visits: By journey and key (`visit_key`).
         objects: Copies by type and id.
         accounts: Copies by id.
+        plans: Entries by an object's date, by journey and key (`visit_key`).
     """
 
     subject: str
@@ -180,6 +206,7 @@ class ProfileState(msgspec.Struct, array_like=True):
     reservations: list[Reservation] = []
     objects: dict[str, dict[str, Copy]] = {}
     accounts: dict[str, Copy] = {}
+    plans: dict[str, Plan] = {}
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -91,7 +91,7 @@ def account_value(state: ProfileState, path: tuple[str, ...]) -> Any:
 
 
 def account_view(state: ProfileState) -> dict[str, Any]:
-    """What content reads as `account`: its traits that are read anywhere, its id, the profile's role; {} without one."""
+    """What content reads as `account`: its traits that are read anywhere, its id, the role; {} without one."""
     held = own_account(state)
     if held is None:
         return {}

@@ -11,14 +11,13 @@ from innkeeper.events.types import Event
 from innkeeper.kernel.ids import output_id
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.others import News
+from innkeeper.profiles.rules import ZONE_TRAITS
 from innkeeper.profiles.state import ProfileState
 
 if TYPE_CHECKING:
     from innkeeper.profiles.reading import ProfileReader
     from innkeeper.profiles.rules import ProfileRules
 
-#: The traits that a profile's zone comes from.
-ZONE_TRAITS = frozenset({"timezone", "country"})
 Mode = Literal["live", "late", "history"]
 
 
@@ -63,6 +62,8 @@ class Turn:
         now: The instant of the input, by `taken_at`.
         event: The event that is taken; None for a timer, and for news of an event that somebody else sent.
         news: What other subjects have told with this input.
+        about: The event that the news are of, whoever sent it.
+        replan: Whether every date has to be looked at again: a zone has changed, or objects have come with a merge.
         identifier: Under which the outputs are made that no older entry names.
         happened_at: When what is reacted to happened: the event's timestamp, or the timer's instant.
         nodes: Bitmask of audiences and stages to evaluate again.
@@ -73,14 +74,16 @@ class Turn:
     """
 
     __slots__ = (
-        "changed", "concerned", "event", "happened_at", "history", "identifier", "news", "nodes", "now", "outputs",
-        "reader", "rules", "state", "trace", "watchers",
+        "about", "changed", "concerned", "event", "happened_at", "history", "identifier", "news", "nodes", "now",
+        "outputs", "reader", "replan", "rules", "state", "trace", "watchers",
     )  # fmt: skip
 
     def __init__(self, state: ProfileState, rules: ProfileRules, reader: ProfileReader, now: Instant) -> None:
         self.state, self.rules, self.reader, self.now = state, rules, reader, now
         self.event: Event | None = None
         self.news: tuple[News, ...] = ()
+        self.about: Event | None = None
+        self.replan = False
         self.history = False
         self.identifier = state.subject
         self.happened_at = now
@@ -99,6 +102,7 @@ class Turn:
         """Mark everything that reads a trait."""
         if name in ZONE_TRAITS:
             self.reader.forget_zone()
+            self.replan = True
         self.nodes |= self.rules.trait_nodes.get(name, 0)
         self.watchers |= self.rules.trait_watchers.get(name, 0)
 

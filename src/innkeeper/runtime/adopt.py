@@ -16,6 +16,7 @@ from innkeeper.kernel.time import Instant
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime.adopt_accounts import record_all, remake
 from innkeeper.runtime.adopt_items import remake_items
+from innkeeper.runtime.adopt_things import adopt_objects
 from innkeeper.runtime.engine import Engine, subject_row
 from innkeeper.runtime.record import taken_events
 from innkeeper.store.state import Cursor, State
@@ -34,7 +35,7 @@ def end_history(engine: Engine, at: Instant, cursor: Cursor) -> None:
         for state in page:
             for account, copy in state.accounts.items():
                 copy.view = views.get(account, copy.view)
-            lifecycle.record_history(state, at, engine.world)
+            lifecycle.record_history(state, at, engine.world, past=True)
         store(engine.state, page)
     engine.mark("history_end", 0, at, cursor)
 
@@ -42,7 +43,7 @@ def end_history(engine: Engine, at: Instant, cursor: Cursor) -> None:
 def adopt(engine: Engine, bulk: Bulk, number: int, cursor: Cursor, *, identifiers: set[str] | None = None) -> None:
     """Bring every profile under the engine's world: new conditions learn the past, nothing is announced.
 
-    With *identifiers* only these are looked at.
+    With *identifiers* only these are looked at; objects are always folded whole.
     """
     remake_items(engine.state, bulk, engine.world.items, cursor)
     accounts = remake(engine.state, bulk, engine.world.accounts, cursor)
@@ -50,6 +51,7 @@ def adopt(engine: Engine, bulk: Bulk, number: int, cursor: Cursor, *, identifier
     if keys and engine.state.count_subjects():
         names = sorted({accumulator.event for accumulator, _ in keys.values()})
         _refold(engine, taken_events(bulk, cursor, names, identifiers), set(keys))
+    adopt_objects(engine, bulk, cursor)
     for page in _profiles(engine.state):
         for state in page:
             accounts.give(state)

@@ -1,4 +1,4 @@
-"""Accounts made anew from the log: under new definitions, and where history ends. `adopt.py` does the same for profiles.
+"""Accounts made anew from the log: under new definitions, and where history ends; `adopt.py` does it for profiles.
 
 Facts (traits, words, members, summaries) are functions of the events taken; what was announced stays. Profiles get new
 ties and new copies, and hear nothing of it.

@@ -8,7 +8,7 @@ planned delivery waits until its receipt is taken. Next in the flow: `lifecycle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,7 @@ from innkeeper.runtime.telling import Plan, Things
 from innkeeper.runtime.work import Counts, Delivery, Item, Pending
 from innkeeper.store import accounts as fanouts
 from innkeeper.store.projections import REACHED, move_subject, to_outbox
-from innkeeper.store.state import Cursor, Receipt, State, TakenRow
+from innkeeper.store.state import NOBODY, Cursor, Receipt, State, TakenRow
 
 if TYPE_CHECKING:
     from innkeeper.store.bulk import Bulk
@@ -249,6 +249,11 @@ class Engine(Telling):
             self._users |= self.state.users_of([identifier])
         return links.owner(identifier, self._users[identifier])
 
+    def owners(self, identifiers: Collection[str]) -> dict[str, str]:
+        """The subject of each identifier."""
+        self._users = self.state.users_of([each for each in identifiers if each.startswith(ANONYMOUS)])
+        return {identifier: self._owner_of(identifier) for identifier in identifiers}
+
     def _subjects_of(self, event: Event, plan: Plan) -> set[str]:
         """Every profile that taking the event may change."""
         told = set(plan.by_subject(self._owner_of))
@@ -376,5 +381,6 @@ class Engine(Telling):
 
 
 def subject_row(state: ProfileState) -> tuple[str, Instant, str | None, bytes]:
-    """What the store keeps of a profile."""
-    return state.subject, state.next_due_at, state.stage, lifecycle.encode(state)
+    """What the store keeps of a profile; who has only been told of is nobody yet, and counted nowhere."""
+    stage = state.stage if state.facts else NOBODY
+    return state.subject, state.next_due_at, stage, lifecycle.encode(state)

@@ -9,14 +9,16 @@ from pathlib import Path
 
 from innkeeper import lifecycle
 from innkeeper.kernel.ids import ANONYMOUS
-from innkeeper.kernel.time import Instant
+from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime import definitions as applied
+from innkeeper.runtime.record import taken_events
 from innkeeper.runtime.replay import Again
+from innkeeper.store import things
 from innkeeper.store.accounts import ever_members, words_of
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.log import Log
-from innkeeper.store.state import State
+from innkeeper.store.state import Cursor, State
 
 
 def known(home: Path, subject: str, at: Instant | None) -> tuple[ProfileState | None, lifecycle.World, Instant]:
@@ -45,14 +47,30 @@ def _replayed(
             seq
             for (seq,) in bulk.rows(
                 "SELECT seq FROM events WHERE seq IS NOT NULL AND (list_contains($identifiers, identifier)"
-                " OR list_contains($accounts, json_extract_string(context, '$.groupId')))",
+                " OR name = 'Item Updated' OR list_contains($accounts, json_extract_string(context, '$.groupId')))",
                 {"identifiers": sorted(identifiers), "accounts": accounts},
             )
         }
+        seqs |= _about_things(bulk, state, identifiers)
         again = Again(home, log, state, scratch, identifiers=identifiers)
         again.play(lambda row: row.taken_at <= at and (row.seq in seqs or row.mode not in _EVENTS), until=at)
         body = scratch.bodies([subject]).get(subject)
         return (None if body is None else lifecycle.decode(body)), again.engine.world
+
+
+def _about_things(bulk: Bulk, state: State, identifiers: set[str]) -> set[int]:
+    """Events of whomever about the things that one of the identifiers has ever had a role in."""
+    wanted = things.told_of(state, identifiers)
+    if not wanted:
+        return set()
+    folds = applied.world(state).others
+    last = Cursor(clock=FOREVER, timestamp=FOREVER, seq=FOREVER)
+    names = sorted({name for fold in folds for name in fold.event_names})
+    return {
+        event.seq
+        for event in taken_events(bulk, last, names)
+        if any((fold.kind, *named) in wanted for fold in folds for named in fold.concerns(event))
+    }
 
 
 _EVENTS = ("live", "late", "history")

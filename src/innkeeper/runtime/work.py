@@ -1,4 +1,4 @@
-"""What the engine works with: an event to take, what a commit writes, what a run counts. Next in the flow: `engine.py`."""
+"""What the engine works with: an event to take, what a commit writes, what a run counts. Next: `engine.py`."""
 
 from __future__ import annotations
 

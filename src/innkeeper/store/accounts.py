@@ -1,6 +1,6 @@
 """The rows of accounts besides their states: words on membership, who is a member now, changes that are being told.
 
-Written in the tick's transaction by the engine (`runtime/account_desk.py`, `runtime/fanout.py`); states are `things.py`.
+Written in the tick's transaction (`runtime/account_desk.py`, `runtime/fanout.py`); states are `things.py`.
 """
 
 from __future__ import annotations

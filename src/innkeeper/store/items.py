@@ -1,4 +1,4 @@
-"""The rows of wishes: who asked for which item. The items' states are `things.py`; written in the tick's transaction."""
+"""The rows of wishes: who asked for which item, written in the tick's transaction. Items' states are `things.py`."""
 
 from __future__ import annotations
 

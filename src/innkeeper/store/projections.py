@@ -19,7 +19,9 @@ from innkeeper.store.state import OutboxRow
 
 #: Ends of a delivery that reached a provider; every other one is a refusal.
 REACHED = frozenset({"accepted", "delivered", "bounced", "complained", "in_doubt"})
-_INSTANTS = ("until", "expires_at", "at")
+_INSTANTS = ("until", "expires_at", "at", "from", "to")
+# Why an enrollment leaves whose object is no longer there for it; its deliveries go with it.
+_OBJECT_GONE = ("role_lost", "removed", "ended: ", "no date: ")
 # What stays in the ledger and is not repeated in the log: it may hold personal data and is read at the claim only.
 _LEDGER_ONLY = ("context", "quiet", "address")
 
@@ -34,6 +36,8 @@ def to_outbox(taken_at: Instant, subject: str, number: int, index: int, output: 
             del fields[name]
     if identifier.startswith(ACCOUNT):
         fields["account_id"] = identifier[len(ACCOUNT) :]
+    if isinstance(output, o.StepReplanned):
+        fields["from"], fields["to"] = fields.pop("planned_for"), fields.pop("moved_to")
     for name in _INSTANTS:
         if isinstance(fields.get(name), int):
             fields[name] = format_instant(fields[name])
@@ -104,9 +108,12 @@ class Projections:
                 )
             case o.StepReached():
                 self._stepped[output.enrollment] = output.step
+            case o.StepReplanned(enrollment=str(enrollment)):
+                self._cancelled.append((f"replanned: {output.reason}", at, enrollment))
             case o.JourneyExited():
                 self._exited.append((at, output.outcome, output.reason, output.enrollment))
-                if output.outcome in ("exit", "goal"):
+                gone = output.outcome == "left" and output.reason.startswith(_OBJECT_GONE)
+                if gone or output.outcome in ("exit", "goal"):
                     self._cancelled.append((f"{output.outcome}: {output.reason}", at, output.enrollment))
             case _:
                 pass

@@ -49,7 +49,9 @@ def _decision(row: dict[str, Any]) -> dict[str, Any]:
 
 def stage_counts(connection: sqlite3.Connection) -> dict[str, int]:
     """Profiles per stage as the engine knows them now; `none` for those in no stage."""
-    rows = connection.execute("SELECT coalesce(stage, 'none'), count(*) FROM subjects GROUP BY 1 ORDER BY 1")
+    rows = connection.execute(
+        "SELECT coalesce(stage, 'none'), count(*) FROM subjects WHERE stage IS NOT '' GROUP BY 1 ORDER BY 1"
+    )
     return dict(rows.fetchall())
 
 

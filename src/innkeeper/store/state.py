@@ -18,6 +18,8 @@ from innkeeper.kernel.time import Instant
 from innkeeper.store import sqlite
 
 _PAGE = 500
+#: The stage of a row that is no profile yet: somebody who has only been told of things.
+NOBODY = ""
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,7 +222,9 @@ class State:
 
     def count_subjects(self) -> int:
         """How many profiles there are."""
-        return int(self.connection.execute("SELECT count(*) FROM subjects").fetchone()[0])
+        return int(
+            self.connection.execute("SELECT count(*) FROM subjects WHERE stage IS NOT ?", (NOBODY,)).fetchone()[0]
+        )
 
     # Links
 

@@ -80,6 +80,7 @@ def catalog_of(definitions: Definitions, known: KnownNames, broken: Mapping[str,
             *((name, unread) for name in broken["stage"]),
         ),
         **account_names(definitions, known),
+        objects=definitions.workspace.objects,
     )
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from innkeeper.audiences import Catalog
@@ -14,14 +14,16 @@ from innkeeper.audiences.check import OWN_OF_ACCOUNT
 from innkeeper.audiences.nodes import Path, walk
 from innkeeper.audiences.resolve import ITEM
 from innkeeper.content.types import Message
-from innkeeper.journeys.definition import Clause, EventEntry, ItemEntry, Journey, Step
+from innkeeper.journeys.definition import Clause, EventEntry, ItemEntry, Journey, ObjectEntry, Step
+from innkeeper.journeys.instants import Anchor
 from innkeeper.journeys.steps.update import Update
 from innkeeper.journeys.steps.wait import Wait
 from innkeeper.kernel.errors import did_you_mean
 from innkeeper.kernel.located import Findings, Located, Place
+from innkeeper.objects.definition import ObjectType
 from innkeeper.strategy.read_catalogs import CatalogDefinition
 
-_VARIABLE = re.compile(r"(profile|event|account)\.([A-Za-z_$][\w$]*)")
+_VARIABLE = re.compile(r"([a-z_]\w*)\.([A-Za-z_$][\w$]*)")
 _ITEMS = re.compile(r"items\.([A-Za-z_$][\w$-]*)")
 _DECLARED_UNDER = {"catalog": "a file of catalogs/", "trait": "traits", "account-trait": "accounts: traits"}
 # What templates read of a profile besides its traits.
@@ -49,6 +51,20 @@ def traits_set(journeys: Mapping[str, Journey]) -> frozenset[str]:
     )
 
 
+def _events(journey: Journey) -> frozenset[str]:
+    return frozenset({journey.enter.event}) if isinstance(journey.enter, EventEntry) else frozenset()
+
+
+def _known(about: ObjectType | None) -> dict[str, ObjectType]:
+    return {} if about is None else {about.name: about}
+
+
+def _entry_place(node: Located) -> Place:
+    entry = node.value.get("enter") if isinstance(node.value, dict) else None
+    inside = entry.value.get("at") if entry is not None and isinstance(entry.value, dict) else None
+    return (inside or entry or node).place
+
+
 @dataclass(frozen=True, slots=True)
 class NameChecker:
     """Checks names against a catalog."""
@@ -58,19 +74,29 @@ class NameChecker:
     catalogs: Mapping[str, CatalogDefinition] = field(default_factory=dict)
 
     def journey(self, journey: Journey, node: Located) -> None:
-        """The key, the waits and the templates of a journey."""
-        events = {journey.enter.event} if isinstance(journey.enter, EventEntry) else set()
-        if journey.key is not None and isinstance(node.value, dict) and "key" in node.value:
+        """The key, the dates, the object and the templates of a journey."""
+        events = _events(journey)
+        about = self.catalog.objects.get(journey.key or "")
+        if journey.key is not None and isinstance(node.value, dict) and "key" in node.value and about is None:
             self._property(journey.key.partition(".")[0], events, node.value["key"].place)
         if not isinstance(journey.enter, ItemEntry):
             for clause in journey.clauses:
                 self._no_item(clause)
+        if isinstance(journey.enter, ObjectEntry) and journey.enter.at is not None:
+            self._date(journey.enter.at, about, _entry_place(node))
         for step in steps_of(journey.steps):
             if isinstance(step, Wait) and step.anchor is not None:
-                self._property(step.anchor.path[0], events, step.place)
+                if step.anchor.object is not None:
+                    self._date(step.anchor, about, step.place)
+                elif not isinstance(journey.enter, ObjectEntry):
+                    self._property(step.anchor.path[0], events, step.place)
+        for clause in journey.clauses:
+            self._clause(clause, about)
+            if not isinstance(journey.enter, ItemEntry):
+                self._no_item(clause)
         for mention in journey.mentions:
             if mention.kind == "template":
-                self._template(mention.name, mention.place, events)
+                self._template(mention.name, mention.place, events, _known(about))
 
     def _no_item(self, clause: Clause) -> None:
         for node in walk(clause.expression):
@@ -82,18 +108,16 @@ class NameChecker:
                 )  # fmt: skip
 
     def message(self, message: Message, journeys: Iterable[Journey]) -> None:
-        """The variables of a message; `event.x` must be a property of an event that leads to it."""
-        events = {
-            journey.enter.event
-            for journey in journeys
-            if isinstance(journey.enter, EventEntry)
-            and any(message.name in step.messages() for step in steps_of(journey.steps))
-        }
+        """The variables of a message: `event.x` must be of an event that leads to it, `booking.x` of such an object."""
+        senders = [each for each in journeys if any(message.name in step.messages() for step in steps_of(each.steps))]
+        events = frozenset().union(*(_events(each) for each in senders))
+        abouts = [self.catalog.objects.get(each.key or "") for each in senders]
+        objects = {each.name: each for each in abouts if each is not None} if senders else dict(self.catalog.objects)
         for variant in message.variants:
-            self._template(variant.subject, Place(variant.place.file, message.place.line, 1), events)
-            self._template(variant.body, variant.place, events)
+            self._template(variant.subject, Place(variant.place.file, message.place.line, 1), events, objects)
+            self._template(variant.body, variant.place, events, objects)
 
-    def _template(self, text: str, place: Place, events: set[str]) -> None:
+    def _template(self, text: str, place: Place, events: Collection[str], objects: Mapping[str, ObjectType]) -> None:
         if "{" not in text:
             return
         from innkeeper.content.errors import TemplateFailed
@@ -114,16 +138,55 @@ class NameChecker:
             where = Place(
                 place.file, place.line + text.count("\n", 0, at), place.column if "\n" not in text[:at] else 1
             )
-            if found[1] == "event":
-                self._property(found[2], events, where)
-            elif found[1] == "account":
-                known = {*(self.catalog.account_traits or ()), *OWN_OF_ACCOUNT}
-                if found[2] not in known:
-                    self._unknown("account-trait", found[2], "", known, where)
-            elif found[2] not in self.catalog.trait_names | _PROFILE_OWN:
-                self._unknown("trait", found[2], "", self.catalog.trait_names, where)
+            self._variable(found[1], found[2], events, objects, where)
 
-    def _property(self, name: str, events: set[str], where: Place) -> None:
+    def _variable(
+        self, root: str, name: str, events: Collection[str], objects: Mapping[str, ObjectType], where: Place
+    ) -> None:
+        if root == "event":
+            self._property(name, events, where)
+        elif root == "account":
+            of_account = {*(self.catalog.account_traits or ()), *OWN_OF_ACCOUNT}
+            if name not in of_account:
+                self._unknown("account-trait", name, "", of_account, where)
+        elif root == "profile" and name not in self.catalog.trait_names | _PROFILE_OWN:
+            self._unknown("trait", name, "", self.catalog.trait_names, where)
+        elif root in self.catalog.objects:
+            if root not in objects:
+                self._not_about(root, where)
+                return
+            known = objects[root].names - {"role"}
+            if name not in known:
+                self._unknown("property", name, f" of the object '{root}'", known, where)
+
+    def _clause(self, clause: Clause, about: ObjectType | None) -> None:
+        known = self.catalog.objects.keys() - ({about.name} if about is not None else set())
+        for each in walk(clause.expression):
+            if isinstance(each, Path) and each.root == "object" and each.parts[0] in known:
+                place = clause.place if clause.node is None else clause.node.inside(*each.at)
+                self._not_about(each.parts[0], place)
+
+    def _date(self, anchor: Anchor, about: ObjectType | None, where: Place) -> None:
+        of = anchor.object or ""
+        if about is None or about.name != of:
+            if of in self.catalog.objects:
+                self._not_about(of, where)
+            else:
+                known = {*self.catalog.objects, "event"}
+                self.findings.add(
+                    where, "unknown-object", f"there is no object type '{of}' for the date '{anchor.name}'",
+                    did_you_mean(of, known) or "declare it in strategy.yaml under objects",
+                )  # fmt: skip
+        elif anchor.path[0] not in about.dates:
+            message = f"'{anchor.path[0]}' is no date of the object type '{of}'"
+            fix = did_you_mean(anchor.path[0], about.dates) or f"declare it under objects: {of}: dates"
+            self.findings.add(where, "unknown-date", message, fix)
+
+    def _not_about(self, of: str, where: Place) -> None:
+        message = f"this is not about one {of}: the journey has no 'key: {of}'"
+        self.findings.add(where, "no-object", message, f"add key: {of}, so that there is one enrollment per {of}")
+
+    def _property(self, name: str, events: Collection[str], where: Place) -> None:
         known = [self.catalog.properties(event) for event in events]
         if known and all(properties is not None and name not in properties for properties in known):
             names = frozenset().union(*(properties for properties in known if properties is not None))

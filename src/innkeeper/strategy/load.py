@@ -29,6 +29,7 @@ from innkeeper.strategy.journey_names import NameChecker, traits_set
 from innkeeper.strategy.known import KnownNames, join
 from innkeeper.strategy.message_files import message_files
 from innkeeper.strategy.names import check_name
+from innkeeper.strategy.object_names import check_objects
 from innkeeper.strategy.read_catalogs import CatalogDefinition, check_stages, read_catalog, read_csv_catalog
 from innkeeper.strategy.read_channels import read_channels
 from innkeeper.strategy.read_workspace import read_workspace
@@ -112,7 +113,7 @@ class _Loading:
             self.findings.add(place, "no-strategy", "there are no strategy files", "make some: innkeeper init DIR")
         self.paths = check_paths(sorted(self.files), self.findings)
         workspace = self._workspace()
-        messages, message_parts = self._messages(workspace.locale)
+        messages, message_parts = self._messages(workspace.locale, frozenset(workspace.objects))
         policies_node, policies = self._policies()
         journeys, journey_nodes = self._journeys()
         audiences, account_audiences = self._audiences()
@@ -139,6 +140,7 @@ class _Loading:
             "channel": definitions.channels,
             "event": catalog.event_names,
             "catalog": definitions.catalogs,
+            "object": workspace.objects,
         }
         mentions = chain(
             catalog_mentions(definitions.catalogs),
@@ -151,6 +153,7 @@ class _Loading:
         stages = [name for name, _ in catalog.stages]
         for each in definitions.catalogs.values():
             check_stages(each, stages, self.findings)
+        check_objects(workspace.objects, catalog, self.findings)
         checker = NameChecker(catalog, self.findings, definitions.catalogs)
         for name, journey in journeys.items():
             checker.journey(journey, journey_nodes[name])
@@ -266,9 +269,9 @@ class _Loading:
                 journeys[name], nodes[name] = journey, node
         return journeys, nodes
 
-    def _messages(self, locale: str) -> tuple[dict[str, Message], list[MessageFile]]:
+    def _messages(self, locale: str, objects: frozenset[str]) -> tuple[dict[str, Message], list[MessageFile]]:
         files = message_files({path: self.files[path] for path in self.paths}, self.findings)
-        messages = read_messages(files, locale, self.findings)
+        messages = read_messages(files, locale, self.findings, objects)
         for path in self.paths:
             if path.startswith("messages/"):
                 self.broken["message"].add(split_name(PurePosixPath(path).name)[0])

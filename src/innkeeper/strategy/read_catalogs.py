@@ -1,7 +1,7 @@
 """`catalogs/*.yaml` and `*.csv` to catalogs of items: products, articles, videos, offers, places.
 
-A YAML file says `items:` with one mapping each, and may say what kind they are and by which event somebody asks for one;
-a CSV file has one item a line under a header. Every wrong value is a finding at its line.
+A YAML file says `items:` with one mapping each, and may say what kind they are and by which event somebody asks for
+one; a CSV file has one item a line under a header. Every wrong value is a finding at its line.
 """
 
 from __future__ import annotations

@@ -6,12 +6,13 @@ import re
 
 from innkeeper.kernel.located import Findings, Located, Reader
 from innkeeper.kernel.zones import try_zone
+from innkeeper.objects.read import read_objects
 from innkeeper.strategy.read_accounts import read_accounts
 from innkeeper.strategy.types import Workspace
 
 LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*\Z")
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
-_LATER_KEYS = ("sources", "objects", "identity", "namespaces")
+_LATER_KEYS = ("sources", "identity", "namespaces")
 
 
 def read_workspace(node: Located, findings: Findings) -> Workspace:
@@ -20,14 +21,16 @@ def read_workspace(node: Located, findings: Findings) -> Workspace:
         return Workspace()
     reader = Reader(node, findings, "strategy.yaml")
     default = Workspace()
+    zone = _zone(reader, default.zone)
     workspace = Workspace(
         name=reader.text("name", default.name) or default.name,
-        zone=_zone(reader, default.zone),
+        zone=zone,
         locale=_matching(reader, "locale", LOCALE, default.locale, "a locale such as en or pt-BR"),
         currency=_matching(reader, "currency", _CURRENCY, default.currency, "an ISO 4217 code such as EUR"),
         events=_events(reader.get("events"), findings),
         traits=frozenset(_names(reader.items("traits"), findings, "a trait's name")),
         accounts=read_accounts(reader.get("accounts"), findings),
+        objects=read_objects(reader.get("objects"), zone, findings),
     )
     for key in _LATER_KEYS:
         if reader.has(key):

@@ -21,12 +21,15 @@ _DECLARED_IN = {
     "channel": "declare it in channels.yaml",
     "catalog": "write catalogs/{}.yaml",
     "event": "declare it in strategy.yaml under events, or import the events first",
+    "object": "declare it in strategy.yaml under objects",
 }
 _MESSAGES = {"event": "nobody has declared or sent the {} '{}'"}
 
 
 def check_mentions(
-    mentions: Iterator[Mention], known: Mapping[str, Collection[str] | None], findings: Findings
+    mentions: Iterator[Mention],
+    known: Mapping[str, Collection[str] | None],
+    findings: Findings,
 ) -> None:
     """Add a finding for every name that nothing declares.
 
@@ -37,14 +40,13 @@ def check_mentions(
     """
     for mention in mentions:
         if mention.kind == "template":
-            _check_template(mention, findings)
+            _check_template(mention, findings, known["object"] or ())
             continue
         names = known[mention.kind]
         if mention.kind == "audience" and mention.name in (known.get("account audience") or ()):
-            findings.add(
-                mention.place, "wrong-audience", f"'{mention.name}' is an audience of accounts, a journey is of profiles",
-                f"name an audience of profiles, with when: in_audience('{mention.name}') in it",
-            )  # fmt: skip
+            message = f"'{mention.name}' is an audience of accounts, and a journey is entered by profiles"
+            fix = f"name an audience of profiles, with when: in_audience('{mention.name}') in it"
+            findings.add(mention.place, "wrong-audience", message, fix)
         elif names is not None and mention.name not in names:
             findings.add(
                 mention.place,
@@ -54,10 +56,10 @@ def check_mentions(
             )
 
 
-def _check_template(mention: Mention, findings: Findings) -> None:
+def _check_template(mention: Mention, findings: Findings, objects: Collection[str]) -> None:
     from innkeeper.content.render import ROOTS, check_template
 
-    for line, message in check_template(mention.name, ROOTS):
+    for line, message in check_template(mention.name, ROOTS | frozenset(objects)):
         place = Place(mention.place.file, mention.place.line + line - 1, mention.place.column if line == 1 else 1)
         findings.add(place, "bad-template", f"this is not valid Liquid: {message}", "mend the tag or the name")
 

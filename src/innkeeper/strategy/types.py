@@ -10,6 +10,7 @@ from innkeeper.content.types import Message
 from innkeeper.decisions.policy import Policies
 from innkeeper.journeys.definition import Journey
 from innkeeper.kernel.located import NOWHERE, Place
+from innkeeper.objects.definition import ObjectType
 from innkeeper.strategy.read_catalogs import CatalogDefinition
 
 
@@ -27,7 +28,7 @@ class Workspace:
     """`strategy.yaml`: `name, zone, locale, currency`, and the declared names.
 
     `events` maps each declared event to its declared property names; `traits` are declared trait names. They join what
-    the log has seen: a name that is in neither is an error in an expression.
+    the log has seen: a name that is in neither is an error in an expression. `objects` are the declared types.
     """
 
     name: str = "workspace"
@@ -37,6 +38,7 @@ class Workspace:
     events: dict[str, frozenset[str]] = field(default_factory=dict)
     traits: frozenset[str] = frozenset()
     accounts: AccountsDeclared | None = None
+    objects: dict[str, ObjectType] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

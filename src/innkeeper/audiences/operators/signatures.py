@@ -49,5 +49,12 @@ FUNCTIONS: dict[str, Signature] = {
     "days_since_last": _of_event("days_since_last", "number"),
 }
 
+#: Functions over the profile's objects of a declared type.
+OBJECT_FUNCTIONS: dict[str, Signature] = {
+    "any": Signature(False, "condition", "any(booking, status = 'confirmed' and arrival > now())"),
+    "count": Signature(False, "number", "count(booking, status = 'confirmed')"),
+    "sum": Signature(True, "number", "sum(booking, total, status = 'confirmed')"),
+}
+
 #: Functions that are no question about events.
 OTHER_FUNCTIONS = {"in_audience": "in_audience('name')", "now": "now()"}

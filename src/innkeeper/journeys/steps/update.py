@@ -29,7 +29,7 @@ EXAMPLES = (
     ("update: { traits: { tier: gold } }", "set traits.tier to 'gold'"),
     ('update: { last_total: "{{ event.total }}" }', "set traits.last_total to '{{ event.total }}'"),
 )
-_VARIABLE = re.compile(r"\s*\{\{-?\s*((?:event|profile|account|item|journey)(?:\.[A-Za-z_][\w-]*)+)\s*-?\}\}\s*\Z")
+_VARIABLE = re.compile(r"\s*\{\{-?\s*([A-Za-z_]\w*(?:\.[A-Za-z_][\w-]*)+)\s*-?\}\}\s*\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,114 @@
+"""Functions over objects for the fold: `any`, `count`, `sum` of those that meet a condition, and when that changes.
+
+The condition is compiled as any other; what it reads is one object in place of a profile. Its SQL is `object_sql.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from innkeeper.audiences.nodes import OfObjects
+from innkeeper.audiences.types import MISSING, Held
+from innkeeper.audiences.values import reader
+from innkeeper.kernel.errors import InternalError
+from innkeeper.kernel.numbers import MICRO, to_micro
+from innkeeper.kernel.time import FOREVER, Instant
+
+if TYPE_CHECKING:
+    from innkeeper.audiences.compare import Answer, Part, Read, Reads
+    from innkeeper.audiences.types import FactsReader
+
+
+class _One:
+    """One object in one role, read as a condition reads a profile: its properties stand for the entry event's."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: Mapping[str, Any], role: str) -> None:
+        self.values = {**values, "role": role}
+
+    def entry(self, path: tuple[str, ...]) -> Any:
+        return reader(path)(self.values)
+
+    def accumulated(self, accumulator: object) -> Any:
+        raise InternalError("an object has no events of its own", code="bad-expression")
+
+    def trait(self, path: tuple[str, ...]) -> Any:
+        return MISSING
+
+    def identifier(self, namespace: str) -> None:
+        return None
+
+    def account(self, path: tuple[str, ...]) -> Any:
+        return MISSING
+
+    def stage(self) -> None:
+        return None
+
+    def in_audience(self, name: str) -> bool:
+        return False
+
+    def zone(self) -> str:
+        return "UTC"
+
+    def about(self, parts: tuple[str, ...]) -> Any:
+        return MISSING
+
+    def objects(self, of: str) -> list[Held]:
+        return []
+
+
+def any_part(node: OfObjects, reads: Reads) -> Part:
+    """The condition that at least one object meets the condition."""
+    choose = _chosen(node, reads)
+
+    def some(facts: FactsReader, now: Instant) -> Answer:
+        found, recheck = choose(facts, now)
+        return bool(found), recheck
+
+    return some
+
+
+def number_read(node: OfObjects, reads: Reads) -> Read:
+    """Reads how many objects meet the condition, or the sum of one of their properties, in millionths."""
+    choose = _chosen(node, reads)
+    if node.path is None:
+
+        def count(facts: FactsReader, now: Instant) -> tuple[int, Instant]:
+            found, recheck = choose(facts, now)
+            return len(found) * MICRO, recheck
+
+        return count
+    read = reader(node.path)
+
+    def total(facts: FactsReader, now: Instant) -> tuple[int, Instant]:
+        found, recheck = choose(facts, now)
+        return sum(to_micro(read(held.values)) or 0 for held in found), recheck
+
+    return total
+
+
+def _chosen(node: OfObjects, reads: Reads) -> Callable[[FactsReader, Instant], tuple[list[Held], Instant]]:
+    """The objects that meet the condition in at least one of the profile's roles, and when that could change."""
+    from innkeeper.audiences.live import compile_part
+
+    of = node.object
+    reads.things.add(("object", of))
+    if node.where is None:
+        return lambda facts, now: (list(facts.objects(of)), FOREVER)
+    part = compile_part(node.where, reads)
+
+    def chosen(facts: FactsReader, now: Instant) -> tuple[list[Held], Instant]:
+        found, recheck = [], FOREVER
+        for held in facts.objects(of):
+            holds = False
+            for role in held.roles:
+                answer, at = part(_One(held.values, role), now)
+                holds = holds or answer
+                recheck = min(recheck, at)
+            if holds:
+                found.append(held)
+        return found, recheck
+
+    return chosen
