@@ -61,8 +61,7 @@ def _on_account(node: n.Expression, dice: AccountDice) -> n.Expression:
         case n.Compare(left=n.Stage()) | n.Missing(value=n.Stage()) | n.In(value=n.Stage()):
             return n.InAudience("busy")
         case n.Aggregate(path=path) if path is not None and dice.random.random() < 0.4:
-            node = n.Aggregate(node.function, node.event, ("member",), node.within, node.before, node.where)
-            return node
+            return n.Aggregate(node.function, node.event, ("member",), node.within, node.before, node.where)
         case n.Aggregate():
             return node
     return _map(node, lambda part: _on_account(part, dice))

@@ -1,4 +1,4 @@
-"""Accounts as slowly and plainly as docs/accounts.md says it: who is a member when, which events count, what is known."""
+"""Accounts as slowly and plainly as docs/accounts.md says it: who is a member when, which events count."""
 
 from __future__ import annotations
 

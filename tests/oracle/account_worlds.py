@@ -8,6 +8,8 @@ import json
 import random
 from pathlib import Path
 
+from support.workspace import Workspace
+
 from innkeeper.audiences import Catalog, Expression, check, parse, print_expression
 from innkeeper.audiences.ask import Question
 from innkeeper.audiences.check import Subject
@@ -26,7 +28,6 @@ from innkeeper.store.state import State
 from innkeeper.strategy.known import KnownNames
 from oracle.account_cases import AccountDice
 from oracle.account_oracle import account_members, profile_members
-from support.workspace import Workspace
 
 #: What the conditions may name: the audiences and stages of every world.
 CATALOG = Catalog(

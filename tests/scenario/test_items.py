@@ -150,7 +150,8 @@ def test_what_is_wrong_in_a_catalog_is_said_with_its_line() -> None:
         load(files)
     found = [(each.file, each.line, each.code) for each in caught.value.problems]
     assert found == [
-        ("catalogs/a.yaml", 2, "bad-item"), ("catalogs/a.yaml", 3, "two-definitions"), ("catalogs/a.yaml", 4, "bad-item"),
+        ("catalogs/a.yaml", 2, "bad-item"), ("catalogs/a.yaml", 3, "two-definitions"),
+        ("catalogs/a.yaml", 4, "bad-item"),
         ("catalogs/a.yaml", 5, "bad-item"), ("catalogs/a.yaml", 5, "unknown-stage"),
         ("catalogs/b.csv", 2, "bad-item"), ("catalogs/b.csv", 3, "two-definitions"), ("catalogs/b.csv", 5, "bad-row"),
         ("journeys/j.yaml", 1, "unknown-catalog"),

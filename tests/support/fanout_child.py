@@ -49,8 +49,8 @@ def events(seed: int) -> list[Any]:
         who, account = f"m{number:02d}", ACCOUNTS[number % 2]
         made.append({"type": "identify", "userId": who, "timestamp": "2026-02-01T00:00:00Z",
                      "traits": {"email": f"{who}@example.com", "first_name": who}})  # fmt: skip
-        made.append({"type": "group", "userId": who, "groupId": account, "timestamp": f"2026-02-01T0{number % 10}:00:00Z",
-                     "traits": {"tier": "gold"}})  # fmt: skip
+        made.append({"type": "group", "userId": who, "groupId": account, "traits": {"tier": "gold"},
+                     "timestamp": f"2026-02-01T0{number % 10}:00:00Z"})  # fmt: skip
         for _ in range(3):
             made.append({"type": "track", "event": "Login", "userId": who,
                          "timestamp": f"2026-02-{draw.randrange(2, 27):02d}T1{number % 10}:00:00Z"})  # fmt: skip

@@ -35,7 +35,7 @@ class Kills:
 
 
 def kill_often(folder: Path, way: str, *, kills: int, seed: int) -> Kills:
-    """Live, die, live on, until *kills* processes have been killed; each life is checked when it has come to its end."""
+    """Live, die, live on, until *kills* processes have been killed; each life is checked at its end."""
     draw, found = random.Random(seed), Kills(seed)
     while found.done < kills:
         home = Workspace(folder / f"{way}-{found.lives}")

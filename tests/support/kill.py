@@ -23,7 +23,7 @@ from support import kill_child
 from support.workspace import Workspace
 
 _TESTS = Path(__file__).resolve().parent.parent
-#: Reached only by `doctor --forget`, which this life never calls, and where many are told of one change (fanout_kill.py).
+#: Reached only by `doctor --forget`, which this life never calls, and where many are told of a change (fanout_kill.py).
 ELSEWHERE = {"forget.listed", "fanout.computed", "fanout.told"}
 
 

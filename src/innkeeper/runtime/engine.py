@@ -29,13 +29,16 @@ from innkeeper.runtime.item_desk import ItemDesk
 from innkeeper.runtime.receipts import receipt_event, receipt_row, virtual_receipt
 from innkeeper.runtime.record import events_about
 from innkeeper.runtime.telling import Plan, Things
-from innkeeper.runtime.work import Counts, Delivery, Item, Pending
+from innkeeper.runtime.work import Counts, Delivery, Item, Mode, Pending
 from innkeeper.store import accounts as fanouts
 from innkeeper.store.projections import REACHED, move_subject, to_outbox
 from innkeeper.store.state import NOBODY, Cursor, Receipt, State, TakenRow
 
 if TYPE_CHECKING:
     from innkeeper.store.bulk import Bulk
+
+
+__all__ = ["Counts", "Delivery", "Engine", "Item", "Mode", "subject_row"]
 
 
 class Engine(Telling):

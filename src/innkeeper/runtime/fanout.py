@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 Maker = Callable[[ProfileState, str], News | None]
 #: How many members are told in one transaction.
-PAGE = 500
+PAGE = 250
 
 
 class Page(msgspec.Struct, frozen=True):
