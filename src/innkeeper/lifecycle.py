@@ -26,7 +26,7 @@ from innkeeper.journeys.runner import run_steps, settle_offers
 from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.profiles import fold, transfer
 from innkeeper.profiles.account_fold import AccountRules
-from innkeeper.profiles.copies import put_copy, take_news
+from innkeeper.profiles.copies import holds_anything, put_copy, take_news
 from innkeeper.profiles.item_fold import ItemRules
 from innkeeper.profiles.memberships import mark_due, settle_memberships
 from innkeeper.profiles.objects import ObjectFold
@@ -242,14 +242,14 @@ def release(
     The profile that comes apart (None: nothing was ever taken under the identifier) looks again at *at* by its own
     timer: call `advance` with it as with any that is due.
     """
-    if identifier not in state.facts:
+    if identifier not in state.facts and not holds_anything(state, identifier):
         return None, _begin(state, at, world).outputs
     members = set(state.memberships)
     apart = transfer.split(state, identifier, at)
-    for side in (state, apart):
+    for side in [each for each in (state, apart) if each.facts]:
         # Who was a member together and still is alone has not entered: that is recorded, not announced.
         _record(side, at, world, transfer.nodes_of(world.profiles, members - side.memberships.keys()))
-    apart.rechecks = dict.fromkeys(world.profiles.positions, at)
+    apart.rechecks = dict.fromkeys(world.profiles.positions, at) if apart.facts else {}
     for plan in apart.plans.values():
         plan.due_at = min(plan.due_at, at)
     apart.next_due_at = next_due_at(apart)
@@ -259,7 +259,7 @@ def release(
 
 def _look_at_everything(turn: Turn, world: World) -> list[Output]:
     turn.nodes, turn.watchers, turn.replan = world.profiles.all_nodes, -1, True
-    if turn.state.parked is None:
+    if turn.state.parked is None and turn.state.facts:
         _react(turn, world)
     return turn.outputs
 

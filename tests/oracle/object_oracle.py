@@ -50,6 +50,7 @@ class Happened:
     name: str
     sender: str
     properties: dict[str, Any]
+    anonymous: str | None = None
 
     @property
     def key(self) -> tuple[int, str, str]:
@@ -117,6 +118,15 @@ def _put(kept: dict[str, Any], name: str, value: Any) -> None:
         kept[name] = value
 
 
+def owners(events: Iterable[Happened], until: int | None = None) -> dict[str, str]:
+    """The anonymous identifiers that belong to one user, with that user."""
+    seen: dict[str, set[str]] = {}
+    for event in events:
+        if event.anonymous is not None and event.sender.startswith("user_id:") and (until is None or event.at <= until):
+            seen.setdefault(f"anonymous_id:{event.anonymous}", set()).add(event.sender)
+    return {anonymous: min(users) for anonymous, users in seen.items() if len(users) == 1}
+
+
 def holder(text: str) -> str:
     """The identifier of a role's value."""
     return text if text.startswith("anonymous_id:") else f"user_id:{text}"
@@ -168,11 +178,15 @@ def random_history(dice: random.Random, *, people: int = 3, things: int = 3, eve
 
 def _random_event(dice: random.Random, number: int, people: int, things: int) -> Happened:
     at = START + dice.randrange(12) * 60 * _HOUR + dice.choice((0, 0, 1))
-    sender = f"user_id:u{dice.randrange(people)}"
+    sender, anonymous = f"user_id:u{dice.randrange(people)}", None
+    if dice.random() < 0.25:
+        anonymous = f"a{dice.randrange(2)}"
+        if dice.random() < 0.6:
+            sender = f"anonymous_id:{anonymous}"
     about = f"b{dice.randrange(things)}"
     name = dice.choice(_NAMES)
     message_id, source = f"m{number}", dice.choice(("a", "b"))
-    return Happened(at, source, message_id, name, sender, _properties(dice, name, about, people))
+    return Happened(at, source, message_id, name, sender, _properties(dice, name, about, people), anonymous)
 
 
 def _properties(dice: random.Random, name: str, about: str, people: int) -> dict[str, Any]:
@@ -182,7 +196,7 @@ def _properties(dice: random.Random, name: str, about: str, people: int) -> dict
         "tz": dice.choice(("America/New_York", "Asia/Tokyo", "Nowhere/Land", None)),
     }  # fmt: skip
     chosen = {key: some[key] for key in some if dice.random() < 0.4}
-    who = dice.choice((f"u{dice.randrange(people)}", None))
+    who = dice.choice((f"u{dice.randrange(people)}", f"u{dice.randrange(people)}", "anonymous_id:a0", None))
     if name == "Login":
         return {}
     if name == "Object Removed":

@@ -351,7 +351,7 @@ def test_a_delivery_that_nobody_has_claimed_goes_with_its_run(tmp_path: Path, th
         engine = Engine(state, definitions.world(state), delivery="later")
         for each in events:
             engine.tick([Item(each, each.timestamp)], each.timestamp + 1, cursor)
-    assert [(name, end, why) for _, name, end, why in workspace.deliveries()][0] == ("guide", "cancelled", reason)
+    assert workspace.deliveries()[0][1:] == ("guide", "cancelled", reason)
 
 
 def test_profile_story_and_explanation_tell_of_the_move(tmp_path: Path) -> None:

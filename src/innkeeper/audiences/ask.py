@@ -13,11 +13,22 @@ from innkeeper.audiences.catalog import Catalog
 from innkeeper.audiences.check import Subject
 from innkeeper.audiences.expand import expand
 from innkeeper.audiences.nodes import Expression, OfAccount, walk
-from innkeeper.audiences.sql import LocalZone, Query, counting, members_query, uses_calendar, zones_query
+from innkeeper.audiences.object_sql import LocalDate
+from innkeeper.audiences.sql import (
+    LocalZone,
+    Query,
+    counting,
+    local_dates_queries,
+    members_query,
+    uses_calendar,
+    zones_query,
+)
 from innkeeper.kernel.errors import InnkeeperError
 from innkeeper.kernel.json import loads
 from innkeeper.kernel.time import Instant
 from innkeeper.kernel.zones import country_zone, try_zone
+from innkeeper.objects.dates import instant_of
+from innkeeper.objects.dates import zone_of as rule_zone
 
 #: Runs a statement with named parameters; an overflow of numbers is an `InnkeeperError` that says OutOfRange.
 Rows = Callable[[str, dict[str, Any]], list[tuple[Any, ...]]]
@@ -38,7 +49,7 @@ class Question:
         self, expression: Expression, catalog: Catalog, *, at: Instant, zone: str = "UTC", of: Subject = "profile"
     ) -> None:
         self.expression = expand(expression, catalog, of)
-        self.at, self.zone, self.of = at, zone, of
+        self.at, self.zone, self.of, self.objects = at, zone, of, catalog.objects
 
     @cached_property
     def sql(self) -> Query:
@@ -59,18 +70,31 @@ class Question:
         return int(self._run(rows, counting)[0][0])
 
     def _run(self, rows: Rows, finish: Callable[[Query], Query]) -> list[tuple[Any, ...]]:
-        zones = self._zones(rows)
-        query = finish(self._query(zones) if zones else self.sql)
+        zones, dates = self._zones(rows), self._dates(rows)
+        query = finish(self._query(zones, dates) if zones or dates else self.sql)
         try:
             return rows(query.sql, query.parameters)
         except InnkeeperError as error:
             if "OutOfRange" not in error.message:
                 raise
-        query = finish(self._query(zones, wide=True))
+        query = finish(self._query(zones, dates, wide=True))
         return rows(query.sql, query.parameters)
 
-    def _query(self, zones: Sequence[LocalZone] = (), *, wide: bool = False) -> Query:
-        return members_query(self.expression, at=self.at, zones=zones, default_zone=self.zone, wide=wide, of=self.of)
+    def _query(self, zones: Sequence[LocalZone] = (), dates: Sequence[LocalDate] = (), *, wide: bool = False) -> Query:
+        return members_query(
+            self.expression, at=self.at, zones=zones, default_zone=self.zone, wide=wide, objects=self.objects,
+            dates=dates, of=self.of,
+        )  # fmt: skip
+
+    def _dates(self, rows: Rows) -> list[LocalDate]:
+        """The instants of the objects' days and local times, when a condition reads such dates."""
+        found: list[LocalDate] = []
+        for name, (query, dates) in local_dates_queries(self.expression, self.at, self.objects).items():
+            for place, text, zone in rows(query.sql, query.parameters):
+                rule = self.objects[name].dates[dates[place]]
+                at = instant_of(text, rule_zone(rule, zone), rule.wall)
+                found.append(LocalDate(type=name, date=dates[place], text=text, zone=zone, at=at))
+        return found
 
     def _zones(self, rows: Rows) -> list[LocalZone]:
         """The zones of all profiles, and of accounts, when calendar words need them."""

@@ -8,7 +8,7 @@ second user it stands alone again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -48,6 +48,15 @@ ORDER BY belongs, ts, kind, source, message_id
 """
 
 
+class Told(NamedTuple):
+    """From an instant on an identifier has this of an object, or nothing (no roles)."""
+
+    at: Instant
+    type: str
+    id: str
+    held: Held
+
+
 class Flip(NamedTuple):
     """A profile's membership changed."""
 
@@ -57,11 +66,18 @@ class Flip(NamedTuple):
 
 
 class History:
-    """The question: an expanded expression over a stretch of time."""
+    """The question: an expanded expression over a stretch of time.
 
-    def __init__(self, expression: Expression, *, begin: Instant, until: Instant, zone: str = "UTC") -> None:
+    *told*: by identifier, what it has of objects, in the order of time; needed when the expression reads objects.
+    """
+
+    def __init__(
+        self, expression: Expression, *, begin: Instant, until: Instant, zone: str = "UTC",
+        told: Mapping[str, Sequence[Told]] | None = None,
+    ) -> None:  # fmt: skip
         self.condition: Condition = compile_live(expression)
         self.begin, self.until, self.zone = begin, until, zone
+        self.told: Mapping[str, Sequence[Told]] = told or {}
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -141,6 +157,7 @@ class _Profile:
         self.newest: dict[str, dict[str, tuple[Instant, str, str, Any]]] = {one.name: {} for one in identifiers}
         self.merged: dict[str, Any] = {}
         self.traits: dict[str, Any] = {}
+        self.kept: dict[str, dict[tuple[str, str], Held]] = {one.name: {} for one in identifiers}
         self.by_event: dict[str, list[Accumulator]] = {}
         for summary in history.condition.accumulators:
             self.by_event.setdefault(summary.event, []).append(summary)
@@ -151,13 +168,22 @@ class _Profile:
         events = sorted(
             ((event, one.name) for one in self.all for event in one.events), key=lambda pair: pair[0].timestamp
         )
+        news = sorted(
+            ((each.at, one.name, each) for one in self.all for each in self.history.told.get(one.name, ())),
+            key=itemgetter(0),
+        )
         edges = {edge for one in self.all for edge in (one.first, one.joins, one.leaves) if begin < edge <= until}
-        instants = sorted({begin, *edges, *(event.timestamp for event, _ in events if event.timestamp > begin)})
-        position, member = 0, False
+        moments = [*(event.timestamp for event, _ in events), *(at for at, _, _ in news)]
+        instants = sorted({begin, *edges, *(at for at in moments if begin < at <= until)})
+        position, heard, member = 0, 0, False
         for index, instant in enumerate(instants):
             while position < len(events) and events[position][0].timestamp <= instant:
                 self.fold(*events[position])
                 position += 1
+            while heard < len(news) and news[heard][0] <= instant:
+                _, name, each = news[heard]
+                self.kept[name][each.type, each.id] = each.held
+                heard += 1
             following = instants[index + 1] if index + 1 < len(instants) else until + 1
             for at, now_member in self.answers(instant, following):
                 if now_member is not member and at > begin:
@@ -245,6 +271,13 @@ class _Profile:
         """See `FactsReader`; there is no enrollment outside journeys."""
         return MISSING
 
-    def objects(self, of: str) -> tuple[Held, ...]:
-        """See `FactsReader`."""
-        return ()
+    def objects(self, of: str) -> list[Held]:
+        """See `FactsReader`; an object that is held under several identifiers is one."""
+        found: dict[str, Held] = {}
+        for one in self.here:
+            for (type_, id_), held in self.kept[one.name].items():
+                if type_ == of and held.roles:
+                    before = found.get(id_)
+                    roles = held.roles if before is None else tuple(sorted({*before.roles, *held.roles}))
+                    found[id_] = Held(held.values, roles)
+        return list(found.values())

@@ -207,3 +207,8 @@ def walk(node: Expression) -> Iterator[Expression]:
         current = pending.pop()
         yield current
         pending.extend(reversed(list(children(current))))
+
+
+def object_nodes(expression: Expression) -> list[OfObjects]:
+    """The functions over objects in an expression, each once."""
+    return list(dict.fromkeys(node for node in walk(expression) if isinstance(node, OfObjects)))

@@ -291,6 +291,12 @@ class Resolver:
                 "function-in-where", f"{short(name)}() cannot stand in a condition on objects",
                 "it sees the object's properties, literals and now()", at,
             )  # fmt: skip
+        of_objects = name in OBJECT_FUNCTIONS and bool(arguments) and arguments[0].data == "path"
+        if scope == "account" and of_objects:
+            raise invalid(
+                "objects-of-account", f"{short(name)}() over objects cannot stand in a condition on an account",
+                "objects are held by profiles: ask about their events", at,
+            )  # fmt: skip
         if name in OBJECT_FUNCTIONS and (name not in FUNCTIONS or (arguments and arguments[0].data == "path")):
             return read_object_call(self, name, arguments, depth, at)
         if name not in FUNCTIONS and name not in OTHER_FUNCTIONS:

@@ -7,7 +7,7 @@ no member. Expressions come expanded (`expand.py`); conditions are written by `s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -16,7 +16,8 @@ from sqlglot import exp
 
 from innkeeper.audiences.check import MEMBER, Subject
 from innkeeper.audiences.live import compile_live
-from innkeeper.audiences.nodes import Aggregate, Expression, OfAccount, Path, children, walk
+from innkeeper.audiences.nodes import Aggregate, Expression, OfAccount, OfObjects, Path, children, object_nodes, walk
+from innkeeper.audiences.object_sql import LocalDate, TypeSql, types_of
 from innkeeper.audiences.operators import OPERATORS
 from innkeeper.audiences.operators.base import SqlEvent
 from innkeeper.audiences.spans import Span, back_from
@@ -41,8 +42,10 @@ from innkeeper.audiences.sql_values import (
     wide_sum,
 )
 from innkeeper.audiences.types import MISSING, Held
+from innkeeper.kernel.errors import InternalError
 from innkeeper.kernel.ids import ANONYMOUS, USER
 from innkeeper.kernel.time import Instant
+from innkeeper.objects.definition import ObjectType
 
 _TRAIT_UPDATES = "Traits Updated"
 
@@ -90,7 +93,8 @@ def zones_query(at: Instant, of: Subject = "profile") -> Query:
 
 def members_query(
     expression: Expression, *, at: Instant, zones: Sequence[LocalZone] = (), default_zone: str = "UTC",
-    wide: bool = False, of: Subject = "profile",
+    wide: bool = False, objects: Mapping[str, ObjectType] | None = None, dates: Sequence[LocalDate] = (),
+    of: Subject = "profile",
 ) -> Query:  # fmt: skip
     """The members as of an instant, one row each: the subject.
 
@@ -100,9 +104,29 @@ def members_query(
         zones: The zones of the pairs that `zones_query` found; needed when `uses_calendar`.
         default_zone: The zone of profiles without these traits.
         wide: Whether sums may grow beyond 38 digits; asked for after an overflow, since it costs.
+        objects: The declared types of objects.
+        dates: What `local_dates_queries` found, with the instants; needed when there are such queries.
         of: What the subjects are.
     """
-    return _Statement(expression, at, zones, default_zone, wide, of).query()
+    return _Statement(expression, at, zones, default_zone, wide, objects or {}, dates, of).query()
+
+
+def local_dates_queries(
+    expression: Expression, at: Instant, objects: Mapping[str, ObjectType]
+) -> dict[str, tuple[Query, list[str]]]:
+    """By object type: the question for its local dates (place of the name, text, zone named), and the names."""
+    found: dict[str, tuple[Query, list[str]]] = {}
+    nodes = object_nodes(expression)
+    for place, declared in enumerate(types_of(nodes, objects)):
+        bind = Binder()
+        own = [node for node in nodes if node.object == declared.name]
+        one = TypeSql(place, declared, own, bind, bind.bind(at), None)
+        if one.dates:
+            statement = one.local_dates()
+            for name, select in one.objects():
+                statement = statement.with_(name, as_=select, copy=False)
+            found[declared.name] = (_query(statement, bind), one.dates)
+    return found
 
 
 def anonymous_ids_query(at: Instant) -> Query:
@@ -124,7 +148,9 @@ def counting(members: Query) -> Query:
 
 
 def _query(statement: exp.Select, bind: Binder, properties: frozenset[tuple[str, ...]] = frozenset()) -> Query:
-    return Query(sql=statement.sql("duckdb", pretty=True), parameters=dict(bind.values), properties=properties)
+    return Query(
+        sql=statement.sql("duckdb", pretty=True, copy=False), parameters=dict(bind.values), properties=properties
+    )
 
 
 def _calendar_spans(expression: Expression) -> list[Span]:
@@ -243,7 +269,8 @@ class _Statement(Columns):
 
     def __init__(
         self, expression: Expression, at: Instant, zones: Sequence[LocalZone], default_zone: str, wide: bool,
-        of: Subject = "profile", bind: Binder | None = None,
+        objects: Mapping[str, ObjectType], dates: Sequence[LocalDate], of: Subject = "profile",
+        bind: Binder | None = None,
     ) -> None:  # fmt: skip
         self.wide, self.of = wide, of
         self.expression, self.instant, self.zones, self.default_zone = expression, at, zones, default_zone
@@ -259,7 +286,14 @@ class _Statement(Columns):
         self.paths: dict[str, tuple[str, ...]] = {}
         self.spans = _calendar_spans(expression)
         self.reads_anonymous = False
-        self.everyone = _holds_for_nobody(expression, at)
+        nodes = object_nodes(expression)
+        self.types = {
+            declared.name: TypeSql(
+                place, declared, [node for node in nodes if node.object == declared.name], self.bind, self.at, dates
+            )
+            for place, declared in enumerate(types_of(nodes, objects))
+        }
+        self.everyone = bool(self.types) or _holds_for_nobody(expression, at)
 
     def aggregate(self, node: Aggregate) -> list[Sql]:
         """The columns of a function: one, or sum and count of a mean."""
@@ -292,7 +326,7 @@ class _Statement(Columns):
     def of_account(self, node: OfAccount) -> Sql:
         """Whether the profile's account is among those for which the condition holds."""
         zones = [row for row in self.zones if row.of == "account"]
-        inner = _Statement(node.when, self.instant, zones, self.default_zone, self.wide, "account", self.bind)
+        inner = _Statement(node.when, self.instant, zones, self.default_zone, self.wide, {}, (), "account", self.bind)
         members, used = inner.select()
         self.inner_properties |= used
         return exp.In(this=self.accounts.id(), query=exp.Subquery(this=members))
@@ -331,6 +365,20 @@ class _Statement(Columns):
             return of_column(path, self.bind)
         return of_json(lambda: json_at(exp.column("properties"), path, self.bind))
 
+    def of_objects(self, node: OfObjects) -> Sql:
+        """The column of a function over objects."""
+        of = self.types.get(node.object)
+        return exp.Null() if of is None else exp.column(of.column(of.nodes.index(node)))
+
+    def _objects(self) -> list[tuple[str, exp.Select]]:
+        """What the functions over objects are read from."""
+        parts: list[tuple[str, exp.Select]] = []
+        for of in self.types.values():
+            reading = _OfOne(self, of)
+            conditions = [None if node.where is None else condition_sql(node.where, reading) for node in of.nodes]
+            parts += [*of.objects(), *of.dated(), *of.held(conditions)]
+        return parts
+
     def query(self) -> Query:
         """The whole statement."""
         statement, used = self.select()
@@ -363,6 +411,9 @@ class _Statement(Columns):
         if self.accounts.used:
             parts += self.accounts.parts()
             statement = statement.join("account_values", using="subject", join_type="left", copy=False)
+        parts += self._objects()
+        for of in self.types.values():
+            statement = statement.join(f"{of.name}_of", using="subject", join_type="left", copy=False)
         for name, select in parts:
             statement = statement.with_(name, as_=select, copy=False)
         used = frozenset(path for name, path in self.paths.items() if path in self._columned())
@@ -459,3 +510,31 @@ class _Statement(Columns):
         return (
             exp.select(exp.column("subject", table="traits"), *columns).from_("traits").join(table, on=exp.and_(*same))
         )
+
+
+class _OfOne(Columns):
+    """What a condition on objects reads: the columns of one object in one role, and the instant."""
+
+    def __init__(self, statement: _Statement, of: TypeSql) -> None:
+        self.bind, self.at, self.of = statement.bind, statement.at, of
+
+    def property(self, path: tuple[str, ...]) -> Looked:
+        return self.of.property(path)
+
+    def aggregate(self, node: Aggregate) -> list[Sql]:
+        raise InternalError("an object has no events of its own", code="bad-expression")
+
+    def trait(self, path: tuple[str, ...]) -> Looked:
+        raise InternalError("an object has no traits", code="bad-expression")
+
+    def identifier(self, namespace: str) -> Sql:
+        return exp.Null()
+
+    def account(self, path: tuple[str, ...]) -> Looked:
+        raise InternalError("an object has no account", code="bad-expression")
+
+    def of_account(self, node: OfAccount) -> Sql:
+        raise InternalError("an object has no account", code="bad-expression")
+
+    def of_objects(self, node: OfObjects) -> Sql:
+        raise InternalError("an object has no objects", code="bad-expression")

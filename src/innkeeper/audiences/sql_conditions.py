@@ -26,11 +26,12 @@ from innkeeper.audiences.nodes import (
     Number,
     OfAccount,
     Offset,
+    OfObjects,
     Or,
     Path,
     Text,
 )
-from innkeeper.audiences.resolve import LITERALS
+from innkeeper.audiences.resolve import LITERALS, describe
 from innkeeper.audiences.sql_values import (
     Binder,
     Looked,
@@ -77,7 +78,10 @@ class Columns(Protocol):
         """The identifier in a namespace."""
 
     def property(self, path: tuple[str, ...]) -> Looked:
-        """A property of an event."""
+        """A property of an event, or of an object."""
+
+    def of_objects(self, node: OfObjects) -> Sql:
+        """The column of a function over objects; NULL: the profile has none."""
 
 
 def condition_sql(node: Expression, columns: Columns) -> Sql:
@@ -111,6 +115,9 @@ class _Writer:
                 return self.columns.aggregate(node)[0]
             case OfAccount():
                 return self.columns.of_account(node)
+            case OfObjects():
+                found = exp.Coalesce(this=self.columns.of_objects(node), expressions=[number(0)])
+                return compare(">", found, number(0))
             case Compare(op=op, left=left, right=right):
                 return self.compare(op, left, right)
             case Between(value=value, low=low, high=high):
@@ -141,7 +148,7 @@ class _Writer:
                 return of_text(partial(self.columns.identifier, node.parts[0]))
             case _:
                 raise UsageError(
-                    f"event.{'.'.join(node.parts)} is known only inside a journey", code="no-entry-event",
+                    f"{describe(node)} is known only inside a journey", code="no-entry-event",
                     fix="ask about traits or events",
                 )  # fmt: skip
 
@@ -180,6 +187,8 @@ class _Writer:
         if isinstance(node, Path):
             return against_literal(op, self.looked(node), literal, self.bind)
         kind = type_of(node)
+        if isinstance(literal, Number) and isinstance(node, OfObjects):
+            return compare(op, self.number(node), self.bind.bind(literal.micro))
         if isinstance(literal, Number) and isinstance(node, Aggregate):
             if kind == "number":
                 return compare(op, self.number(node), self.bind.bind(literal.micro))
@@ -202,6 +211,9 @@ class _Writer:
         """Millionths of a number."""
         if isinstance(node, Path):
             return self.looked(node).number()
+        if isinstance(node, OfObjects):
+            total = exp.Coalesce(this=self.columns.of_objects(node), expressions=[number(0)])
+            return exp.Mul(this=total, expression=number(MICRO)) if node.path is None else total
         if not isinstance(node, Aggregate):
             raise InternalError(f"{type(node).__name__} is no number", code="bad-expression")
         column = self.columns.aggregate(node)[0]

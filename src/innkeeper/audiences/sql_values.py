@@ -14,8 +14,9 @@ from typing import Any
 from sqlglot import exp
 
 from innkeeper.audiences.nodes import Boolean, Expression, Number, Text
-from innkeeper.audiences.values import INSTANT, literal_instant
+from innkeeper.audiences.values import literal_instant
 from innkeeper.kernel.errors import InternalError
+from innkeeper.kernel.time import INSTANT
 
 Sql = exp.Expr
 

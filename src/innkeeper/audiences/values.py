@@ -15,7 +15,7 @@ from typing import Any
 from innkeeper.audiences.nodes import Boolean, Expression, Number, Text
 from innkeeper.audiences.types import MISSING
 from innkeeper.kernel.numbers import LIMIT, MICRO, to_micro
-from innkeeper.kernel.time import Instant, try_parse_instant
+from innkeeper.kernel.time import INSTANT, Instant, try_parse_instant
 
 Test = Callable[[Any], bool]
 
@@ -26,11 +26,6 @@ COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 FLIPPED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
-#: What compares as an instant; the bulk engine uses the same pattern, so that both understand the same texts.
-INSTANT = (
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.,][0-9]{1,9})?)?"
-    r"(?: ?[Zz]|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)"
-)
 _INSTANT = re.compile(INSTANT)
 
 

@@ -1,6 +1,6 @@
 """Reads what names an instant: `event.arrival - 3 days`, `booking.arrival - 1 day`, with `time` and `zone` beside it.
 
-`steps/wait.py` and the entry of `read.py` use it; `instants.py` has what the instants are.
+`journeys/steps/wait.py` and the entry of `read.py` use it; `instants.py` has what the instants are.
 """
 
 from __future__ import annotations

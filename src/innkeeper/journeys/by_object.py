@@ -29,7 +29,9 @@ def enter_by_news(turn: Turn, rules: JourneyRules) -> None:
     """Begin the enrollments that the changes of this turn ask for, each object once."""
     done: set[tuple[str, str, str]] = set()
     for news in turn.news:
-        for on in ON.get(news.change, ()):
+        # Known under another identifier before, it is not new for the profile.
+        known = (news.kind, news.type, news.id) in turn.had
+        for on in ON.get("changed" if known and news.change in ("created", "role_gained") else news.change, ()):
             for compiled in rules.by_thing.get((news.type, on), ()):
                 mark = (compiled.journey.name, news.type, news.id)
                 if mark not in done:

@@ -1,7 +1,7 @@
 """A wait for a date of the enrollment's object: held, moved when the date moves, and given up when the object ends.
 
 What moves within one instant is settled a microsecond later, so that two moves are one and a move there and back is
-none. `steps/wait.py` calls it; the entry by a date is `by_object.py`.
+none. `journeys/steps/wait.py` calls it; the entry by a date is `by_object.py`.
 """
 
 from __future__ import annotations

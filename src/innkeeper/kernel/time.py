@@ -37,6 +37,11 @@ _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", re.IGNORECASE)
 _ISO = re.compile(
     r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?\s?(?:Z|z|[+-]\d{2}(?::?\d{2})?)\Z", re.ASCII
 )
+#: What compares as an instant; the bulk engine uses the same pattern, so that both understand the same texts.
+INSTANT = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.,][0-9]{1,9})?)?"
+    r"(?: ?[Zz]|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)"
+)
 
 
 class Clock(Protocol):

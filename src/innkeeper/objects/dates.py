@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, time
 
-from innkeeper.kernel.time import Instant, to_datetime, try_parse_instant
+from innkeeper.kernel.time import INSTANT, Instant, to_datetime, try_parse_instant
 from innkeeper.kernel.zones import from_local, try_zone
 from innkeeper.objects.definition import DateRule
 
 DAY_PATTERN = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-LOCAL_PATTERN = DAY_PATTERN + r"[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
-_DAY, _LOCAL = re.compile(DAY_PATTERN), re.compile(LOCAL_PATTERN)
+_TIME = r"[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
+#: A day, with or without a local time: what means an instant only together with a zone.
+UNZONED = DAY_PATTERN + "(?:" + _TIME + ")?"
+_DAY, _LOCAL, _INSTANT = re.compile(DAY_PATTERN), re.compile(DAY_PATTERN + _TIME), re.compile(INSTANT)
 _MIDNIGHT = time(0)
 
 
@@ -28,7 +30,7 @@ def instant_of(value: object, zone: str, wall: time | None = None) -> Instant | 
     """
     if not isinstance(value, str):
         return None
-    text = value.strip()
+    text = value
     try:
         if _DAY.fullmatch(text):
             return from_local(date.fromisoformat(text), wall or _MIDNIGHT, zone)
@@ -37,12 +39,12 @@ def instant_of(value: object, zone: str, wall: time | None = None) -> Instant | 
             return from_local(local.date(), local.time(), zone)
     except (ValueError, OverflowError):
         return None
-    return try_parse_instant(text)
+    return try_parse_instant(text) if _INSTANT.fullmatch(text) else None
 
 
 def is_day(value: object) -> bool:
     """Whether a value is a day without a time."""
-    return isinstance(value, str) and _DAY.fullmatch(value.strip()) is not None
+    return isinstance(value, str) and _DAY.fullmatch(value) is not None
 
 
 def zone_of(rule: DateRule, named: object) -> str:

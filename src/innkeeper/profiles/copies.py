@@ -16,6 +16,8 @@ from innkeeper.profiles.turn import Turn
 def take_news(turn: Turn, news: tuple[News, ...]) -> None:
     """Put what the news say into the profile's copies, and mark what reads them."""
     for each in news:
+        if each.kind != "item" and each.id in shelf_of(turn.state, each.kind, each.type):
+            turn.had.add((each.kind, each.type, each.id))
         put_copy(turn.state, each)
         turn.thing_changed(each)
 
@@ -39,6 +41,12 @@ def put_copy(state: ProfileState, news: News) -> None:
 def shelf_of(state: ProfileState, kind: str, type_: str) -> dict[str, Copy]:
     """The profile's copies of one type, by id."""
     return state.accounts if kind == "account" else state.objects.setdefault(type_, {})
+
+
+def holds_anything(state: ProfileState, identifier: str) -> bool:
+    """Whether a copy is held under an identifier."""
+    shelves = (*state.objects.values(), state.accounts)
+    return any(identifier in copy.holders for shelf in shelves for copy in shelf.values())
 
 
 def join_copies(state: ProfileState, other: ProfileState) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from innkeeper.audiences.types import MISSING, Accumulator, Held
@@ -74,6 +75,11 @@ class ProfileReader:
     def objects(self, of: str) -> list[Held]:
         """The profile's copies of the objects of a type."""
         return [held_of(copy) for copy in self.state.objects.get(of, {}).values()]
+
+
+def held_as(view: dict[str, Any], roles: Sequence[str]) -> Held:
+    """What conditions read of a view, in some roles; an empty view has nothing."""
+    return Held(readable(view) if view else {}, tuple(roles))
 
 
 def held_of(copy: Copy) -> Held:

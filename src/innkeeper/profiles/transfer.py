@@ -63,7 +63,8 @@ def split(state: ProfileState, identifier: str, at: Instant) -> ProfileState:
     split_copies(state, apart, identifier)
     for name in [name for name, each in state.memberships.items() if each.identifier == identifier]:
         apart.memberships[name] = state.memberships.pop(name)
-    apart.stage, apart.stage_by, apart.stage_at = state.stage, identifier, state.stage_at
+    if facts is not None:
+        apart.stage, apart.stage_by, apart.stage_at = state.stage, identifier, state.stage_at
     apart.enrollments = [each for each in state.enrollments if each.identifier == identifier]
     state.enrollments = [each for each in state.enrollments if each.identifier != identifier]
     apart.reservations = [each for each in state.reservations if each.identifier == identifier]

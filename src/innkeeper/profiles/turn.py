@@ -62,6 +62,7 @@ class Turn:
         now: The instant of the input, by `taken_at`.
         event: The event that is taken; None for a timer, and for news of an event that somebody else sent.
         news: What other subjects have told with this input.
+        had: What the profile had a role in before the news: (kind, type, id).
         about: The event that the news are of, whoever sent it.
         replan: Whether every date has to be looked at again: a zone has changed, or objects have come with a merge.
         identifier: Under which the outputs are made that no older entry names.
@@ -74,7 +75,7 @@ class Turn:
     """
 
     __slots__ = (
-        "about", "changed", "concerned", "event", "happened_at", "history", "identifier", "news", "nodes", "now",
+        "about", "changed", "concerned", "event", "had", "happened_at", "history", "identifier", "news", "nodes", "now",
         "outputs", "reader", "replan", "rules", "state", "trace", "watchers",
     )  # fmt: skip
 
@@ -84,6 +85,7 @@ class Turn:
         self.news: tuple[News, ...] = ()
         self.about: Event | None = None
         self.replan = False
+        self.had: set[tuple[str, str, str]] = set()
         self.history = False
         self.identifier = state.subject
         self.happened_at = now

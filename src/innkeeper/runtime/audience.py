@@ -14,7 +14,7 @@ from innkeeper.audiences import Catalog, Expression, check, find_cycle, parse
 from innkeeper.audiences.ask import Question
 from innkeeper.audiences.check import Checked, Subject, cycle_problem
 from innkeeper.audiences.expand import expand
-from innkeeper.audiences.nodes import OfAccount, walk
+from innkeeper.audiences.nodes import OfAccount, object_nodes, walk
 from innkeeper.audiences.nodes import Path as Path_
 from innkeeper.kernel.errors import Invalid, Problem, UsageError, did_you_mean
 from innkeeper.kernel.ids import ANONYMOUS, NAMESPACES, USER, display_id
@@ -91,6 +91,7 @@ class Audiences:
     def flips(self, asked: Asked, begin: Instant, until: Instant) -> list[tuple[Instant, str, bool]]:
         """Every change of membership in (begin, until]: instant, id as printed, member; sorted by instant and id."""
         from innkeeper.audiences.flips import HISTORY_SQL, History
+        from innkeeper.runtime.told import told_history
         from innkeeper.store.bulk import Bulk
 
         if asked.of == "account" or _reads_accounts(expand(asked.expression, asked.catalog)):
@@ -100,8 +101,10 @@ class Audiences:
             )  # fmt: skip
         if until < begin:
             raise UsageError("--until is before --from", code="bad-period", fix="exchange them")
-        history = History(expand(asked.expression, asked.catalog), begin=begin, until=until, zone=self.zone)
         with Bulk.open(self.home) as bulk:
+            expression = expand(asked.expression, asked.catalog)
+            told = told_history(bulk, self.definitions.workspace.objects, until) if object_nodes(expression) else {}
+            history = History(expression, begin=begin, until=until, zone=self.zone, told=told)
             rows = (row for piece in bulk.stream(HISTORY_SQL, history.parameters) for row in piece)
             return sorted((flip.at, display_id(flip.subject), flip.member) for flip in history.flips(rows))
 
@@ -145,6 +148,7 @@ def load_catalog(definitions: Definitions, seen: KnownNames) -> Catalog:
         traits=frozenset(_top(path) for path in known.traits),
         audiences={name: audience.when for name, audience in definitions.audiences.items()},
         stages=tuple((stage.stage, stage.when) for stage in definitions.stages),
+        objects=definitions.workspace.objects,
         **account_names(definitions, known),
     )
 

@@ -351,6 +351,7 @@ class Engine(Telling):
             state = self._cache.get(subject)
         if state is None:
             state = self._cache[subject] = lifecycle.new_state(subject)
+            self._next.gone.discard(subject)
         return state
 
     def _commit(self, cursor: Cursor | None) -> None:
