@@ -74,7 +74,7 @@ def facts_of(turn: Turn, event: Event) -> Facts:
         turn.replan = True
     elif event.timestamp < facts.since:
         facts.since = event.timestamp
-    if event.timestamp > facts.latest:
+    if event.timestamp > facts.latest and event.source != ENGINE_SOURCE:
         facts.latest = event.timestamp
     return facts
 

@@ -68,7 +68,7 @@ class Facts(msgspec.Struct, array_like=True, gc=False):
         accumulators: Summaries by storage key.
         inputs: How many inputs its own profile had taken when it was joined to another; 0 if it never had one.
         accounts: Its ties by account.
-        latest: Timestamp of its last event.
+        latest: Timestamp of its last event; receipts do not count.
     """
 
     since: Instant
