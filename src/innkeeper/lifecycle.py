@@ -13,12 +13,28 @@ from dataclasses import dataclass
 from innkeeper.events.outputs import Output, ProfileParked
 from innkeeper.events.types import Event
 from innkeeper.journeys.by_object import enter_by_news, plan_entries, record_plans
-from innkeeper.journeys.compiled import JourneyRules, by_object, compile_journeys, entries, service_journeys
-from innkeeper.journeys.enrollment import count_event, end, end_enrollments, enter_by_change, enter_by_event
+from innkeeper.journeys.compiled import (
+    JourneyRules,
+    by_object,
+    compile_journeys,
+    entries,
+    item_entries,
+    service_journeys,
+)
+from innkeeper.journeys.enrollment import (
+    count_event,
+    end,
+    end_enrollments,
+    enter_by_change,
+    enter_by_event,
+    enter_by_item,
+)
 from innkeeper.journeys.runner import run_steps, settle_offers
 from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.profiles import fold, traits, transfer
+from innkeeper.profiles.account_fold import AccountRules
 from innkeeper.profiles.copies import holds_anything, put_copy, take_news
+from innkeeper.profiles.item_fold import ItemRules
 from innkeeper.profiles.memberships import mark_due, settle_memberships
 from innkeeper.profiles.objects import ObjectFold
 from innkeeper.profiles.others import News, OtherFold
@@ -26,8 +42,10 @@ from innkeeper.profiles.reading import ProfileReader
 from innkeeper.profiles.rules import ProfileRules, RulesBuilder
 from innkeeper.profiles.state import ProfileState, decode, encode, new_state
 from innkeeper.profiles.turn import EventInput, Input, TimerInput, ToldInput, Turn
+from innkeeper.strategy.content_reads import account_traits_in_content, content_reads_items
 from innkeeper.strategy.types import Definitions
 
+NO_ITEMS = ItemRules()
 #: How often the reactions inside one input may go round before the profile is parked.
 MAX_ROUNDS = 32
 
@@ -40,6 +58,8 @@ class World:
     profiles: ProfileRules
     journeys: JourneyRules
     others: tuple[OtherFold, ...] = ()
+    accounts: AccountRules | None = None
+    items: ItemRules = NO_ITEMS
 
     @staticmethod
     def build(definitions: Definitions, earlier: Iterable[Definitions] = ()) -> World:
@@ -49,7 +69,10 @@ class World:
 
         audiences = {name: compile_live(each.when) for name, each in definitions.audiences.items()}
         stages = tuple((each.stage, compile_live(each.when)) for each in definitions.stages)
-        builder = RulesBuilder(definitions.workspace.zone, audiences, stages, definitions.workspace.merges)
+        builder = RulesBuilder(
+            definitions.workspace.zone, audiences, stages, definitions.workspace.merges,
+            accounts=definitions.workspace.accounts is not None,
+        )  # fmt: skip
         named = definitions.journeys
         older = [journey for each in earlier for journey in each.journeys.values() if journey.name in named]
         objects = definitions.workspace.objects
@@ -60,11 +83,38 @@ class World:
         journeys = JourneyRules(
             current=current, versions=versions, counted=counted, by_event=by_event, by_change=by_change,
             messages=definitions.messages, policies=definitions.policies, workspace=definitions.workspace.name,
+            by_item=item_entries(current), by_thing=by_thing, by_date=by_date,
             service=service_journeys(versions, definitions.messages, definitions.policies),
-            by_thing=by_thing, by_date=by_date,
         )  # fmt: skip
         others: tuple[OtherFold, ...] = (ObjectFold(objects),) if objects else ()
-        return World(version=definitions.version, profiles=builder.build(), journeys=journeys, others=others)
+        return World(
+            version=definitions.version, profiles=builder.build(), journeys=journeys, others=others,
+            accounts=_account_rules(definitions, builder), items=_item_rules(definitions, frozenset(journeys.by_item)),
+        )  # fmt: skip
+
+
+def _item_rules(definitions: Definitions, heard: frozenset[tuple[str, str]]) -> ItemRules:
+    wished_by: dict[str, tuple[tuple[str, str], ...]] = {}
+    for name, catalog in sorted(definitions.catalogs.items()):
+        if catalog.wished_by is not None:
+            event, item = catalog.wished_by
+            wished_by[event] = (*wished_by.get(event, ()), (name, item))
+    catalogs = {name: catalog.items for name, catalog in definitions.catalogs.items()}
+    return ItemRules(catalogs=catalogs, wished_by=wished_by, heard=heard, in_content=content_reads_items(definitions))
+
+
+def _account_rules(definitions: Definitions, profiles: RulesBuilder) -> AccountRules | None:
+    from innkeeper.audiences.expand import of_account
+    from innkeeper.audiences.live import compile_live
+
+    if definitions.workspace.accounts is None:
+        return None
+    audiences = {name: compile_live(of_account(each.when)) for name, each in definitions.account_audiences.items()}
+    traits = profiles.account_traits | account_traits_in_content(definitions)
+    return AccountRules(
+        rules=RulesBuilder(definitions.workspace.zone, audiences, ()).build(),
+        traits=frozenset(traits) - {"id", "role"}, audiences=frozenset(profiles.account_audiences & audiences.keys()),
+    )  # fmt: skip
 
 
 def advance(state: ProfileState, given: Input, world: World) -> list[Output]:
@@ -120,6 +170,7 @@ def _react(turn: Turn, world: World) -> None:
         if number == 0:
             enter_by_event(turn, journeys)
             enter_by_news(turn, journeys)
+            enter_by_item(turn, journeys)
         if number == 0 or turn.replan:
             plan_entries(turn, journeys)
             turn.replan = False

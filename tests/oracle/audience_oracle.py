@@ -26,6 +26,7 @@ class Person:
 
     def __init__(self, subject: str, events: list[Event], anonymous: set[str], at: int, catalog: Catalog, zone: str):
         self.subject, self.anonymous, self.at, self.catalog, self.workspace_zone = subject, anonymous, at, catalog, zone
+        self.account: Any = None
         self.events = [event for event in events if event.is_input]
         changes = [event for event in events if event.is_input or event.name == "Traits Updated"]
         self.traits = traits_of(changes, catalog.merges)
@@ -194,6 +195,10 @@ def value_of(node: n.Expression, person: Person, properties: Any) -> Any:
             return person.subject.removeprefix("user_id:") if person.subject.startswith("user_id:") else NOTHING
         case n.Path(root="id"):
             return min(person.anonymous, default=NOTHING)
+        case n.Path(root="account", parts=parts):
+            from oracle.account_oracle import account_value
+
+            return account_value(person, parts)
         case n.Stage():
             return person.stage()
         case n.Now():
@@ -246,6 +251,12 @@ def holds(node: n.Expression, person: Person, properties: Any = None) -> bool:
             return value_of(node, person, properties) is True
         case n.Aggregate():
             return bool(aggregate(node, person))
+        case n.InAudience(name=name) if name in person.catalog.account_audiences:
+            from oracle.account_oracle import Account, of_account
+
+            when = of_account(person.catalog.account_audiences[name])
+            account = person if isinstance(person, Account) else person.account and person.account[0]
+            return account is not None and holds(when, account)
         case n.InAudience(name=name):
             return holds(person.catalog.audiences[name], person)
         case n.Compare(op=op, left=left, right=right):

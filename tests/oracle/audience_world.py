@@ -10,6 +10,7 @@ import duckdb
 
 from innkeeper.audiences import MISSING, Accumulator, Catalog, Expression, compile_live
 from innkeeper.audiences.ask import Question, zone_of
+from innkeeper.audiences.check import Subject
 from innkeeper.audiences.expand import expand
 from innkeeper.audiences.memories import MEMORY_EVENTS
 from innkeeper.audiences.merges import Merges
@@ -68,9 +69,9 @@ class World:
         typed = "".join(f", {item}" for path in sorted(properties) for item in typed_sql(path))
         self.run(f"CREATE OR REPLACE VIEW events AS SELECT *{typed} FROM fixed")
 
-    def by_sql(self, expression: Expression, catalog: Catalog, at: int) -> list[str]:
+    def by_sql(self, expression: Expression, catalog: Catalog, at: int, of: Subject = "profile") -> list[str]:
         """The members, by SQL."""
-        question = Question(expression, catalog, at=at, zone=self.zone)
+        question = Question(expression, catalog, at=at, zone=self.zone, of=of)
         self.view(question.properties)
         members = question.members(self.run)
         if at % 4 == 0:
@@ -170,6 +171,10 @@ class Facts:
         if namespace == "user_id":
             return self.subject.removeprefix("user_id:") if self.subject.startswith("user_id:") else None
         return min(own, default=None)
+
+    def account(self, path: tuple[str, ...]) -> Any:
+        """Accounts have comparisons of their own."""
+        raise AssertionError
 
     def stage(self) -> str | None:
         """Never asked: expressions are expanded."""

@@ -116,3 +116,28 @@ def test_what_was_known_then_is_what_was_announced_then(retail: Workspace) -> No
         before = retail.cli("profile", "show", display_id(subject), "--at", format_instant(at - 1))
         after = retail.cli("profile", "show", display_id(subject), "--at", format_instant(at))
         assert (before["stage"], after["stage"]) == (told["before"], told["stage"])
+
+
+def test_the_agency_and_the_suite_that_comes_back(tmp_path: Path) -> None:
+    workspace = hotel(tmp_path, guests=20)
+    workspace.run(END)
+    announced = [
+        (name, props["audience"]) for _, name, props in workspace.outputs() if props.get("account_id") == "tejo-travel"
+    ]
+    assert ("Audience Entered", "party-houses") in announced
+    found = workspace.cli("account", "show", "tejo-travel")
+    assert {member["role"] for member in found["members"]} == {"director", "agent"}
+    assert len(found["members"]) == 3
+    at = format_instant(parse_instant(END))
+    asked = workspace.cli(
+        "audience", "list", "account.contract = 'preferred' and account.role = 'director'", "--at", at
+    )
+    assert asked["ids"] == ["agent-1"]
+    titles = [props["title"] for _, _, props in workspace.outputs("Task Created")]
+    assert any("Call Filipa of Tejo Travel" in title for title in titles)
+    assert [key for _, _, message, key in _planned(workspace) if message == "room-free-again"] == ["river-suite"] * 2
+    assert replay(workspace.home).different == 0
+
+
+def _planned(workspace: Workspace) -> list[tuple[str, str, str, str | None]]:
+    return [(at, name, props["message"], props["key"]) for at, name, props in workspace.outputs("Delivery Planned")]

@@ -75,7 +75,7 @@ def test_the_tree() -> None:
         ("cuont('x') > 3", "unknown-function", 1, 1, "did you mean 'count'?"),
         ("received('welcome')", "unknown-function", 1, 1, "functions: any"),
         ("sequence('a', then => 'b')", "unknown-function", 1, 1, "functions: any"),
-        ("account.seats > 3", "unknown-name", 1, 1, "traits.account"),
+        ("company.seats > 3", "unknown-name", 1, 1, "traits.company"),
         ("prediction.churn > 0.7", "unknown-name", 1, 1, "names here"),
         ("trait.plan = 'pro'", "unknown-name", 1, 1, "did you mean 'traits'?"),
         ("event.total > 3", "unknown-name", 1, 1, ""),

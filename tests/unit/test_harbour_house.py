@@ -56,7 +56,8 @@ def test_lines_come_in_order_of_arrival_within_the_year_with_ids_of_their_own(ye
 def test_the_year_is_believable(year: list[dict[str, Any]]) -> None:
     count = Counter(line.get("event", line["type"]) for line in year)
     assert 30 * 300 < len(year) < 60 * 300
-    assert 280 <= len({line["userId"] for line in year if "userId" in line}) <= 300
+    assert 280 <= len({line["userId"] for line in year if line.get("userId", "").startswith("g")}) <= 300
+    assert len({line["userId"] for line in year if line.get("groupId") == "tejo-travel"}) == 4
     assert 0.15 < count["Booking Cancelled"] / count["Booking Confirmed"] < 0.4
     assert 0.5 < count["Checked In"] / count["Booking Confirmed"] < 0.8
     assert count["Checked In"] - 15 <= count["Checked Out"] <= count["Checked In"]

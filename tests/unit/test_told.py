@@ -10,7 +10,8 @@ from innkeeper import lifecycle
 from innkeeper.events.types import Event
 from innkeeper.kernel.time import BEGINNING, DAY, Instant
 from innkeeper.profiles.others import Folded, Kind, News
-from innkeeper.runtime.engine import Engine, Item
+from innkeeper.runtime.engine import Engine
+from innkeeper.runtime.work import Item
 from innkeeper.store import things
 from innkeeper.store.state import Cursor, State
 from innkeeper.strategy.types import Definitions

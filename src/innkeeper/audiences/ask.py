@@ -10,8 +10,9 @@ from functools import cached_property
 from typing import Any
 
 from innkeeper.audiences.catalog import Catalog
+from innkeeper.audiences.check import Subject
 from innkeeper.audiences.expand import expand
-from innkeeper.audiences.nodes import Expression
+from innkeeper.audiences.nodes import Expression, OfAccount, walk
 from innkeeper.audiences.object_sql import LocalDate
 from innkeeper.audiences.sql import (
     LocalZone,
@@ -48,11 +49,12 @@ class Question:
     """
 
     def __init__(
-        self, expression: Expression, catalog: Catalog, *, at: Instant, zone: str = "UTC", carried: bool = False
-    ) -> None:
-        self.expression = expand(expression, catalog)
-        self.at, self.zone, self.merges, self.carried = at, zone, catalog.merges, carried
-        self.objects = catalog.objects
+        self, expression: Expression, catalog: Catalog, *, at: Instant, zone: str = "UTC", carried: bool = False,
+        of: Subject = "profile",
+    ) -> None:  # fmt: skip
+        self.expression = expand(expression, catalog, of)
+        self.at, self.zone, self.of, self.objects = at, zone, of, catalog.objects
+        self.merges, self.carried = catalog.merges, carried
 
     @cached_property
     def sql(self) -> Query:
@@ -86,7 +88,7 @@ class Question:
     def _query(self, zones: Sequence[LocalZone] = (), dates: Sequence[LocalDate] = (), *, wide: bool = False) -> Query:
         return members_query(
             self.expression, at=self.at, zones=zones, default_zone=self.zone, wide=wide, merges=self.merges,
-            carried=self.carried, objects=self.objects, dates=dates,
+            carried=self.carried, objects=self.objects, dates=dates, of=self.of,
         )  # fmt: skip
 
     def _dates(self, rows: Rows) -> list[LocalDate]:
@@ -100,14 +102,22 @@ class Question:
         return found
 
     def _zones(self, rows: Rows) -> list[LocalZone]:
-        """The zones of all profiles, when calendar words need them."""
-        if not uses_calendar(self.expression):
-            return []
-        query = zones_query(self.at, self.merges)
-        return [
-            LocalZone(timezone=timezone, country=country, zone=zone_of(_plain(timezone), _plain(country), self.zone))
-            for timezone, country in rows(query.sql, query.parameters)
-        ]
+        """The zones of all profiles, and of accounts, when calendar words need them."""
+        found: list[LocalZone] = []
+        for of, parts in (
+            (self.of, [self.expression]),
+            ("account", [node.when for node in walk(self.expression) if isinstance(node, OfAccount)]),
+        ):
+            if any(map(uses_calendar, parts)):
+                query = zones_query(self.at, self.merges, of)
+                found += [
+                    LocalZone(
+                        timezone=timezone, country=country, zone=zone_of(_plain(timezone), _plain(country), self.zone),
+                        of=of,
+                    )
+                    for timezone, country in rows(query.sql, query.parameters)
+                ]  # fmt: skip
+        return found
 
 
 def _plain(text: str | None) -> Any:

@@ -36,6 +36,11 @@ BUILT_IN_EVENTS: Mapping[str, frozenset[str]] = {
     "Identified": frozenset(),
     "Grouped": frozenset(),
     "Aliased": frozenset(),
+    "Item Updated": frozenset({"catalog", "id", "set"}),
+    "Item Requested": frozenset({"catalog", "id"}),
+    "Item Request Withdrawn": frozenset({"catalog", "id"}),
+    "Left Account": frozenset({"account_id"}),
+    "Account Updated": frozenset({"account_id", "set", "role"}),
     **EXPLICIT,
     "Message Sent": _DELIVERY,
     "Message Refused": _DELIVERY | {"state", "reason"},
@@ -64,6 +69,9 @@ class Catalog:
         namespaces: Namespaces of identifiers, for `id.X`.
         merges: How traits are merged.
         memories: What memories are about.
+        account_traits: Names of the traits of accounts (top level) and their types; None: no accounts are declared.
+        account_audiences: The declared audiences of accounts (`of: account`) and their conditions.
+        roles: The declared roles of members.
         objects: The declared object types.
     """
 
@@ -74,6 +82,9 @@ class Catalog:
     namespaces: frozenset[str] = frozenset(NAMESPACES)
     merges: Merges = NEWEST
     memories: frozenset[str] = frozenset()
+    account_traits: Mapping[str, str] | None = None
+    account_audiences: Mapping[str, Expression] = field(default_factory=dict)
+    roles: tuple[str, ...] = ()
     objects: Mapping[str, ObjectType] = field(default_factory=dict)
 
     def properties(self, event: str) -> frozenset[str] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from innkeeper.audiences.catalog import Catalog
 from innkeeper.audiences.compare import Type, type_of
@@ -33,6 +34,13 @@ from innkeeper.audiences.values import literal_instant
 from innkeeper.kernel.errors import Invalid, Problem, did_you_mean
 from innkeeper.objects.definition import ObjectType
 
+#: Whose condition an expression is.
+Subject = Literal["profile", "account"]
+#: The property that every event has in a condition on an account: its sender's identifier.
+MEMBER = "member"
+#: What `account.` reads of a profile's account besides its traits.
+OWN_OF_ACCOUNT = ("id", "role")
+
 _WORDS = {
     "number": "a number", "days": "a number of days", "mean": "a number", "instant": "an instant",
     "moving": "an instant", "text": "a text", "boolean": "true or false",
@@ -53,8 +61,9 @@ class Checked:
 
 
 def check(
-    expression: Expression, catalog: Catalog, *, event: str | None = None, allow_unknown: bool = False
-) -> Checked:
+    expression: Expression, catalog: Catalog, *, event: str | None = None, allow_unknown: bool = False,
+    of: Subject = "profile",
+) -> Checked:  # fmt: skip
     """What is wrong with an expression.
 
     Args:
@@ -62,15 +71,16 @@ def check(
         catalog: The known names.
         event: The event whose properties an expression of scope `event` reads.
         allow_unknown: Whether unknown events, properties, traits and stages are only warnings.
+        of: Whose condition it is.
     """
-    checker = _Checker(catalog, allow_unknown)
+    checker = _Checker(catalog, allow_unknown, of)
     checker.check(expression, event)
     return Checked(tuple(checker.errors), tuple(checker.warnings))
 
 
 class _Checker:
-    def __init__(self, catalog: Catalog, allow_unknown: bool) -> None:
-        self.catalog, self.allow_unknown = catalog, allow_unknown
+    def __init__(self, catalog: Catalog, allow_unknown: bool, of: Subject = "profile") -> None:
+        self.catalog, self.allow_unknown, self.of = catalog, allow_unknown, of
         self.errors: list[Problem] = []
         self.warnings: list[Problem] = []
 
@@ -148,6 +158,8 @@ class _Checker:
 
     def _property(self, node: Expression, event: str, path: tuple[str, ...]) -> None:
         known = self.catalog.properties(event)
+        if self.of == "account" and path == (MEMBER,):
+            return
         if known is not None and path[0] not in known:
             self._unknown(node, "property", path[0], known, f" of '{event}'")
 
@@ -157,14 +169,34 @@ class _Checker:
             self._unknown(node, "trait", name, self.catalog.trait_names)
         elif node.root == "memory" and name not in self.catalog.memories:
             self._unknown(node, "memory", name, self.catalog.memories)
+        elif node.root == "account":
+            self._account(node, name)
         elif node.root == "id" and name not in self.catalog.namespaces:
             self._unknown(node, "namespace", name, self.catalog.namespaces, allowed=False)
         elif node.root in ("property", "event") and event is not None:
             self._property(node, event, node.parts)
 
+    def _account(self, node: Path, name: str) -> None:
+        known = self.catalog.account_traits
+        if known is None:
+            self._error(
+                node, "no-accounts", "no accounts are declared", "declare them in strategy.yaml: accounts: {traits: []}"
+            )
+        elif name not in (OWN_OF_ACCOUNT if self.of == "profile" else ("id",)) and name not in known:
+            self._unknown(node, "account-trait", name, [*known, *OWN_OF_ACCOUNT])
+
     def _audience(self, node: InAudience) -> None:
-        if node.name not in self.catalog.audiences:
-            self._unknown(node, "audience", node.name, self.catalog.audiences, allowed=False)
+        profiles, accounts = self.catalog.audiences, self.catalog.account_audiences
+        known = accounts if self.of == "account" else {**profiles, **accounts}
+        if node.name in known:
+            return
+        if node.name in profiles:
+            self._error(
+                node, "wrong-audience", f"'{node.name}' is an audience of profiles, and this asks about an account",
+                "name an audience with of: account",
+            )  # fmt: skip
+        else:
+            self._unknown(node, "audience", node.name, known, allowed=False)
 
     def _pair(
         self, node: Expression, op: str, left: Expression, right: Expression, of: ObjectType | None = None
@@ -243,7 +275,7 @@ def find_cycle(catalog: Catalog, start: Expression | None = None) -> tuple[str, 
     """
     follow: dict[str, Callable[[], set[str]]] = {
         f"audience '{name}'": (lambda expression=expression: references(expression))  # type: ignore[misc]
-        for name, expression in catalog.audiences.items()
+        for name, expression in (*catalog.audiences.items(), *catalog.account_audiences.items())
     }
     if catalog.stages:
         follow["the stages"] = lambda: set().union(*(references(rule) for _, rule in catalog.stages))

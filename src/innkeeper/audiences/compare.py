@@ -65,6 +65,7 @@ class Reads:
         self.audiences: set[str] = set()
         self.stage = False
         self.entry = False
+        self.account: set[str] = set()
         self.things: set[tuple[str, str]] = set()
 
     def summary(self, node: Aggregate) -> Summary:
@@ -87,6 +88,9 @@ class Reads:
         if node.root == "memory":
             self.memories.add(parts[0])
             return lambda facts: facts.memory(parts)
+        if node.root == "account":
+            self.account.add(parts[0])
+            return lambda facts: facts.account(parts)
         if node.root == "event":
             self.entry = True
             return lambda facts: facts.entry(parts)

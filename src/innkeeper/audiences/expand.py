@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from innkeeper.audiences.catalog import Catalog
-from innkeeper.audiences.check import cycle_problem, find_cycle
+from innkeeper.audiences.check import Subject, cycle_problem, find_cycle
 from innkeeper.audiences.nodes import (
     MAX_NODES,
     And,
@@ -22,7 +22,9 @@ from innkeeper.audiences.nodes import (
     Like,
     Missing,
     Not,
+    OfAccount,
     Or,
+    Path,
     Stage,
 )
 from innkeeper.audiences.printer import quote
@@ -31,8 +33,10 @@ from innkeeper.audiences.values import FLIPPED, like_test, literal_test, members
 from innkeeper.kernel.errors import Invalid, Problem
 
 
-def expand(expression: Expression, catalog: Catalog) -> Expression:
-    """The expression without `in_audience` and `stage`.
+def expand(expression: Expression, catalog: Catalog, of: Subject = "profile") -> Expression:
+    """The expression without `in_audience` and `stage`; *of* says whose condition it is.
+
+    What is asked of an account reads its traits as `traits.x` from here on: see `of_account`.
 
     Raises:
         Invalid: An audience is unknown, the definitions go round in a circle, or they grow beyond all measure.
@@ -40,12 +44,27 @@ def expand(expression: Expression, catalog: Catalog) -> Expression:
     cycle = find_cycle(catalog, expression)
     if cycle is not None:
         raise Invalid([cycle_problem(cycle)])
-    return _Expander(catalog).expand(expression)
+    expanded = _Expander(catalog, of).expand(expression)
+    return of_account(expanded) if of == "account" else expanded
+
+
+def of_account(node: Expression) -> Expression:
+    """The condition on an account with `account.x` as `traits.x`: from here on it is a subject like any other."""
+    if isinstance(node, Path):
+        return replace(node, root="traits") if node.root == "account" else node
+    changed: dict[str, Any] = {}
+    for each in fields(node):
+        value = getattr(node, each.name)
+        if isinstance(value, Expression):
+            changed[each.name] = of_account(value)
+        elif isinstance(value, tuple) and value and isinstance(value[0], Expression):
+            changed[each.name] = tuple(of_account(item) for item in value)
+    return replace(node, **changed) if changed else node
 
 
 class _Expander:
-    def __init__(self, catalog: Catalog) -> None:
-        self.catalog = catalog
+    def __init__(self, catalog: Catalog, of: Subject) -> None:
+        self.catalog, self.of = catalog, of
         self.left = MAX_NODES
 
     def expand(self, node: Expression) -> Expression:
@@ -75,9 +94,20 @@ class _Expander:
         return replace(node, **changed) if changed else node
 
     def _audience(self, node: InAudience) -> Expression:
+        accounts = self.catalog.account_audiences
+        if node.name in accounts:
+            when = self._within_account(accounts[node.name])
+            return when if self.of == "account" else OfAccount(node.name, of_account(when), at=node.at)
         if node.name not in self.catalog.audiences:
             raise Invalid([Problem(code="unknown-audience", message=f"there is no audience {quote(node.name)}")])
         return self.expand(self.catalog.audiences[node.name])
+
+    def _within_account(self, node: Expression) -> Expression:
+        outer, self.of = self.of, "account"
+        try:
+            return self.expand(node)
+        finally:
+            self.of = outer
 
     def _stages(self, test: Any) -> Expression:
         """The first true rule wins: `stage = b` is `not a's rule and b's rule`."""

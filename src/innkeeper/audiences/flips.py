@@ -271,6 +271,10 @@ class _Profile:
         own = [one.name[len(ANONYMOUS) :] for one in self.here if one.name.startswith(ANONYMOUS)]
         return min(own, default=None) if namespace == "anonymous_id" else None
 
+    def account(self, path: tuple[str, ...]) -> Any:
+        """See `FactsReader`; `runtime/audience.py` refuses what reads accounts."""
+        return MISSING
+
     def stage(self) -> str | None:
         """See `FactsReader`; the expression is expanded, so nobody asks."""
         return None

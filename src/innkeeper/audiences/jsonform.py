@@ -116,6 +116,6 @@ def _made(name: str, value: Json, kind: type[Expression], depth: int) -> Any:
     wanted = bool if kind is Boolean or name == "ignore_case" else str
     if value is not None and not isinstance(value, wanted):
         raise _invalid(f"'{name}' cannot be {value!r:.60}")
-    if kind is Path and value not in ("traits", "memory", "id", "event", "property"):
+    if kind is Path and value not in ("traits", "memory", "id", "event", "property", "account"):
         raise _invalid(f"there is no '{value}' to look up")
     return value

@@ -22,6 +22,7 @@ from innkeeper.audiences.nodes import (
     Like,
     Missing,
     Not,
+    OfAccount,
     OfObjects,
     Or,
     Path,
@@ -50,6 +51,7 @@ def compile_live(expression: Expression) -> Condition:
         reads_entry=reads.entry,
         evaluate=evaluate,
         memories=frozenset(reads.memories),
+        account=frozenset(reads.account),
         things=frozenset(reads.things),
     )
 
@@ -76,7 +78,7 @@ def _compile(node: Expression, reads: Reads) -> Part:
             return _did(node, reads)
         case OfObjects():
             return any_part(node, reads)
-        case InAudience(name=name):
+        case InAudience(name=name) | OfAccount(name=name):
             reads.audiences.add(name)
             return lambda facts, now: _YES if facts.in_audience(name) else _NO
         case Compare(op=op, left=left, right=right):

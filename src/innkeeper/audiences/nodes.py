@@ -19,7 +19,7 @@ MAX_NODES = 20_000
 
 Place = tuple[int, int]
 Operator = Literal["=", "!=", "<", "<=", ">", ">="]
-Root = Literal["traits", "memory", "id", "event", "property", "object"]
+Root = Literal["traits", "memory", "id", "event", "property", "account", "object"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class Boolean(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Path(Expression):
-    """A value that is looked up: `traits.a.b`, `memory.pillow`, `id.user_id`, `event.total` (journeys), or inside
-    `where` a property.
+    """A value that is looked up: `traits.a.b`, `memory.pillow`, `id.user_id`, `account.seats`, `event.total`
+    (journeys), or inside `where` a property.
 
     Of root `object` the first part is the type: `booking.status`, the object that a journey's enrollment is about.
     As a condition by itself it holds when the value is JSON true.
@@ -108,6 +108,17 @@ class InAudience(Expression):
     """Whether the profile is a member of another audience."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfAccount(Expression):
+    """`InAudience` of an audience of accounts with its definition put in: whether it holds of the profile's account.
+
+    Only `expand.py` makes it; nobody writes it.
+    """
+
+    name: str
+    when: Expression
 
 
 @dataclass(frozen=True, slots=True)

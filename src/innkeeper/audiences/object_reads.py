@@ -43,6 +43,9 @@ class _One:
     def identifier(self, namespace: str) -> None:
         return None
 
+    def account(self, path: tuple[str, ...]) -> Any:
+        return MISSING
+
     def stage(self) -> None:
         return None
 

@@ -33,7 +33,7 @@ def parse(text: str, scope: Scope = "profile") -> Expression:
     Args:
         text: The expression.
         scope: What it may read. `profile`: everything about a profile. `journey`: also the entry event, `event.x`.
-            `event`: the properties of one event, as inside `where`.
+            `event`: the properties of one event, as inside `where`. `account`: an account and its members' events.
 
     Raises:
         Invalid: The text is no expression; each problem has line and column inside the text.

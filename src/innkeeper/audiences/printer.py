@@ -18,6 +18,7 @@ from innkeeper.audiences.nodes import (
     Not,
     Now,
     Number,
+    OfAccount,
     Offset,
     OfObjects,
     Or,
@@ -68,7 +69,7 @@ def print_expression(node: Expression) -> str:
             return "stage"
         case Now():
             return "now()"
-        case InAudience(name=name):
+        case InAudience(name=name) | OfAccount(name=name):
             return f"in_audience({quote(name)})"
         case Aggregate():
             return _print_aggregate(node)

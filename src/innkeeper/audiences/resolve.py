@@ -37,8 +37,10 @@ from innkeeper.audiences.spans import Span, parse_span
 from innkeeper.kernel.errors import Invalid, Problem, UsageError, did_you_mean
 from innkeeper.kernel.time import parse_duration
 
-Scope = Literal["profile", "journey", "event", "object"]
+Scope = Literal["profile", "journey", "event", "account", "object"]
 
+#: Where the item that a journey was entered by stands among the properties of its entry.
+ITEM = "$item"
 LITERALS = (Text, Number, Boolean)
 #: Literals have no more digits than this before the point: products with counts fit the numbers of the bulk engine.
 MAX_DIGITS = 18
@@ -257,9 +259,16 @@ class Resolver:
         if scope in ("event", "object"):
             return Path("property", parts, at=at)
         head = parts[0]
-        if text == "stage":
+        if text == "stage" and scope != "account":
             return Stage(at=at)
-        if head in ("traits", "memory", "id") or (head == "event" and scope == "journey"):
+        if scope == "account" and head != "account":
+            raise invalid(
+                "unknown-name", f"there is no '{short(text)}' of an account",
+                f"an account's traits are read as account.{short(parts[-1])}", at,
+            )  # fmt: skip
+        if head == "item" and scope == "journey" and len(parts) > 1:
+            return Path("event", (ITEM, *parts[1:]), at=at)
+        if head in ("traits", "memory", "id", "account") or (head == "event" and scope == "journey"):
             if len(parts) == 1 or (head == "id" and len(parts) > 2):
                 raise invalid("bad-name", f"'{text}' is not complete", f"write {head}.NAME", at)
             return Path(head, parts[1:], at=at)  # type: ignore[arg-type]
@@ -281,6 +290,12 @@ class Resolver:
             raise invalid(
                 "function-in-where", f"{short(name)}() cannot stand in a condition on objects",
                 "it sees the object's properties, literals and now()", at,
+            )  # fmt: skip
+        of_objects = name in OBJECT_FUNCTIONS and bool(arguments) and arguments[0].data == "path"
+        if scope == "account" and of_objects:
+            raise invalid(
+                "objects-of-account", f"{short(name)}() over objects cannot stand in a condition on an account",
+                "objects are held by profiles: ask about their events", at,
             )  # fmt: skip
         if name in OBJECT_FUNCTIONS and (name not in FUNCTIONS or (arguments and arguments[0].data == "path")):
             return read_object_call(self, name, arguments, depth, at)
@@ -351,12 +366,14 @@ class Resolver:
 
 
 def _name_fix(head: str, parts: tuple[str, ...], scope: Scope) -> str:
-    known = ["traits", "memory", "id", "stage"] + (["event"] if scope == "journey" else [])
+    known = ["traits", "memory", "id", "account", "stage"] + (["event"] if scope == "journey" else [])
     near = did_you_mean(head, known)
     if near and len(parts) > 1:
         return near
-    return near or f"traits.{head}, or {head} inside where => …; names here: traits.X, memory.X, id.X, stage" + (
-        ", event.X" if scope == "journey" else ""
+    return (
+        near
+        or f"traits.{head}, or {head} inside where => …; names here: traits.X, memory.X, id.X, account.X, stage"
+        + (", event.X" if scope == "journey" else "")
     )
 
 

@@ -7,20 +7,22 @@ no member. Expressions come expanded (`expand.py`); conditions are written by `s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from sqlglot import exp
 
+from innkeeper.audiences.check import MEMBER, Subject
 from innkeeper.audiences.live import compile_live
 from innkeeper.audiences.merges import NEWEST, Merges
-from innkeeper.audiences.nodes import Aggregate, Expression, OfObjects, Path, object_nodes, walk
+from innkeeper.audiences.nodes import Aggregate, Expression, OfAccount, OfObjects, Path, children, object_nodes, walk
 from innkeeper.audiences.object_sql import LocalDate, TypeSql, types_of
 from innkeeper.audiences.operators import OPERATORS
 from innkeeper.audiences.operators.base import SqlEvent
 from innkeeper.audiences.spans import Span, back_from
+from innkeeper.audiences.sql_accounts import AccountColumns, AccountSources, member
 from innkeeper.audiences.sql_carried import LEFT, carried_facts, columns_of, resumes
 from innkeeper.audiences.sql_conditions import Columns, condition_sql, where_sql
 from innkeeper.audiences.sql_memories import memories_sql
@@ -72,6 +74,7 @@ class LocalZone:
     timezone: str | None
     country: str | None
     zone: str
+    of: Subject = "profile"
 
 
 def uses_calendar(expression: Expression) -> bool:
@@ -79,19 +82,21 @@ def uses_calendar(expression: Expression) -> bool:
     return bool(_calendar_spans(expression))
 
 
-def zones_query(at: Instant, merges: Merges = NEWEST) -> Query:
+def zones_query(at: Instant, merges: Merges = NEWEST, of: Subject = "profile") -> Query:
     """The distinct pairs of the traits `timezone` and `country` as of an instant, as JSON texts."""
     bind = Binder()
-    sources = _Sources(bind, at, merges)
+    sources = _sources(bind, at, merges, of)
     traits = sources.traits(["timezone", "country"])
     pairs = exp.select("t0", "t1").distinct().from_("traits", copy=False)
-    return _query(pairs.with_("owned", as_=sources.owned()).with_("traits", as_=traits), bind)
+    for name, table in sources.prelude():
+        pairs = pairs.with_(name, as_=table)
+    return _query(pairs.with_("traits", as_=traits), bind)
 
 
 def members_query(
     expression: Expression, *, at: Instant, zones: Sequence[LocalZone] = (), default_zone: str = "UTC",
     wide: bool = False, merges: Merges = NEWEST, carried: bool = False,
-    objects: Mapping[str, ObjectType] | None = None, dates: Sequence[LocalDate] = (),
+    objects: Mapping[str, ObjectType] | None = None, dates: Sequence[LocalDate] = (), of: Subject = "profile",
 ) -> Query:  # fmt: skip
     """The members as of an instant, one row each: the subject.
 
@@ -105,8 +110,9 @@ def members_query(
         carried: Whether raw events went, so that the view `carried` has to be asked too.
         objects: The declared types of objects.
         dates: What `local_dates_queries` found, with the instants; needed when there are such queries.
+        of: What the subjects are.
     """
-    return _Statement(expression, at, zones, default_zone, wide, merges, carried, objects or {}, dates).query()
+    return _Statement(expression, at, zones, default_zone, wide, merges, carried, objects or {}, dates, of).query()
 
 
 def local_dates_queries(
@@ -153,12 +159,20 @@ def _query(statement: exp.Select, bind: Binder, properties: frozenset[tuple[str,
 
 def _calendar_spans(expression: Expression) -> list[Span]:
     spans: list[Span] = []
-    for node in walk(expression):
+    for node in _of_subject(expression):
         if isinstance(node, Aggregate):
             for span in (node.within, node.before):
                 if span is not None and span.calendar and span not in spans:
                     spans.append(span)
     return spans
+
+
+def _of_subject(node: Expression) -> Iterator[Expression]:
+    """The node and everything below it that asks about the subject itself, not about its account."""
+    if not isinstance(node, OfAccount):
+        yield node
+        for child in children(node):
+            yield from _of_subject(child)
 
 
 class _Nobody:
@@ -175,6 +189,9 @@ class _Nobody:
 
     def identifier(self, namespace: str) -> None:
         return None
+
+    def account(self, path: tuple[str, ...]) -> Any:
+        return MISSING
 
     def stage(self) -> None:
         return None
@@ -196,7 +213,9 @@ class _Nobody:
 
 
 def _holds_for_nobody(expression: Expression, at: Instant) -> bool:
-    if any(isinstance(node, Path) and node.root == "id" for node in walk(expression)):
+    if any(isinstance(node, Path) and node.root in ("id", "account") for node in _of_subject(expression)):
+        return True
+    if any(isinstance(node, OfAccount) for node in walk(expression)):
         return True
     holds, _ = compile_live(expression).evaluate(_Nobody(), at)
     return holds
@@ -207,6 +226,10 @@ class _Sources:
 
     def __init__(self, bind: Binder, at: Instant, merges: Merges) -> None:
         self.bind, self.at, self.merges = bind, bind.bind(at), merges
+
+    def prelude(self) -> list[tuple[str, exp.Query]]:
+        """What all others are made from."""
+        return [("owned", self.owned())]
 
     def owned(self) -> exp.Select:
         """Anonymous ids that belong to the one user they were linked with."""
@@ -240,18 +263,26 @@ class _Sources:
         return traits_sql(names, self.merges, self.events, self.bind)
 
 
+def _sources(bind: Binder, at: Instant, merges: Merges, of: Subject) -> _Sources | AccountSources:
+    return _Sources(bind, at, merges) if of == "profile" else AccountSources(bind, at)
+
+
 class _Statement(Columns):
     """One statement: gives each function, trait and identifier its column, and joins their sources."""
 
     def __init__(
         self, expression: Expression, at: Instant, zones: Sequence[LocalZone], default_zone: str, wide: bool,
         merges: Merges, carried: bool, objects: Mapping[str, ObjectType], dates: Sequence[LocalDate],
+        of: Subject = "profile", bind: Binder | None = None,
     ) -> None:  # fmt: skip
-        self.wide, self.carried = wide, carried
+        # What accounts count is never carried: its raw events stay (runtime/retention.py).
+        self.wide, self.carried, self.of = wide, carried and of == "profile", of
         self.expression, self.instant, self.zones, self.default_zone = expression, at, zones, default_zone
-        self.bind = Binder()
-        self.sources = _Sources(self.bind, at, merges)
+        self.bind = bind or Binder()
+        self.sources = _sources(self.bind, at, merges, of)
         self.at = self.sources.at
+        self.accounts = AccountColumns(self.bind, self.at)
+        self.inner_properties: set[tuple[str, ...]] = set()
         self.aggregates: list[Aggregate] = []
         self.memory_names: list[str] = []
         self.trait_names: list[str] = []
@@ -293,6 +324,20 @@ class _Statement(Columns):
 
         return Looked(*(partial(column, kind) for kind in ("", "n", "s", "i")))
 
+    def account(self, path: tuple[str, ...]) -> Looked:
+        """A trait of the profile's account, its id, or the role in it."""
+        return self.accounts.look(path)
+
+    def of_account(self, node: OfAccount) -> Sql:
+        """Whether the profile's account is among those for which the condition holds."""
+        zones = [row for row in self.zones if row.of == "account"]
+        inner = _Statement(
+            node.when, self.instant, zones, self.default_zone, self.wide, NEWEST, False, {}, (), "account", self.bind
+        )
+        members, used = inner.select()
+        self.inner_properties |= used
+        return exp.In(this=self.accounts.id(), query=exp.Subquery(this=members))
+
     def _trait_values(self) -> exp.Select:
         """The columns of traits that the condition asked for, each from the one before it."""
         columns: list[Sql] = [exp.column("subject")]
@@ -332,6 +377,8 @@ class _Statement(Columns):
     def property(self, path: tuple[str, ...]) -> Looked:
         """A property of an event: from columns, or from the JSON where column names would clash."""
         name = ".".join(path)
+        if self.of == "account" and path == (MEMBER,):
+            return member()
         if self.paths.setdefault(name.casefold(), path) == path and name.isascii():
             return of_column(path, self.bind)
         return of_json(lambda: json_at(exp.column("properties"), path, self.bind))
@@ -352,9 +399,14 @@ class _Statement(Columns):
 
     def query(self) -> Query:
         """The whole statement."""
+        statement, used = self.select()
+        return _query(statement, self.bind, used)
+
+    def select(self) -> tuple[exp.Select, frozenset[tuple[str, ...]]]:
+        """The statement as a tree, and the properties that the view `events` must have columns for."""
         condition = condition_sql(self.expression, self)
         facts = self._facts()
-        parts: list[tuple[str, exp.Select]] = [("owned", self.sources.owned())]
+        parts = self.sources.prelude()
         if self.spans:
             zone_columns = [self.trait((name,)).raw() for name in ("timezone", "country")]
         if self.trait_names:
@@ -376,13 +428,16 @@ class _Statement(Columns):
         if self.reads_anonymous:
             parts.append(("own_ids", own_ids()))
             statement = statement.join("own_ids", using="subject", join_type="left", copy=False)
+        if self.accounts.used:
+            parts += self.accounts.parts()
+            statement = statement.join("account_values", using="subject", join_type="left", copy=False)
         parts += self._objects()
         for of in self.types.values():
             statement = statement.join(f"{of.name}_of", using="subject", join_type="left", copy=False)
         for name, select in parts:
             statement = statement.with_(name, as_=select, copy=False)
         used = frozenset(path for name, path in self.paths.items() if path in self._columned())
-        return _query(statement, self.bind, used)
+        return statement, used | self.inner_properties
 
     def _columned(self) -> set[tuple[str, ...]]:
         return {path for path in self.paths.values() if ".".join(path).isascii()}
@@ -437,6 +492,7 @@ class _Statement(Columns):
     def _carried(self) -> list[tuple[str, exp.Select]]:
         """`facts` from the events that are left and from what was carried of those that went."""
         functions = [(node, [column.name for column in self.aggregate(node)]) for node in self.aggregates]
+        assert isinstance(self.sources, _Sources)
         return carried_facts(functions, self.bind, partial(self.sources.events, view="carried"))
 
     def _total(self, looked: Looked, filtered: Callable[[Sql], Sql]) -> Sql:
@@ -470,6 +526,7 @@ class _Statement(Columns):
                 ]
             )
             for row in self.zones
+            if row.of == self.of
         ]
         if not rows:
             rows = [exp.Tuple(expressions=[exp.Null()] * (2 + len(self.spans)))]
@@ -505,6 +562,12 @@ class _OfOne(Columns):
 
     def identifier(self, namespace: str) -> Sql:
         return exp.Null()
+
+    def account(self, path: tuple[str, ...]) -> Looked:
+        raise InternalError("an object has no account", code="bad-expression")
+
+    def of_account(self, node: OfAccount) -> Sql:
+        raise InternalError("an object has no account", code="bad-expression")
 
     def of_objects(self, node: OfObjects) -> Sql:
         raise InternalError("an object has no objects", code="bad-expression")

@@ -24,6 +24,7 @@ from innkeeper.audiences.nodes import (
     Missing,
     Not,
     Number,
+    OfAccount,
     Offset,
     OfObjects,
     Or,
@@ -70,6 +71,12 @@ class Columns(Protocol):
     def memory(self, path: tuple[str, ...]) -> Looked:
         """What is remembered."""
 
+    def account(self, path: tuple[str, ...]) -> Looked:
+        """A trait of the profile's account, its id, or the role in it."""
+
+    def of_account(self, node: OfAccount) -> Sql:
+        """Whether a condition holds of the profile's account."""
+
     def identifier(self, namespace: str) -> Sql:
         """The identifier in a namespace."""
 
@@ -109,6 +116,8 @@ class _Writer:
                 return exp.EQ(this=self.looked(node).raw(), expression=exp.Literal.string("true"))
             case Aggregate():
                 return self.columns.aggregate(node)[0]
+            case OfAccount():
+                return self.columns.of_account(node)
             case OfObjects():
                 found = exp.Coalesce(this=self.columns.of_objects(node), expressions=[number(0)])
                 return compare(">", found, number(0))
@@ -136,6 +145,8 @@ class _Writer:
                 return self.columns.trait(node.parts)
             case "memory":
                 return self.columns.memory(node.parts)
+            case "account":
+                return self.columns.account(node.parts)
             case "property":
                 return self.columns.property(node.parts)
             case "id":

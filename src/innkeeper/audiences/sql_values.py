@@ -6,7 +6,7 @@ by sqlglot and come from the paths of an expression alone. `sql.py` puts these t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -159,6 +159,19 @@ def micro(raw: Sql) -> Sql:
     )
     digits = fn("replace", exp.cast(wide.copy(), "varchar"), text("."), text(""))
     return exp.Case().when(inside, exp.cast(digits, "hugeint"))
+
+
+def newest_values(names: Sequence[str], bind: Binder) -> list[Sql]:
+    """Columns t0, t1, …: the newest value of each name in the JSON objects `traits`, as JSON text; NULL: removed."""
+    newest = fn("row", exp.column("ts"), exp.column("source"), exp.column("message_id"))
+    columns: list[Sql] = []
+    for index, name in enumerate(names):
+        pointer = bind.bind("/" + name.replace("~", "~0").replace("/", "~1"))
+        value = exp.cast(fn("json_extract", exp.column("traits"), pointer), "varchar")
+        there = exp.Where(this=exp.Not(this=exp.Is(this=value.copy(), expression=exp.Null())))
+        found = exp.Filter(this=fn("arg_max", value, newest), expression=there)
+        columns.append(exp.alias_(fn("nullif", found, text("null")), f"t{index}"))
+    return columns
 
 
 def wide_sum(value: Callable[[], Sql], aggregate: Callable[[Sql], Sql]) -> Sql:

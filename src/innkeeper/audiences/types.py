@@ -83,6 +83,9 @@ class FactsReader(Protocol):
     def identifier(self, namespace: str) -> str | None:
         """The profile's identifier in a namespace (`id.user_id`); the smallest when there are several."""
 
+    def account(self, path: tuple[str, ...]) -> Any:
+        """A trait of the profile's account, its `id`, or the profile's `role` in it; MISSING when there is none."""
+
     def stage(self) -> str | None:
         """The stage the profile is in."""
 
@@ -121,6 +124,7 @@ class Condition:
         audiences: Names it reads through `in_audience`.
         reads_stage: Whether it reads the stage.
         reads_entry: Whether it reads the entry event (`event.x`).
+        account: First parts of the `account.x` paths that it reads.
         evaluate: The answer.
         memories: What it reads of memories, by what they are about.
         things: (kind, type) of the things that it reads copies of: ("object", "booking"), ("account", "account").
@@ -134,4 +138,5 @@ class Condition:
     reads_entry: bool
     evaluate: Evaluate
     memories: frozenset[str] = frozenset()
+    account: frozenset[str] = frozenset()
     things: frozenset[tuple[str, str]] = frozenset()

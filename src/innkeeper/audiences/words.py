@@ -101,6 +101,7 @@ def _path(root: str, parts: tuple[str, ...]) -> str:
         "memory": f"what is remembered about {name}",
         "id": f"the identifier {name}",
         "event": f"the entry event's {name}",
+        "account": f"the account's {name}",
     }.get(root, name)
 
 

@@ -12,6 +12,7 @@ from innkeeper.cli.run import parse_time
 from innkeeper.kernel.errors import Problem, UsageError
 
 if TYPE_CHECKING:
+    from innkeeper.audiences.check import Subject
     from innkeeper.runtime.audience import Asked, Audiences
 
 _EPILOG = "EXPR is an expression such as: count('Order Completed', within => '90 days') >= 3"
@@ -27,13 +28,19 @@ def _expression(decorated: Callable[..., None]) -> Callable[..., None]:
     return click.argument("expression", metavar="EXPR")(unknown(decorated))
 
 
+_OF = click.option(
+    "--of", type=click.Choice(["profile", "account"]), default="profile", help="Ask about accounts instead of profiles."
+)
+
+
 @command.command("count", epilog=_EPILOG)
 @_expression
+@_OF
 @click.option("--at", metavar="TIME", help="As of this instant; default the workspace's clock.")
 @click.pass_obj
-def count(call: Call, expression: str, allow_unknown: bool, at: str | None) -> None:
+def count(call: Call, expression: str, allow_unknown: bool, of: Subject, at: str | None) -> None:
     """How many profiles are members."""
-    audiences, asked = _understand(call, expression, allow_unknown)
+    audiences, asked = _understand(call, expression, allow_unknown, of)
     instant = parse_time(at, option="--at")
     found = audiences.count(asked, instant)
     call.answer({"count": found} | _warnings(asked, audiences.gone(asked, instant)), lambda: click.echo(found))
@@ -41,12 +48,13 @@ def count(call: Call, expression: str, allow_unknown: bool, at: str | None) -> N
 
 @command.command("list", epilog=_EPILOG)
 @_expression
+@_OF
 @click.option("--at", metavar="TIME", help="As of this instant; default the workspace's clock.")
 @click.option("--id", "namespace", metavar="NAMESPACE", help="Print this identifier; leave out who has none.")
 @click.pass_obj
-def list_(call: Call, expression: str, allow_unknown: bool, at: str | None, namespace: str | None) -> None:
+def list_(call: Call, expression: str, allow_unknown: bool, of: Subject, at: str | None, namespace: str | None) -> None:
     """Who the members are, sorted."""
-    audiences, asked = _understand(call, expression, allow_unknown)
+    audiences, asked = _understand(call, expression, allow_unknown, of)
     instant = parse_time(at, option="--at")
     ids = audiences.ids(asked, instant, namespace)
 
@@ -85,14 +93,15 @@ def flips(call: Call, expression: str, allow_unknown: bool, begin: str, until: s
 
 @command.command("explain", epilog=_EPILOG)
 @_expression
+@_OF
 @click.option("--at", metavar="TIME", help="Explain the SQL as of this instant; default the workspace's clock.")
 @click.pass_obj
-def explain(call: Call, expression: str, allow_unknown: bool, at: str | None) -> None:
+def explain(call: Call, expression: str, allow_unknown: bool, of: Subject, at: str | None) -> None:
     """What an expression means: in plain words, in its canonical form, and as SQL."""
     from innkeeper.audiences import print_expression, words
     from innkeeper.audiences.jsonform import to_json
 
-    audiences, asked = _understand(call, expression, allow_unknown)
+    audiences, asked = _understand(call, expression, allow_unknown, of)
     sql, parameters = audiences.sql(asked, parse_time(at, option="--at"))
     told: dict[str, Any] = {
         "words": words(asked.expression),
@@ -118,11 +127,11 @@ def _fits(value: Any) -> bool:
     return not isinstance(value, int) or -(2**63) <= value < 2**64
 
 
-def _understand(call: Call, text: str, allow_unknown: bool) -> tuple[Audiences, Asked]:
+def _understand(call: Call, text: str, allow_unknown: bool, of: Subject = "profile") -> tuple[Audiences, Asked]:
     from innkeeper.runtime.audience import Audiences
 
     audiences = Audiences(call.existing_home())
-    asked = audiences.understand(text, allow_unknown=allow_unknown)
+    asked = audiences.understand(text, allow_unknown=allow_unknown, of=of)
     for warning in asked.warnings:
         click.echo(f"warning: {warning}", err=True)
     return audiences, asked

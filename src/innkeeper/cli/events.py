@@ -26,7 +26,9 @@ def list_events(call: Call, last: int, source: str | None, name: str | None) -> 
 
     def tell() -> None:
         for event in events:
-            who = event["userId"] or event["anonymousId"]
+            # What is announced of an account is said of nobody in particular.
+            account = event["properties"].get("account_id")
+            who = event["userId"] or event["anonymousId"] or (f"account:{account}" if account else "")
             click.echo(
                 f"{event['seq']:>9}  {event['timestamp']:<27}  {event['source']:<12}  {who:<24}  {event['event']}"
             )

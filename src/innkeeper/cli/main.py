@@ -20,6 +20,7 @@ from innkeeper.kernel.errors import InnkeeperError, Invalid, Problem
 
 # name of the command -> (module under innkeeper.cli, its one-line help); the module's `command` is a click command.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "account": ("account", "Companies and other groups: list them, show one."),
     "apply": ("strategy_apply", "Make the strategy folder the workspace's own."),
     "audience": ("audience", "Count, list, follow and explain audiences."),
     "catalog": ("catalog", "What arrives: events, properties, traits, with types and examples."),
@@ -32,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "household": ("household", "Who lives together; the question after a death."),
     "import": ("imports", "Import events from JSONL, CSV or Parquet."),
     "init": ("strategy_init", "Write a small strategy folder that passes check."),
+    "item": ("item", "Items of catalogs: list, show, set."),
     "ledger": ("ledger", "Planned against all ends; the deliveries."),
     "match": ("match", "Propose, list, accept and reject profiles that may be one."),
     "object": ("object", "Show, list and change objects: bookings, orders."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 from innkeeper.kernel.time import Instant, format_instant
 
 if TYPE_CHECKING:
-    from innkeeper.runtime.engine import Counts
+    from innkeeper.runtime.work import Counts
 
 
 @contextmanager

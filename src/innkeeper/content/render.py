@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 Escaping = Literal["text", "html", "markdown"]
 
 #: What stands first in the path of every variable of a message, a task or an update.
-ROOTS = frozenset({"profile", "event", "journey", "message", "workspace", "now", "zone", "locale"})
+ROOTS = frozenset(
+    {"profile", "account", "item", "items", "event", "journey", "message", "workspace", "now", "zone", "locale"}
+)
 _ESCAPES = {"text": escape_nothing, "html": escape_html, "markdown": escape_markdown}
 _LINE_BREAKS = {"text": "\n", "html": "<br>\n", "markdown": "\\\n"}
 _OWN_NAMES = frozenset({"forloop", "tablerowloop", "empty", "blank", "nil", "null", "true", "false"})

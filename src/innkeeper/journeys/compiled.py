@@ -14,7 +14,7 @@ from innkeeper.audiences.types import Accumulator, Condition
 from innkeeper.content.types import Message
 from innkeeper.decisions.candidate import purpose_of
 from innkeeper.decisions.policy import Policies
-from innkeeper.journeys.definition import AudienceEntry, EventEntry, Journey, ObjectEntry, Step
+from innkeeper.journeys.definition import AudienceEntry, EventEntry, ItemEntry, Journey, ObjectEntry, Step
 from innkeeper.journeys.scoping import KeyPath
 from innkeeper.objects.definition import ObjectType
 from innkeeper.profiles.rules import RulesBuilder
@@ -70,6 +70,7 @@ class JourneyRules:
         by_event: Journeys entered by an event, by its name.
         by_change: Journeys entered by a change of audience, by (audience, whether entered).
         service: The versions whose timers a busy tick takes first (`service_journeys`).
+        by_item: Journeys entered by a change of an item that was asked for, by (catalog, change).
         by_thing: Journeys entered by a change of an object, by (type, change).
         by_date: Journeys entered at a date of an object, each with the type.
     """
@@ -83,6 +84,7 @@ class JourneyRules:
     policies: Policies
     workspace: str
     service: frozenset[tuple[str, str]] = frozenset()
+    by_item: Mapping[tuple[str, str], tuple[CompiledJourney, ...]] = field(default_factory=dict)
     by_thing: Mapping[tuple[str, str], tuple[CompiledJourney, ...]] = field(default_factory=dict)
     by_date: tuple[tuple[str, CompiledJourney], ...] = ()
 
@@ -146,6 +148,17 @@ def entries(
                 mark = (audience, change == "entered")
                 by_change[mark] = (*by_change.get(mark, ()), compiled)
     return by_event, by_change
+
+
+def item_entries(current: Mapping[str, CompiledJourney]) -> dict[tuple[str, str], tuple[CompiledJourney, ...]]:
+    """The journeys that are entered by a change of an item, each in the order of their names."""
+    found: dict[tuple[str, str], tuple[CompiledJourney, ...]] = {}
+    for _, compiled in sorted(current.items()):
+        enter = compiled.journey.enter
+        if isinstance(enter, ItemEntry):
+            mark = (enter.catalog, enter.change)
+            found[mark] = (*found.get(mark, ()), compiled)
+    return found
 
 
 def _compile(

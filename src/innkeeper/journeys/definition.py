@@ -79,6 +79,14 @@ class AudienceEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ItemEntry:
+    """Entry when an item of a catalog changes that the profile has asked for; the key is the item's id."""
+
+    catalog: str
+    change: Literal["back_in_stock", "price_drop", "changed"] = "back_in_stock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectEntry:
     """Entry by an object that the profile has a role in: at one of its dates (*at*), or when it changes (*on*)."""
 
@@ -87,7 +95,7 @@ class ObjectEntry:
     on: Literal["created", "changed", "cancelled", "ended"] | None = None
 
 
-Entry = EventEntry | AudienceEntry | ObjectEntry
+Entry = EventEntry | AudienceEntry | ItemEntry | ObjectEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +135,7 @@ class Clause:
 class Mention:
     """A name of something else that a journey uses, and where it stands."""
 
-    kind: Literal["message", "audience", "event", "purpose", "template", "object"]
+    kind: Literal["message", "audience", "event", "purpose", "template", "catalog", "object"]
     name: str
     place: Place
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from innkeeper.audiences.resolve import ITEM
 from innkeeper.events.outputs import JourneyEntered, JourneyExited
 from innkeeper.journeys.compiled import CompiledJourney, JourneyRules
 from innkeeper.journeys.instants import first_instants
@@ -99,6 +100,15 @@ def enter_by_event(turn: Turn, rules: JourneyRules) -> None:
             if key is None:
                 continue
         enter(turn, compiled, event.properties, key)
+
+
+def enter_by_item(turn: Turn, rules: JourneyRules) -> None:
+    """Begin the enrollments that a change of an item asks for; the item stands in their entry event as `item`."""
+    for news in turn.news:
+        if news.kind == "item":
+            for compiled in rules.by_item.get((news.type, news.change), ()):
+                entry = {ITEM: news.view, "catalog": news.type, "change": news.change}
+                enter(turn, compiled, entry, news.id)
 
 
 def enter_by_change(turn: Turn, rules: JourneyRules) -> None:

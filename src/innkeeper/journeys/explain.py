@@ -12,7 +12,7 @@ from innkeeper.audiences.merges import NEWEST, Merges
 from innkeeper.decisions.candidate import Sight, purpose_of
 from innkeeper.decisions.explain import GateAnswer, explain_gates, hypothetical, verdict
 from innkeeper.journeys.compiled import CompiledJourney, JourneyRules
-from innkeeper.journeys.definition import AudienceEntry, EventEntry, ObjectEntry
+from innkeeper.journeys.definition import AudienceEntry, EventEntry, ItemEntry, ObjectEntry
 from innkeeper.journeys.scoping import EnrollmentReader
 from innkeeper.journeys.steps.wait import anchor_words
 from innkeeper.kernel.time import FOREVER, Instant, format_duration, format_instant
@@ -161,6 +161,8 @@ def _outside(compiled: CompiledJourney, visits: list[Visit], sight: Sight) -> st
     match journey.enter:
         case EventEntry(event=event, where=where):
             asks = f"begins with the event '{event}'" + ("" if where is None else " of the right properties")
+        case ItemEntry(catalog=catalog, change=change):
+            return f"it begins when an item of '{catalog}' that was asked for is {change.replace('_', ' ')}"
         case AudienceEntry(audience=audience, change=change):
             member = audience in sight.state.memberships
             verb = "enters" if change == "entered" else "leaves"

@@ -12,6 +12,7 @@ from innkeeper.journeys.definition import (
     Entry,
     EventEntry,
     Goal,
+    ItemEntry,
     Journey,
     ObjectEntry,
     Reentry,
@@ -25,7 +26,7 @@ from innkeeper.kernel.time import DAY, parse_duration
 
 _ENTRY_FIX = (
     "write: enter: { event: Booking Confirmed }, or: enter: { audience: loyal },"
-    " or: enter: { object: booking, at: arrival - 3 days }"
+    " or: enter: { object: booking, at: arrival - 3 days }, or: enter: { item: products, change: back_in_stock }"
 )
 _KEY = re.compile(r"[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)*\Z")
 
@@ -71,20 +72,21 @@ def read_journey(node: Located, name: str, findings: Findings) -> Journey | None
 def _read_entry(node: Located, script: Script) -> tuple[Entry | None, Located | None]:
     reader = Reader(node, script.findings, "'enter'")
     when = reader.get("when")
-    ways = [key for key in ("event", "audience", "entered", "left", "object") if reader.has(key)]
+    ways = [key for key in ("event", "audience", "entered", "left", "object", "item") if reader.has(key)]
     if len(ways) != 1:
         if isinstance(node.value, dict):
-            script.findings.add(
-                node, "bad-entry", "'enter' needs exactly one of: event, audience, entered, left, object", _ENTRY_FIX
-            )
+            message = "'enter' needs exactly one of: event, audience, entered, left, object, item"
+            script.findings.add(node, "bad-entry", message, _ENTRY_FIX)
         return None, when
     enter: Entry | None
     if ways == ["object"]:
         enter = _object_entry(reader, script)
+    elif ways == ["item"]:
+        enter = _item_entry(reader, script)
     else:
         enter = _event_entry(reader, script) if ways == ["event"] else _audience_entry(reader, ways[0], script)
     own = ("at", "on", "time", "zone") if ways == ["object"] else ("where", "change")
-    reader.close(("event", "audience", "entered", "left", "object", "when", *own))
+    reader.close(("event", "audience", "entered", "left", "object", "item", "when", *own))
     return enter, when
 
 
@@ -118,6 +120,20 @@ def _event_entry(reader: Reader, script: Script) -> EventEntry | None:
         return None
     script.mention("event", event, node)
     return EventEntry(event=event, where=None if where is None else script.expression(where, "event", event))
+
+
+def _item_entry(reader: Reader, script: Script) -> ItemEntry | None:
+    catalog, node = reader.text("item"), reader.get("item")
+    if catalog is None or node is None:
+        return None
+    script.mention("catalog", catalog, node)
+    match reader.choice("change", ("back_in_stock", "price_drop", "changed"), "back_in_stock"):
+        case "price_drop":
+            return ItemEntry(catalog=catalog, change="price_drop")
+        case "changed":
+            return ItemEntry(catalog=catalog, change="changed")
+        case _:
+            return ItemEntry(catalog=catalog)
 
 
 def _audience_entry(reader: Reader, way: str, script: Script) -> AudienceEntry | None:

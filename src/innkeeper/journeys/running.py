@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from innkeeper.audiences.resolve import ITEM
 from innkeeper.journeys.compiled import CompiledJourney, Instruction
 from innkeeper.journeys.scoping import EnrollmentReader, KeyPath
 from innkeeper.kernel.ids import display_id
@@ -11,6 +12,7 @@ from innkeeper.kernel.time import Instant
 from innkeeper.profiles.memories import all_memories
 from innkeeper.profiles.reading import ProfileReader
 from innkeeper.profiles.state import Enrollment, ProfileState
+from innkeeper.profiles.ties import account_view
 from innkeeper.profiles.traits import all_traits, trait_value
 from innkeeper.profiles.turn import Turn
 
@@ -51,17 +53,19 @@ class Here:
 def template_context(
     state: ProfileState, reader: ProfileReader, enrollment: Enrollment, workspace: str, key_path: KeyPath | None = None
 ) -> dict[str, Any]:
-    """What templates may read: traits, memories, the entry event, the object, the journey and its key, zone and locale.
+    """What templates may read: traits, memories, account, the entry event, item, object, the journey, zone and locale.
 
     An object's dates are as they were said, its other properties too.
     """
-    memories = all_memories(state)
+    memories, account = all_memories(state), account_view(state)
     told = all_traits(state, reader.merges) | ({"memories": memories} if memories else {})
     locale = trait_value(state, "locale", reader.merges)
     about = {} if key_path is None or key_path.about is None else _object(state, key_path.about, enrollment.key)
     return {
         **about,
         "profile": {**told, "id": display_id(state.subject)},
+        **({"account": account} if account else {}),
+        **({"item": enrollment.event[ITEM]} if ITEM in enrollment.event else {}),
         "event": enrollment.event,
         "journey": {"name": enrollment.journey, "key": enrollment.key},
         "key": enrollment.key,

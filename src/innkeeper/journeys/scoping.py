@@ -86,6 +86,10 @@ class EnrollmentReader:
         """The announced membership."""
         return self._profile.in_audience(name)
 
+    def account(self, path: tuple[str, ...]) -> Any:
+        """A trait of the profile's account."""
+        return self._profile.account(path)
+
     def zone(self) -> str:
         """The profile's zone."""
         return self._profile.zone()

@@ -14,7 +14,7 @@ from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.located import Findings, Located
 
 Scope = Literal["journey", "event"]
-MentionKind = Literal["message", "audience", "event", "purpose", "template", "object"]
+MentionKind = Literal["message", "audience", "event", "purpose", "template", "catalog", "object"]
 
 
 class Script:

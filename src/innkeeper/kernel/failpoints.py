@@ -42,6 +42,8 @@ FAILPOINTS: Final[dict[str, str]] = {
     "tick.computed": "a tick's results are in memory",
     "tick.written": "a tick's results are in an open transaction",
     "tick.committed": "a tick, or a part of it, is on disk",
+    "fanout.computed": "a page of members has been told, in memory",
+    "fanout.told": "a page of members is told and on disk, the next one is not",
     "outlet.appended": "outputs are in the log and still in the outbox",
     "outlet.trimmed": "outputs are in the log alone",
     "deliver.claimed": "a group of deliveries is claimed, nothing is sent",

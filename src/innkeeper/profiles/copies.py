@@ -9,6 +9,7 @@ from msgspec import structs
 
 from innkeeper.profiles.others import News
 from innkeeper.profiles.state import Copy, ProfileState
+from innkeeper.profiles.ties import VERSION
 from innkeeper.profiles.turn import Turn
 
 
@@ -55,6 +56,8 @@ def join_copies(state: ProfileState, other: ProfileState) -> None:
         mine = shelf_of(state, "object", type_) if type_ else state.accounts
         for id_, copy in theirs.items():
             if id_ in mine:
+                if copy.view.get(VERSION, 0) > mine[id_].view.get(VERSION, 0):
+                    mine[id_].view = copy.view
                 mine[id_].holders |= copy.holders
             else:
                 mine[id_] = copy

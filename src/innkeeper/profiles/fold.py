@@ -10,6 +10,7 @@ from typing import Any
 
 from innkeeper.audiences.memories import MEMORY_EVENTS
 from innkeeper.audiences.types import Accumulator
+from innkeeper.events.accounts import LEFT, UPDATED, account_word
 from innkeeper.events.outputs import ConsentRecorded, OptInRecorded, SuppressionRecorded
 from innkeeper.events.reserved import without_reserved
 from innkeeper.events.retention import CARRIED
@@ -23,6 +24,7 @@ from innkeeper.profiles.reading import at_path
 from innkeeper.profiles.rules import NO_ROUTE, Partitioned
 from innkeeper.profiles.state import Facts, ProfileState
 from innkeeper.profiles.suppression import suppression_of, take_suppression
+from innkeeper.profiles.ties import ACCOUNT_THING, take_tie
 from innkeeper.profiles.traits import set_trait
 from innkeeper.profiles.turn import Turn
 from innkeeper.profiles.verified import VERIFYING_EVENTS, take_verification
@@ -41,6 +43,8 @@ def fold_event(turn: Turn, event: Event) -> None:
         for name, value in without_reserved(event.traits).items():
             if set_trait(facts, name, value, event.timestamp, event.source, event.message_id, merges):
                 turn.trait_changed(name)
+    if turn.rules.accounts and (event.type == "group" or event.name in (LEFT, UPDATED)):
+        _take_account(turn, facts, event)
     summaries = facts.accumulators
     for key, accumulator, nodes, watchers in route.accumulators:
         before = summaries.get(key)
@@ -67,6 +71,13 @@ def fold_event(turn: Turn, event: Event) -> None:
         _free_reservation(turn.state, event)
 
 
+def _take_account(turn: Turn, facts: Facts, event: Event) -> None:
+    word = account_word(event)
+    if word is not None and take_tie(facts, event, word):
+        turn.nodes |= turn.rules.thing_nodes.get(ACCOUNT_THING, 0)
+        turn.watchers |= turn.rules.thing_watchers.get(ACCOUNT_THING, 0)
+
+
 def facts_of(turn: Turn, event: Event) -> Facts:
     """The facts of the event's identifier; a new identifier changes what `id.` reads, so everything looks again."""
     identifier = event.identifier
@@ -78,6 +89,8 @@ def facts_of(turn: Turn, event: Event) -> Facts:
         turn.replan = True
     elif event.timestamp < facts.since:
         facts.since = event.timestamp
+    if event.timestamp > facts.latest and event.source != ENGINE_SOURCE:
+        facts.latest = event.timestamp
     return facts
 
 

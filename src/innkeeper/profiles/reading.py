@@ -10,6 +10,7 @@ from innkeeper.audiences.types import MISSING, Accumulator, Held
 from innkeeper.objects.fold import readable
 from innkeeper.profiles.memories import memory_at
 from innkeeper.profiles.state import Copy, ProfileState
+from innkeeper.profiles.ties import account_value, in_account_audience
 from innkeeper.profiles.traits import trait_at
 from innkeeper.profiles.zone import zone_of
 
@@ -52,8 +53,12 @@ class ProfileReader:
         return self.state.stage
 
     def in_audience(self, name: str) -> bool:
-        """The announced membership."""
-        return name in self.state.memberships
+        """The announced membership, of the profile or of its account."""
+        return name in self.state.memberships or (bool(self.state.accounts) and in_account_audience(self.state, name))
+
+    def account(self, path: tuple[str, ...]) -> Any:
+        """A trait of the profile's account, its id, or the role in it."""
+        return account_value(self.state, path)
 
     def zone(self) -> str:
         """The profile's zone."""

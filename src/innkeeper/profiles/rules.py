@@ -56,6 +56,7 @@ class ProfileRules:
     """Everything that the facts, audiences and stage of a profile depend on, compiled.
 
     Attributes:
+        accounts: Whether ties to accounts are kept.
         thing_nodes, thing_watchers: By (kind, type) of things, the nodes and the journeys that read copies of them.
     """
 
@@ -69,6 +70,7 @@ class ProfileRules:
     merges: Merges = NEWEST
     memory_nodes: Mapping[str, int] = field(default_factory=dict)
     memory_watchers: Mapping[str, int] = field(default_factory=dict)
+    accounts: bool = False
     thing_nodes: Mapping[tuple[str, str], int] = field(default_factory=dict)
     thing_watchers: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
@@ -80,12 +82,19 @@ class ProfileRules:
 
 @dataclass(slots=True)
 class RulesBuilder:
-    """Collects audiences, stages and what journeys read; answers with `ProfileRules`."""
+    """Collects audiences, stages and what journeys read; answers with `ProfileRules`.
+
+    Attributes:
+        account_traits, account_audiences: What of accounts has been read so far.
+    """
 
     zone: str
     audiences: Mapping[str, Condition]
     stages: tuple[tuple[str, Condition], ...]
     merges: Merges = NEWEST
+    accounts: bool = False
+    account_traits: set[str] = field(default_factory=set)
+    account_audiences: set[str] = field(default_factory=set)
     _nodes: list[Node] = field(default_factory=list)
     _routes: dict[str, Route] = field(default_factory=dict)
     _trait_nodes: dict[str, int] = field(default_factory=dict)
@@ -139,20 +148,30 @@ class RulesBuilder:
             self._trait_nodes[trait] = self._trait_nodes.get(trait, 0) | bit
         for about in condition.memories:
             self._memory_nodes[about] = self._memory_nodes.get(about, 0) | bit
-        for thing in condition.things:
+        for thing in self._things_of(condition):
             self._thing_nodes[thing] = self._thing_nodes.get(thing, 0) | bit
         for name in condition.audiences & positions.keys():
             self._nodes[positions[name]].dependents |= bit
         if condition.reads_stage and STAGES in positions:
             self._nodes[positions[STAGES]].dependents |= bit
 
+    def _things_of(self, condition: Condition) -> set[tuple[str, str]]:
+        # What is no audience of profiles is one of accounts: the profile's copy of its account says who is in it.
+        reads_account = condition.account or condition.audiences - self.audiences.keys()
+        return {*condition.things, *([("account", "account")] if reads_account else ())}
+
     def _route(self, event: str) -> Route:
         return self._routes.setdefault(event, Route())
 
     def need(self, condition: Condition, *, nodes: int = 0) -> None:
         """Keep the summaries of a condition for the profile as a whole."""
+        self._read_account(condition)
         for accumulator in condition.accumulators:
             self.need_one(accumulator, nodes=nodes)
+
+    def _read_account(self, condition: Condition) -> None:
+        self.account_traits |= condition.account
+        self.account_audiences |= condition.audiences - self.audiences.keys()
 
     def need_one(self, accumulator: Accumulator, *, nodes: int = 0, watchers: int = 0) -> None:
         """Keep one summary for the profile as a whole, with what reads it."""
@@ -177,11 +196,12 @@ class RulesBuilder:
 
     def watch(self, condition: Condition, watcher: int) -> None:
         """Let a journey's open enrollments look again whenever a trait, audience or stage of a condition changes."""
+        self._read_account(condition)
         for trait in condition.traits:
             self._trait_watchers[trait] = self._trait_watchers.get(trait, 0) | watcher
         for about in condition.memories:
             self._memory_watchers[about] = self._memory_watchers.get(about, 0) | watcher
-        for thing in condition.things:
+        for thing in self._things_of(condition):
             self.watch_thing(thing, watcher)
         positions = self.positions
         read = set(condition.audiences) | ({STAGES} if condition.reads_stage else set())
@@ -206,6 +226,7 @@ class RulesBuilder:
             memory_nodes=self._memory_nodes,
             memory_watchers=self._memory_watchers,
             thing_nodes=self._thing_nodes, thing_watchers=self._thing_watchers,
+            accounts=self.accounts,
         )  # fmt: skip
 
 

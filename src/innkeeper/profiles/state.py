@@ -102,6 +102,19 @@ class DeathWord(msgspec.Struct, array_like=True, gc=False):
     at: Instant
 
 
+class Tie(msgspec.Struct, array_like=True, gc=False):
+    """An identifier's newest words on one account: whether it is a member, and in what role (None: none was said)."""
+
+    joined: bool = False
+    at: Instant = BEGINNING
+    source: str = ""
+    message_id: str = ""
+    role: str | None = None
+    role_at: Instant = BEGINNING
+    role_source: str = ""
+    role_message_id: str = ""
+
+
 class Facts(msgspec.Struct, array_like=True, gc=False):
     """What is known under one identifier.
 
@@ -114,6 +127,8 @@ class Facts(msgspec.Struct, array_like=True, gc=False):
         firsts: The earliest word that is no removal, of the traits that are merged by `oldest`.
         memories: By what they are about.
         verified: By address (`namespace:value`), each source's earliest word.
+        accounts: Its ties by account.
+        latest: Timestamp of its last event; receipts do not count.
     """
 
     since: Instant
@@ -128,6 +143,8 @@ class Facts(msgspec.Struct, array_like=True, gc=False):
     verified: dict[str, list[Verification]] = {}
     households: list[HouseholdWord] = []
     death: DeathWord | None = None
+    accounts: dict[str, Tie] = {}
+    latest: Instant = BEGINNING
 
 
 class Membership(msgspec.Struct, array_like=True, gc=False):

@@ -87,6 +87,10 @@ def split(state: ProfileState, identifier: str, at: Instant) -> ProfileState:
 
 def forget_undefined(state: ProfileState, rules: ProfileRules) -> None:
     """Drop the summaries, memberships and rechecks that nothing defines any more."""
+    if not rules.accounts:
+        state.accounts.clear()
+        for facts in state.facts.values():
+            facts.accounts.clear()
     for facts in state.facts.values():
         for key in facts.accumulators.keys() - rules.accumulators.keys():
             del facts.accumulators[key]

@@ -15,6 +15,8 @@ from innkeeper import lifecycle
 from innkeeper.events.types import Event
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.state import ProfileState
+from innkeeper.runtime.adopt_accounts import record_all, remake
+from innkeeper.runtime.adopt_items import remake_items
 from innkeeper.runtime.adopt_things import adopt_objects
 from innkeeper.runtime.engine import Engine, subject_row
 from innkeeper.runtime.record import taken_events, trait_events
@@ -28,8 +30,12 @@ _PAGE = 1_000
 
 def end_history(engine: Engine, at: Instant, cursor: Cursor) -> None:
     """Record memberships and stages as they are at *at*, without announcing them."""
+    accounts = engine.world.accounts
+    views = {} if accounts is None else record_all(engine.state, accounts, at)
     for page in _profiles(engine.state):
         for state in page:
+            for account, copy in state.accounts.items():
+                copy.view = views.get(account, copy.view)
             lifecycle.record_history(state, at, engine.world, past=True)
         store(engine, page)
     engine.mark("history_end", 0, at, cursor)
@@ -40,6 +46,8 @@ def adopt(engine: Engine, bulk: Bulk, number: int, cursor: Cursor, *, identifier
 
     With *identifiers* only these are looked at; objects are always folded whole.
     """
+    remake_items(engine.state, bulk, engine.world.items, cursor)
+    accounts = remake(engine.state, bulk, engine.world.accounts, cursor)
     keys = dict(engine.world.profiles.accumulators)
     if keys and engine.state.count_subjects():
         names = sorted({accumulator.event for accumulator, _ in keys.values()})
@@ -51,6 +59,7 @@ def adopt(engine: Engine, bulk: Bulk, number: int, cursor: Cursor, *, identifier
     adopt_objects(engine, bulk, cursor)
     for page in _profiles(engine.state):
         for state in page:
+            accounts.give(state)
             lifecycle.record_history(state, max(cursor.clock, state.last_at), engine.world)
         store(engine, page)
     engine.mark("definitions", number, cursor.clock, cursor)

@@ -12,13 +12,15 @@ from typing import Any
 
 from innkeeper.audiences import Catalog, Expression, check, find_cycle, parse
 from innkeeper.audiences.ask import Question
-from innkeeper.audiences.check import Checked, cycle_problem
+from innkeeper.audiences.check import Checked, Subject, cycle_problem
 from innkeeper.audiences.expand import expand
-from innkeeper.audiences.nodes import object_nodes
+from innkeeper.audiences.nodes import OfAccount, object_nodes, walk
+from innkeeper.audiences.nodes import Path as Path_
 from innkeeper.kernel.errors import Invalid, Problem, UsageError, did_you_mean
 from innkeeper.kernel.ids import ANONYMOUS, NAMESPACES, USER, display_id
 from innkeeper.kernel.time import Instant
 from innkeeper.runtime.gaps import Gaps
+from innkeeper.strategy.expressions import account_names
 from innkeeper.strategy.known import KnownNames, join
 from innkeeper.strategy.types import Definitions
 
@@ -32,6 +34,7 @@ class Asked:
     expression: Expression
     catalog: Catalog
     warnings: tuple[Problem, ...]
+    of: Subject = "profile"
 
 
 class Audiences:
@@ -43,21 +46,21 @@ class Audiences:
         self.zone = self.definitions.workspace.zone
         self.gaps = Gaps(home)
 
-    def understand(self, text: str, *, allow_unknown: bool = False) -> Asked:
+    def understand(self, text: str, *, allow_unknown: bool = False, of: Subject = "profile") -> Asked:
         """The tree of an expression whose names are known.
 
         Raises:
             Invalid: It is no expression, or names something that nobody has declared or sent.
         """
-        expression = parse(text)
+        expression = parse(text, of)
         catalog = load_catalog(self.definitions, KnownNames())
-        checked = check(expression, catalog)
+        checked = check(expression, catalog, of=of)
         if checked.errors:
             # Only now the log is asked for its names: that reads all of it.
             catalog = load_catalog(self.definitions, _seen(self.home))
-            checked = check(expression, catalog, allow_unknown=allow_unknown)
+            checked = check(expression, catalog, allow_unknown=allow_unknown, of=of)
         _refuse(checked, catalog, expression)
-        return Asked(expression=expression, catalog=catalog, warnings=checked.warnings)
+        return Asked(expression=expression, catalog=catalog, warnings=checked.warnings, of=of)
 
     def count(self, asked: Asked, at: Instant | None) -> int:
         """How many profiles are members at an instant; default the clock, before any run the last event."""
@@ -66,6 +69,10 @@ class Audiences:
 
     def ids(self, asked: Asked, at: Instant | None, namespace: str | None = None) -> list[str]:
         """The members' ids, sorted: as ids are printed, or the identifiers of a namespace, of those who have one."""
+        if namespace is not None and asked.of == "account":
+            raise UsageError(
+                "an account has no identifiers", code="no-namespace", fix="leave out --id, or --of account"
+            )
         if namespace is not None and namespace not in NAMESPACES:
             raise UsageError(
                 f"there is no namespace '{namespace}'",
@@ -80,7 +87,8 @@ class Audiences:
             members = question.members(rows)
             return members if namespace is None else _in_namespace(members, namespace, rows, question.at)
 
-        return sorted(map(display_id, self._ask(question, answer)))
+        found = self._ask(question, answer)
+        return sorted(found if asked.of == "account" else map(display_id, found))
 
     def flips(self, asked: Asked, begin: Instant, until: Instant) -> list[tuple[Instant, str, bool]]:
         """Every change of membership in (begin, until]: instant, id as printed, member; sorted by instant and id."""
@@ -88,6 +96,11 @@ class Audiences:
         from innkeeper.runtime.told import told_history
         from innkeeper.store.bulk import Bulk
 
+        if asked.of == "account" or _reads_accounts(expand(asked.expression, asked.catalog)):
+            raise UsageError(
+                "flips are known of profiles only, by conditions that read no account", code="flips-of-accounts",
+                fix="ask audience count or list at several instants with --at",
+            )  # fmt: skip
         if until < begin:
             raise UsageError("--until is before --from", code="bad-period", fix="exchange them")
         with Bulk.open(self.home) as bulk:
@@ -118,7 +131,9 @@ class Audiences:
         return self._as_of(asked, instant)
 
     def _as_of(self, asked: Asked, instant: Instant) -> Question:
-        return Question(asked.expression, asked.catalog, at=instant, zone=self.zone, carried=self.gaps.carried)
+        return Question(
+            asked.expression, asked.catalog, at=instant, zone=self.zone, carried=self.gaps.carried, of=asked.of
+        )
 
     def _instant(self, at: Instant | None) -> Instant | None:
         """The instant that is asked about; None when the log is empty and there is no clock."""
@@ -153,6 +168,13 @@ def load_catalog(definitions: Definitions, seen: KnownNames) -> Catalog:
         merges=definitions.workspace.merges,
         memories=known.memories,
         objects=definitions.workspace.objects,
+        **account_names(definitions, known),
+    )
+
+
+def _reads_accounts(expression: Expression) -> bool:
+    return any(
+        isinstance(node, OfAccount) or (isinstance(node, Path_) and node.root == "account") for node in walk(expression)
     )
 
 

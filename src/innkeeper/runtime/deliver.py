@@ -24,10 +24,12 @@ from innkeeper.kernel.errors import InnkeeperError, InternalError
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.kernel.json import loads
 from innkeeper.kernel.time import MINUTE, Clock, Instant, SystemClock, format_instant
+from innkeeper.runtime.items import Catalogs
 from innkeeper.store.delivery_states import ENDS, MOST_ATTEMPTS, backoff, honest_end
 from innkeeper.store.home_rules import HomeRules
 from innkeeper.store.ledger import Change, Ledger, Row, resolve_doubt
 from innkeeper.store.state import State
+from innkeeper.strategy.content_reads import content_reads_items
 
 if TYPE_CHECKING:
     from innkeeper.strategy.types import Definitions
@@ -84,6 +86,10 @@ class Deliverer:
         self._committed: dict[str, Row] = {}
         self._ended: list[str] = []
         self._guard = threading.Lock()
+        self._state = state
+        #: Items as they are in this round; None where no content reads them.
+        self._items: Catalogs | None = None
+        self._reads_items = content_reads_items(definitions)
 
     @classmethod
     def open(cls, home: Path, state: State, definitions: Definitions, *, live: bool = False) -> Deliverer:
@@ -142,6 +148,7 @@ class Deliverer:
                 needs_confirmation=self._needs_confirmation,
             )
             failpoint("deliver.claimed")
+            self._items = Catalogs(self._state, self.definitions) if claim.rows and self._reads_items else None
             ended += claim.ended
             touched = len(claim.rows) + len(claim.ended) + claim.put_back
             if touched == 0:
@@ -265,6 +272,8 @@ class Deliverer:
         known["message"] = row.message
         known["workspace"] = {"name": self.definitions.workspace.name}
         known["now"] = format_instant(row.planned_at)
+        if self._items is not None:
+            known["items"] = self._items
         return known
 
     def _needs_consent(self, purpose: str) -> bool:

@@ -17,12 +17,12 @@ from innkeeper.kernel.time import DAY, FixedClock, Instant, SystemClock, format_
 from innkeeper.measurement.overview import Overview
 from innkeeper.measurement.overview_page import render
 from innkeeper.runtime import definitions
-from innkeeper.runtime.engine import Counts
 from innkeeper.runtime.harbour_house import write_jsonl
 from innkeeper.runtime.imports import Imported, Order, import_file
 from innkeeper.runtime.lock import hold
 from innkeeper.runtime.overview import gather
 from innkeeper.runtime.run import Report, run
+from innkeeper.runtime.work import Counts
 from innkeeper.store.state import State
 from innkeeper.strategy.folder import read_folder
 from innkeeper.strategy.starting import example_files

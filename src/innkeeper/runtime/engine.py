@@ -9,8 +9,8 @@ planned delivery waits until its receipt is taken. Next in the flow: `lifecycle.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,77 +18,32 @@ from innkeeper import lifecycle
 from innkeeper.events import outputs as o
 from innkeeper.events.types import Event
 from innkeeper.identity import links
+from innkeeper.kernel.errors import InternalError
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.kernel.ids import ANONYMOUS
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.others import News
 from innkeeper.profiles.state import ProfileState
+from innkeeper.runtime.account_desk import AccountDesk
+from innkeeper.runtime.fanout import Telling
 from innkeeper.runtime.home_order import HomeOrder
+from innkeeper.runtime.item_desk import ItemDesk
 from innkeeper.runtime.receipts import receipt_event, receipt_row, virtual_receipt
+from innkeeper.runtime.record import events_about
 from innkeeper.runtime.telling import Plan, Things
-from innkeeper.store.projections import REACHED, Projections, move_subject, to_outbox
-from innkeeper.store.state import NOBODY, Cursor, OutboxRow, Receipt, State, SubjectRow, TakenRow
+from innkeeper.runtime.work import Counts, Delivery, Item, Mode, Pending
+from innkeeper.store import accounts as fanouts
+from innkeeper.store.projections import REACHED, move_subject, to_outbox
+from innkeeper.store.state import NOBODY, Cursor, Receipt, State, SubjectRow, TakenRow
 
-Mode = Literal["live", "late", "history"]
-#: What becomes of planned deliveries: nothing (accepted at once, virtually), waited for, left to a deliverer, or, in a
-#: replay, what became of them in the recorded order.
-Delivery = Literal["virtual", "wait", "later", "replay"]
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One log event to take."""
-
-    event: Event
-    taken_at: Instant
-    mode: Mode = "live"
+if TYPE_CHECKING:
+    from innkeeper.store.bulk import Bulk
 
 
-@dataclass(slots=True)
-class Counts:
-    """What a run did."""
-
-    ticks: int = 0
-    events: int = 0
-    entered: int = 0
-    left: int = 0
-    enrollments: int = 0
-    decisions: int = 0
-    planned: int = 0
-    accepted: int = 0
-
-    def add(self, output: o.Output) -> None:
-        """Count one output."""
-        match output:
-            case o.AudienceEntered():
-                self.entered += 1
-            case o.AudienceLeft():
-                self.left += 1
-            case o.JourneyEntered():
-                self.enrollments += 1
-            case o.DecisionMade():
-                self.decisions += 1
-            case o.DeliveryPlanned():
-                self.planned += 1
-            case _:
-                pass
+__all__ = ["Counts", "Delivery", "Engine", "Item", "Mode", "subject_row"]
 
 
-@dataclass(slots=True)
-class _Pending:
-    """What the next commit writes."""
-
-    dirty: set[str] = field(default_factory=set)
-    gone: set[str] = field(default_factory=set)
-    outbox: list[OutboxRow] = field(default_factory=list)
-    taken: list[TakenRow] = field(default_factory=list)
-    links: list[tuple[str, str, Instant, int]] = field(default_factory=list)
-    moves: list[tuple[str, str, str | None]] = field(default_factory=list)
-    heard: list[str] = field(default_factory=list)
-    projections: Projections = field(default_factory=Projections)
-
-
-class Engine:
+class Engine(Telling):
     """Folds inputs into the state of one workspace.
 
     Args:
@@ -97,6 +52,7 @@ class Engine:
         delivery: What becomes of planned deliveries.
         deliver: For `wait`: sends everything that is planned for the subjects, each at its planned instant.
         was_virtual: For `replay`: whether the recorded delivery was only planned.
+        log: Opens the log for questions about the past; accounts need it when a word on a member comes late.
     """
 
     def __init__(
@@ -107,6 +63,7 @@ class Engine:
         delivery: Delivery,
         deliver: Callable[[set[str]], None] | None = None,
         was_virtual: Callable[[str], bool] | None = None,
+        log: Callable[[], AbstractContextManager[Bulk]] | None = None,
     ) -> None:
         self.state, self.world, self.delivery, self.counts = state, world, delivery, Counts()
         #: While set, cursors keep this position: events after it were taken by a tick that was cut off.
@@ -116,6 +73,9 @@ class Engine:
         self._position = state.last_position()
         self._cache: dict[str, ProfileState] = {}
         self._things = Things(state)
+        self.log = log
+        self._desk = AccountDesk(state, self._taken_events)
+        self._items = ItemDesk(state)
         #: Subjects whose stored state was asked for in this tick: what is not in the cache does not exist.
         self._looked_up: set[str] = set()
         self._users: dict[str, set[str]] = {}
@@ -123,7 +83,7 @@ class Engine:
         self._waiting: dict[str, Instant] = {}
         messages = (message.one_per_home for message in world.journeys.messages.values())
         self._homes = HomeOrder(state, world.journeys.policies, messages, lambda subject: self._cache.get(subject))
-        self._next = _Pending()
+        self._next = Pending()
 
     def tick(self, items: Sequence[Item], horizon: Instant, cursor: Cursor, *, due: Iterable[str] = ()) -> None:
         """Take *items* in order and every timer of their subjects and of *due* up to *horizon*; commit with *cursor*.
@@ -131,17 +91,22 @@ class Engine:
         A horizon before the items (history) lets no timer go off.
         """
         self._forget()
-        self._load(items, due)
+        self._load(items, due, horizon)
         self._fetch(set(self._waiting))
         rest: Sequence[Item] = items
         while True:
-            rest = self._pass(rest, horizon)
+            before, rest = rest, self._pass(rest, horizon)
             ready = self._homes.ready(self._waiting, None if rest else horizon)
-            if not ready:
+            if not (ready or rest):
                 break
+            if self._waiting and not ready and len(rest) == len(before):
+                raise InternalError("inputs and deliveries wait for one another", code="tick-stuck")
             self._commit(None)
-            self._wait_for_deliveries(ready)
+            if ready:
+                self._wait_for_deliveries(ready)
         self._commit(cursor)
+        if self.delivery == "later" and self.tell_some(horizon):
+            self._commit(cursor)
         self.counts.ticks += 1
 
     def mark(self, mode: str, number: int, at: Instant, cursor: Cursor) -> None:
@@ -175,7 +140,11 @@ class Engine:
         held = set(self._waiting)
         self._homes.begin(self._waiting)
         rest: list[Item] = []
-        for item in items:
+        for number, item in enumerate(items):
+            if self._must_hold(item, held):
+                return [*rest, *items[number:]]
+            if item.mode != "history":
+                self._wake_accounts(item.taken_at)
             plan = self._things.plan(item.event, item.taken_at, self.world.others)
             subjects = self._subjects_of(item.event, plan)
             touched = subjects | plan.marks
@@ -190,6 +159,11 @@ class Engine:
             held.update(touched)
             self._homes.hold(subjects, item.event, item.taken_at)
             rest.append(item)
+        if self._waiting and self._desk.next_due(horizon) is not None:
+            return rest
+        if not (self._waiting or rest):
+            held.clear()  # those who had waited have had their receipts meanwhile
+        self._wake_accounts(horizon)
         for subject in list(self._cache):
             limit = self._homes.limit(subject)
             if limit is not None:
@@ -210,18 +184,23 @@ class Engine:
         if event.traits:
             self._next.projections.count_reserved(event, item.taken_at)
         awaiting = self._awaiting(event)
-        given = lifecycle.EventInput(event, at, item.mode, news.pop(subject, ()))
+        heard, changes = self._fold_accounts(item, state, at)
+        given = lifecycle.EventInput(event, at, item.mode, (*news.pop(subject, ()), *heard))
         outputs = lifecycle.advance(state, given, self.world)
         self.counts.events += 1
         self._emit(state, at, outputs)
         for other in sorted(news):
-            self._tell(other, news[other], item)
+            self._tell_role(other, news[other], item)
         self._things.keep(plan)
         for each in awaiting:
             self._waiting.setdefault(each, at)
             self._homes.wait(each, at)
+        self._take_items(item)
+        if self.world.accounts is not None:
+            self._desk.settle_member(event, state.facts.get(event.identifier))
+            self._tell_changes(changes)
 
-    def _tell(self, subject: str, news: tuple[News, ...], item: Item) -> None:
+    def _tell_role(self, subject: str, news: tuple[News, ...], item: Item) -> None:
         """Let a profile hear what an event that it did not send has changed."""
         state = self._state(subject)
         at = max(item.taken_at, state.last_at)
@@ -368,9 +347,19 @@ class Engine:
             self._next.gone.discard(change.anonymous)
             self._next.dirty.add(change.anonymous)
 
+    def _taken_events(self, identifiers: Sequence[str], account: str, names: Sequence[str]) -> Iterable[Event]:
+        """Events of some names that were taken, of the identifiers or naming the account."""
+        if self.log is None:
+            raise AssertionError("an engine that folds accounts needs the log")
+        fresh = {row.seq for row in self._next.taken}
+        with self.log() as bulk:
+            found = list(events_about(bulk, identifiers, names))
+        known = fresh | fanouts.taken_among(self.state, [event.seq for event in found])
+        return [event for event in found if event.seq in known]
+
     # Reading and writing
 
-    def _load(self, items: Sequence[Item], due: Iterable[str]) -> None:
+    def _load(self, items: Sequence[Item], due: Iterable[str], horizon: Instant) -> None:
         anonymous = {item.event.identifier for item in items if item.event.user_id is None}
         for item in items:
             anonymous.update(link.anonymous for link in links.links_of(item.event))
@@ -382,10 +371,14 @@ class Engine:
                 subjects.update((link.anonymous, link.user, *self._users[link.anonymous]))
         self._fetch(subjects)
         self._things.load((item.event for item in items), self.world.others)
+        until = None if self.delivery == "replay" else horizon
+        self._desk.load((item.event for item in items), self.world.accounts, until)
 
     def _forget(self) -> None:
         self._cache.clear()
         self._looked_up.clear()
+        self._desk.forget()
+        self._items.forget()
 
     def _fetch(self, subjects: set[str]) -> None:
         for subject, body in self.state.bodies(subjects - self._cache.keys()).items():
@@ -404,7 +397,7 @@ class Engine:
 
     def _commit(self, cursor: Cursor | None) -> None:
         """Write everything that the last pass made, in one transaction; with a cursor the tick is whole."""
-        work, self._next = self._next, _Pending()
+        work, self._next = self._next, Pending()
         rows = [subject_row(self._cache[subject], self.world) for subject in sorted(work.dirty - work.gone)]
         failpoint("tick.computed")
         with self.state.transaction() as connection:
@@ -414,6 +407,13 @@ class Engine:
             self.state.add_taken(work.taken)
             self.state.add_outbox(work.outbox)
             self._things.write()
+            self._desk.write()
+            self._items.write()
+            for place, row in work.fanouts.items():
+                if row is not None:
+                    fanouts.put_fanout(self.state, row)
+                else:
+                    fanouts.drop_fanout(self.state, work.told[place])
             # First: what was heard as held may end in the same commit, and then waits to be heard again.
             self.state.receipts_taken(work.heard)
             work.projections.write(connection)

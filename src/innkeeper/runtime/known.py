@@ -15,6 +15,13 @@ _PROPERTIES = """
 SELECT DISTINCT name, unnest(json_keys(properties)) AS property FROM events WHERE is_input AND properties != '{}'
 """
 _NAMES = "SELECT DISTINCT name FROM events WHERE is_input"
+_ACCOUNT_TRAITS = """
+SELECT DISTINCT unnest(json_keys(json_extract(extra, '$.traits'))) FROM events
+WHERE type = 'group' AND json_type(extra, '$.traits') = 'OBJECT'
+UNION
+SELECT DISTINCT unnest(json_keys(json_extract(properties, '$.set'))) FROM events
+WHERE name = 'Account Updated' AND json_type(properties, '$.set') = 'OBJECT'
+"""
 _TRAITS = "SELECT DISTINCT unnest(json_keys(traits)) AS trait FROM events WHERE traits != '{}'"
 
 _MEMORIES = """
@@ -40,4 +47,8 @@ def known_names(home: Path) -> KnownNames | None:
             events[name].add(key)
         traits = frozenset(trait for (trait,) in bulk.rows(_TRAITS, ()))
         memories = frozenset(about for (about,) in bulk.rows(_MEMORIES, ()))
-    return KnownNames(events={name: frozenset(keys) for name, keys in events.items()}, traits=traits, memories=memories)
+        of_accounts = frozenset(trait for (trait,) in bulk.rows(_ACCOUNT_TRAITS, ()))
+    return KnownNames(
+        events={name: frozenset(keys) for name, keys in events.items()}, traits=traits, memories=memories,
+        account_traits=of_accounts,
+    )  # fmt: skip

@@ -19,10 +19,11 @@ from innkeeper.kernel.time import Clock, Instant, SystemClock
 from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.adopt import adopt
 from innkeeper.runtime.deliver import Deliverer
-from innkeeper.runtime.engine import Engine, Item
+from innkeeper.runtime.engine import Engine
 from innkeeper.runtime.outlet import Trimmer
 from innkeeper.runtime.record import first_timestamp, waiting_keys
 from innkeeper.runtime.run import LAST
+from innkeeper.runtime.work import Item
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.log import Log
 from innkeeper.store.state import Cursor, State
@@ -40,12 +41,13 @@ class Live:
         self.home, self.log, self.state, self.clock = home, log, state, clock
         definitions = applied.applied(state) or Definitions(version="none")
         self.deliverer = Deliverer.open(home, state, definitions, live=True)
-        self.engine = Engine(state, applied.world(state), delivery="later")
+        self.engine = Engine(state, applied.world(state), delivery="later", log=lambda: Bulk.open(home))
         self.trimmer = Trimmer(home)
         with Bulk.open(home) as bulk:
             self.cursor = state.cursor() or self._fresh(bulk)
             number = applied.number(state)
             if str(number) != (state.meta("adopted") or "0"):
+                self.engine.finish_telling()
                 adopt(self.engine, bulk, number, self.cursor)
                 with state.transaction():
                     state.set_meta("adopted", str(number))
@@ -79,7 +81,8 @@ class Live:
         behind = len(events) == TICK and bool(items)
         horizon = items[-1].taken_at if behind else wall
         due = self.state.due_service_first(horizon, TICK // 2)
-        if not (items or due or events) and horizon - self.cursor.clock < _CLOCK_WRITTEN_EVERY:
+        telling = self.engine.pending(horizon)
+        if not (items or due or events or telling) and horizon - self.cursor.clock < _CLOCK_WRITTEN_EVERY:
             return False
         self.cursor = msgspec.structs.replace(
             self.cursor,
@@ -90,7 +93,7 @@ class Live:
             message_id=LAST,
         )
         self.engine.tick(items, horizon, self.cursor, due=due)
-        return bool(items or due)
+        return bool(items or due or telling)
 
     def _matured(self, wall: Instant) -> list[Event]:
         seqs: list[int] = []

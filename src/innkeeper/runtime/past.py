@@ -16,6 +16,7 @@ from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.record import taken_events
 from innkeeper.runtime.replay import Again
 from innkeeper.store import things
+from innkeeper.store.accounts import ever_members, words_of
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.checkpoint import Checkpoint, checkpoints, copy_states, folder_of
 from innkeeper.store.log import Log
@@ -40,13 +41,17 @@ def _replayed(
     home: Path, log: Log, state: State, subject: str, at: Instant
 ) -> tuple[ProfileState | None, lifecycle.World]:
     identifiers = _everybody(state, subject)
+    accounts = sorted({word.account for words in words_of(state, identifiers).values() for word in words})
+    # What an account was then is what all its members had done by then.
+    identifiers.update(member for account in accounts for member in ever_members(state, account))
     begin = _begin(home, at)
     with Bulk.open(home) as bulk, State.in_memory() as scratch:
         seqs = {
             seq
             for (seq,) in bulk.rows(
-                "SELECT seq FROM events WHERE seq IS NOT NULL AND list_contains($identifiers, identifier)",
-                {"identifiers": sorted(identifiers)},
+                "SELECT seq FROM events WHERE seq IS NOT NULL AND (list_contains($identifiers, identifier)"
+                " OR name = 'Item Updated' OR list_contains($accounts, json_extract_string(context, '$.groupId')))",
+                {"identifiers": sorted(identifiers), "accounts": accounts},
             )
         }
         if begin is not None:

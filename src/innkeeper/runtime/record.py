@@ -6,7 +6,7 @@ off is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from innkeeper.events.retention import CARRIED
@@ -66,6 +66,17 @@ def trait_events(bulk: Bulk, cursor: Cursor, identifiers: set[str] | None = None
     )
     parameters = _key(cursor) | {"engine": ENGINE_SOURCE, "last": cursor.seq, "clock": cursor.clock}
     parameters["wanted"] = None if identifiers is None else sorted(identifiers)
+    yield from _events(bulk, sql, parameters, set())
+
+
+def events_about(bulk: Bulk, identifiers: Sequence[str], names: Sequence[str]) -> Iterator[Event]:
+    """Events of some names by some identifiers, and those that may name an account: the caller looks closer."""
+    sql = (
+        _SELECT + " FROM events WHERE seq IS NOT NULL AND source <> $engine AND list_contains($names, name)"
+        " AND (list_contains($identifiers, identifier) OR type = 'group' OR contains(context, '\"groupId\"')"
+        " OR name IN ('Left Account', 'Account Updated')) ORDER BY ts, source, message_id"
+    )
+    parameters = {"engine": ENGINE_SOURCE, "names": list(names), "identifiers": list(identifiers)}
     yield from _events(bulk, sql, parameters, set())
 
 

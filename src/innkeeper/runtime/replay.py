@@ -22,8 +22,10 @@ from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.time import BEGINNING, Instant, format_instant
 from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.adopt import adopt, end_history
-from innkeeper.runtime.engine import Engine, Item, Mode
+from innkeeper.runtime.engine import Engine
+from innkeeper.runtime.fanout import Page
 from innkeeper.runtime.lock import hold
+from innkeeper.runtime.work import Item, Mode
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.checkpoint import Checkpoint, checkpoints, copy_states, folder_of
 from innkeeper.store.log import Log
@@ -118,6 +120,7 @@ class Again:
             else applied.world(real, begin.definitions),
             delivery="replay",
             was_virtual=self._was_virtual,
+            log=lambda: Bulk.open(home),
         )
         self.cursor = Cursor(clock=BEGINNING, timestamp=BEGINNING)
 
@@ -146,6 +149,9 @@ class Again:
                 )  # fmt: skip
             items = [Item(events[row.seq], row.taken_at, _mode(row)) for row in rows]
             self.engine.tick(items, BEGINNING, self.cursor)
+        elif kind == "fanout":
+            for row in rows:
+                self.engine.tell_again(msgspec.json.decode(row.reason or "", type=Page), row.taken_at)
         elif kind == "receipt":
             for row in rows:
                 receipt = self._receipt(row)
@@ -170,6 +176,7 @@ class Again:
     def _settle(self, until: Instant) -> None:
         while due := self.scratch.due(until, _PAGE):
             self.engine.tick([], until, self.cursor, due=[subject for _, subject in due])
+        self.engine.wake_all(until)
 
     def _receipt(self, row: TakenRow) -> Receipt:
         found = self.real.connection.execute(

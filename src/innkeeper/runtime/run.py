@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,10 +17,11 @@ from innkeeper.kernel.time import BEGINNING, HOUR, Clock, Instant, SystemClock, 
 from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.adopt import adopt, end_history
 from innkeeper.runtime.deliver import Deliverer
-from innkeeper.runtime.engine import Counts, Engine, Item
+from innkeeper.runtime.engine import Engine
 from innkeeper.runtime.lock import hold
 from innkeeper.runtime.outlet import FULL, drain
 from innkeeper.runtime.record import first_timestamp, late_events, ordered_events
+from innkeeper.runtime.work import Counts, Item
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.log import Log
 from innkeeper.store.state import Cursor, State
@@ -108,9 +110,11 @@ class _Run:
         with Bulk.open(self.home) as bulk:
             self.cursor = self.state.cursor() or self._fresh(bulk, until)
             begin = self.cursor.clock
+            self.engine.log = lambda: nullcontext(bulk)
             self._check(until, history_until)
             history = self._unfinished(history_until)
             self._recover()
+            self.engine.finish_telling()
             self._adopt(bulk)
             skip = self.state.taken_seqs(self.cursor.position)
             self.engine.held_position = self.cursor.position if skip else None

@@ -19,6 +19,8 @@ from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.gaps import Gaps
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.state import State
+from innkeeper.strategy.expressions import account_names
+from innkeeper.strategy.known import KnownNames
 from innkeeper.strategy.types import Definitions
 
 
@@ -55,6 +57,7 @@ def _catalog(definitions: Definitions) -> Catalog:
         audiences={name: audience.when for name, audience in definitions.audiences.items()},
         stages=tuple((rule.stage, rule.when) for rule in definitions.stages),
         merges=definitions.workspace.merges,
+        **account_names(definitions, KnownNames()),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from innkeeper.events import outputs as o
+from innkeeper.events.accounts import ACCOUNT
 from innkeeper.events.reserved import reserved_in
 from innkeeper.events.types import Event
 from innkeeper.kernel.ids import ANONYMOUS, USER, output_id
@@ -38,6 +39,8 @@ def to_outbox(taken_at: Instant, subject: str, number: int, index: int, output: 
     if isinstance(output, o.DeliveryPlanned):
         for name in _LEDGER_ONLY:
             del fields[name]
+    if identifier.startswith(ACCOUNT):
+        fields["account_id"] = identifier[len(ACCOUNT) :]
     if isinstance(output, o.StepReplanned):
         fields["from"], fields["to"] = fields.pop("planned_for"), fields.pop("moved_to")
     for name in _INSTANTS:
@@ -57,9 +60,11 @@ def to_outbox(taken_at: Instant, subject: str, number: int, index: int, output: 
 
 
 def sender(identifier: str) -> tuple[str | None, str | None]:
-    """The user id and anonymous id columns of an identifier."""
+    """The user id and anonymous id columns of an identifier; an account has neither."""
     if identifier.startswith(USER):
         return identifier[len(USER) :], None
+    if identifier.startswith(ACCOUNT):
+        return None, None
     return None, identifier[len(ANONYMOUS) :]
 
 

@@ -114,3 +114,9 @@ def pages(state: State, kind: str, of: str | None = None, size: int = 1_000) -> 
 def count(state: State, kind: str) -> int:
     """How many things of a kind there are."""
     return int(state.connection.execute("SELECT count(*) FROM things WHERE kind = ?", (kind,)).fetchone()[0])
+
+
+def due(state: State, kind: str, until: Instant) -> list[str]:
+    """The ids of the things of a kind whose next timer is at or before *until*."""
+    rows = state.connection.execute("SELECT id FROM things WHERE next_due_at <= ? AND kind = ?", (until, kind))
+    return [name for (name,) in rows]

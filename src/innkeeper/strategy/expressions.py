@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from innkeeper.audiences import Catalog, Expression, check, cycle_problem, find_cycle, parse
-from innkeeper.audiences.check import references
+from innkeeper.audiences.check import Subject, references
 from innkeeper.audiences.nodes import Boolean, walk
 from innkeeper.kernel.errors import Invalid, Problem
 from innkeeper.kernel.located import Findings, Located, Place
@@ -25,12 +26,14 @@ class Written:
         where: The value it was read from, or its place.
         event: The event whose properties it may read, if any.
         owner: Whose condition it is, in the words of `audiences.find_cycle`; empty for a journey's.
+        of: What it asks about.
     """
 
     expression: Expression
     where: Located | Place
     event: str | None = None
     owner: str = ""
+    of: Subject = "profile"
 
 
 # code of a finding -> the key of strategy.yaml that declares such names
@@ -39,11 +42,12 @@ _SECTIONS = {
     "unknown-property": "events",
     "unknown-trait": "traits",
     "unknown-memory": "memories",
+    "unknown-account-trait": "accounts: traits",
 }
 _HOW_TO_DECLARE = "declare it in strategy.yaml under {}, or import the events first"
 
 
-def read_expression(node: Located, owner: str, findings: Findings) -> Written | None:
+def read_expression(node: Located, owner: str, findings: Findings, of: Subject = "profile") -> Written | None:
     """The expression that a value holds; None when it is none, with the reason among the findings."""
     if isinstance(node.value, bool):
         text = "true" if node.value else "false"
@@ -56,7 +60,7 @@ def read_expression(node: Located, owner: str, findings: Findings) -> Written | 
         )  # fmt: skip
         return None
     try:
-        return Written(expression=parse(text), where=node, owner=owner)
+        return Written(expression=parse(text, of), where=node, owner=owner, of=of)
     except Invalid as error:
         findings.add_from(node, error)
         return None
@@ -78,8 +82,22 @@ def catalog_of(definitions: Definitions, known: KnownNames, broken: Mapping[str,
         ),
         merges=definitions.workspace.merges,
         memories=known.memories,
+        **account_names(definitions, known),
         objects=definitions.workspace.objects,
     )
+
+
+def account_names(definitions: Definitions, known: KnownNames) -> dict[str, Any]:
+    """What a catalog has about accounts: traits with types, audiences, roles; nothing when none are declared."""
+    declared = definitions.workspace.accounts
+    if declared is None:
+        return {}
+    seen = dict.fromkeys(map(_top, known.account_traits), "any")
+    return {
+        "account_traits": seen | {_top(name): kind for name, kind in declared.traits.items()},
+        "account_audiences": {name: each.when for name, each in definitions.account_audiences.items()},
+        "roles": declared.roles,
+    }
 
 
 def _top(path: str) -> str:
@@ -90,7 +108,7 @@ def check_expressions(written: Iterable[Written], catalog: Catalog, findings: Fi
     """Add what is wrong with names, types and circles of definitions."""
     everything = list(written)
     for each in everything:
-        checked = check(each.expression, catalog, event=each.event)
+        checked = check(each.expression, catalog, event=each.event, of=each.of)
         if checked.errors:
             findings.add_from(each.where, Invalid([_with_declaration(problem) for problem in checked.errors]))
     while (cycle := find_cycle(catalog)) is not None:
@@ -106,8 +124,11 @@ def _without(catalog: Catalog, owner: str) -> Catalog:
     """The catalog with one definition that reads nothing, to look for further circles."""
     if owner == "the stages":
         return replace(catalog, stages=())
-    kept = {name: Boolean(True) if f"audience '{name}'" == owner else when for name, when in catalog.audiences.items()}
-    return replace(catalog, audiences=kept)
+    kept, accounts = (
+        {name: Boolean(True) if f"audience '{name}'" == owner else when for name, when in audiences.items()}
+        for audiences in (catalog.audiences, catalog.account_audiences)
+    )
+    return replace(catalog, audiences=kept, account_audiences=accounts)
 
 
 def _with_declaration(problem: Problem) -> Problem:

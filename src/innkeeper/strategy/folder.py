@@ -14,9 +14,14 @@ from innkeeper.kernel.located import Findings, Place
 #: Files with one fixed name.
 SINGLE_FILES = ("strategy.yaml", "stages.yaml", "policies.yaml", "channels.yaml")
 #: Folders with one definition a file, and the endings that they hold.
-FOLDERS = {"audiences": (".yaml",), "journeys": (".yaml",), "messages": (".md", ".html", ".txt")}
+FOLDERS = {
+    "audiences": (".yaml",),
+    "journeys": (".yaml",),
+    "messages": (".md", ".html", ".txt"),
+    "catalogs": (".yaml", ".csv"),
+}
 # Meant for later, not built yet: an honest answer beats silence.
-_LATER_FOLDERS = ("traits", "catalogs", "experiments", "tests")
+_LATER_FOLDERS = ("traits", "experiments", "tests")
 _LATER_ENDINGS = (".mjml",)
 _MAX_BYTES = 1_000_000
 _MAX_FILES = 5_000
@@ -73,7 +78,7 @@ def _is_beside(name: str) -> bool:
 
 
 def _read(path: Path, findings: Findings) -> str:
-    if path.suffix not in (".yaml", ".md", ".html", ".txt"):
+    if path.suffix not in (".yaml", ".md", ".html", ".txt", ".csv"):
         return ""
     try:
         if path.stat().st_size > _MAX_BYTES:

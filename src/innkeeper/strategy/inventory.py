@@ -16,7 +16,7 @@ from innkeeper.strategy.message_files import split_message
 from innkeeper.strategy.yaml import read_yaml
 
 # folder -> the key that names a definition other than its file does
-_NAME_KEYS = {"audiences": "name", "journeys": "journey"}
+_NAME_KEYS = {"audiences": "name", "journeys": "journey", "catalogs": "catalog"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +64,9 @@ def _definitions(path: str, text: str) -> Iterator[tuple[str, str]]:
             front = _plain(message.front)
             name = str(front.get("message", message.stem))
             yield f"messages/{name}", canonical([message.locale, front, message.format, message.body])
+        return
+    if path.endswith(".csv"):
+        yield f"{parts.parts[0]}/{parts.stem}", canonical(text)
         return
     node = read_yaml(text, path, Findings())
     plain = _plain(node) if node is not None else {}

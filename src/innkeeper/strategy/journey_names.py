@@ -7,22 +7,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from innkeeper.audiences import Catalog
+from innkeeper.audiences.check import OWN_OF_ACCOUNT
 from innkeeper.audiences.nodes import Path, walk
+from innkeeper.audiences.resolve import ITEM
 from innkeeper.content.types import Message
-from innkeeper.journeys.definition import Clause, EventEntry, Journey, ObjectEntry, Step
+from innkeeper.journeys.definition import Clause, EventEntry, ItemEntry, Journey, ObjectEntry, Step
 from innkeeper.journeys.instants import Anchor
 from innkeeper.journeys.steps.update import Update
 from innkeeper.journeys.steps.wait import Wait
 from innkeeper.kernel.errors import did_you_mean
 from innkeeper.kernel.located import Findings, Located, Place
 from innkeeper.objects.definition import ObjectType
+from innkeeper.strategy.read_catalogs import CatalogDefinition
 
 _VARIABLE = re.compile(r"([a-z_]\w*)\.([A-Za-z_$][\w$]*)")
+_ITEMS = re.compile(r"items\.([A-Za-z_$][\w$-]*)")
 _MEMORY = re.compile(r"profile\.memories\.([A-Za-z_$][\w$]*)")
-_SECTIONS = {"trait": "traits", "memory": "memories", "property": "events"}
+_DECLARED_UNDER = {
+    "catalog": "a file of catalogs/", "trait": "traits", "account-trait": "accounts: traits", "memory": "memories",
+}  # fmt: skip
 # What templates read of a profile besides its traits.
 _PROFILE_OWN = frozenset({"id", "memories"})
 
@@ -68,6 +74,7 @@ class NameChecker:
 
     catalog: Catalog
     findings: Findings
+    catalogs: Mapping[str, CatalogDefinition] = field(default_factory=dict)
 
     def journey(self, journey: Journey, node: Located) -> None:
         """The key, the dates, the object and the templates of a journey."""
@@ -75,6 +82,9 @@ class NameChecker:
         about = self.catalog.objects.get(journey.key or "")
         if journey.key is not None and isinstance(node.value, dict) and "key" in node.value and about is None:
             self._property(journey.key.partition(".")[0], events, node.value["key"].place)
+        if not isinstance(journey.enter, ItemEntry):
+            for clause in journey.clauses:
+                self._no_item(clause)
         if isinstance(journey.enter, ObjectEntry) and journey.enter.at is not None and about is not None:
             self._date(journey.enter.at, about, _entry_place(node))
         for step in steps_of(journey.steps):
@@ -85,9 +95,20 @@ class NameChecker:
                     self._property(step.anchor.path[0], events, step.place)
         for clause in journey.clauses:
             self._clause(clause, about)
+            if not isinstance(journey.enter, ItemEntry):
+                self._no_item(clause)
         for mention in journey.mentions:
             if mention.kind == "template":
                 self._template(mention.name, mention.place, events, _known(about))
+
+    def _no_item(self, clause: Clause) -> None:
+        for node in walk(clause.expression):
+            if isinstance(node, Path) and node.root == "event" and node.parts[0] == ITEM:
+                where = clause.node.inside(*node.at) if clause.node is not None else clause.place
+                self.findings.add(
+                    where, "no-item", "item.x is known in journeys that an item enters",
+                    "enter: { item: products, change: back_in_stock }",
+                )  # fmt: skip
 
     def message(self, message: Message, journeys: Iterable[Journey]) -> None:
         """The variables of a message: `event.x` must be of an event that leads to it, `booking.x` of such an object."""
@@ -110,6 +131,9 @@ class NameChecker:
         except TemplateFailed:  # a finding of its own
             return
         for path in sorted(paths):
+            items = _ITEMS.match(path)
+            if items is not None and items[1] not in self.catalogs:
+                self._unknown("catalog", items[1], "", self.catalogs, place)
             found = _VARIABLE.match(path)
             if found is None:
                 continue
@@ -128,6 +152,10 @@ class NameChecker:
     ) -> None:
         if root == "event":
             self._property(name, events, where)
+        elif root == "account":
+            of_account = {*(self.catalog.account_traits or ()), *OWN_OF_ACCOUNT}
+            if name not in of_account:
+                self._unknown("account-trait", name, "", of_account, where)
         elif root == "profile" and name not in self.catalog.trait_names | _PROFILE_OWN:
             self._unknown("trait", name, "", self.catalog.trait_names, where)
         elif root in self.catalog.objects:
@@ -177,5 +205,5 @@ class NameChecker:
             where,
             f"unknown-{what}",
             f"nobody has declared or sent the {what} '{name}'{of}",
-            did_you_mean(name, known) or f"declare it in strategy.yaml under {_SECTIONS[what]}",
+            did_you_mean(name, known) or f"declare it in strategy.yaml under {_DECLARED_UNDER.get(what, 'events')}",
         )

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownNames:
-    """Property names (top level) by event, names of traits (top level), and what memories are about."""
+    """Property names (top level) by event, names of traits and of accounts' traits (top level), and of memories."""
 
     events: Mapping[str, frozenset[str]] = field(default_factory=dict)
     traits: frozenset[str] = frozenset()
     memories: frozenset[str] = frozenset()
+    account_traits: frozenset[str] = frozenset()
 
 
 def join(*names: KnownNames) -> KnownNames:
@@ -28,4 +29,5 @@ def join(*names: KnownNames) -> KnownNames:
         events=events,
         traits=frozenset().union(*(each.traits for each in names)),
         memories=frozenset().union(*(each.memories for each in names)),
+        account_traits=frozenset().union(*(each.account_traits for each in names)),
     )

@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import PurePosixPath
 
 from innkeeper.audiences import Expression
+from innkeeper.audiences.check import Subject
 from innkeeper.channels.contract import ChannelConfig
 from innkeeper.content.message import MessageFile, read_messages, split_name
 from innkeeper.content.types import Message
@@ -29,10 +30,12 @@ from innkeeper.strategy.known import KnownNames, join
 from innkeeper.strategy.message_files import message_files
 from innkeeper.strategy.names import check_name
 from innkeeper.strategy.object_names import check_objects
+from innkeeper.strategy.read_catalogs import CatalogDefinition, check_stages, read_catalog, read_csv_catalog
 from innkeeper.strategy.read_channels import read_channels
 from innkeeper.strategy.read_workspace import read_workspace
 from innkeeper.strategy.references import (
     cap_mentions,
+    catalog_mentions,
     check_mentions,
     journey_mentions,
     message_mentions,
@@ -43,7 +46,12 @@ from innkeeper.strategy.types import AudienceDefinition, Definitions, StageDefin
 from innkeeper.strategy.yaml import read_yaml
 
 #: Codes of findings about names that nobody has declared or sent; `--allow-unknown` makes them warnings.
-UNKNOWN_NAMES = frozenset({"unknown-event", "unknown-property", "unknown-trait", "unknown-stage", "unknown-memory"})
+UNKNOWN_NAMES = frozenset(
+    {
+        "unknown-event", "unknown-property", "unknown-trait", "unknown-stage", "unknown-memory",
+        "unknown-account-trait",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,15 +121,18 @@ class _Loading:
         messages, message_parts = self._messages(workspace.locale, frozenset(workspace.objects))
         policies_node, policies = self._policies()
         journeys, journey_nodes = self._journeys()
+        audiences, account_audiences = self._audiences()
         definitions = Definitions(
             version=version_of(self.files),
             workspace=workspace,
-            audiences=self._audiences(),
+            audiences=audiences,
+            account_audiences=account_audiences,
             stages=self._stages(),
             journeys=journeys,
             messages=messages,
             policies=policies or Policies(),
             channels=self._channels(),
+            catalogs=self._catalogs(),
         )
         declared = KnownNames(
             events=workspace.events, traits=workspace.traits | traits_set(journeys), memories=workspace.memories
@@ -131,19 +142,25 @@ class _Loading:
         known: dict[str, Collection[str] | None] = {
             "message": definitions.messages.keys() | self.broken["message"],
             "audience": definitions.audiences.keys() | self.broken["audience"],
+            "account audience": definitions.account_audiences,
             "purpose": None if policies is None else policies.purposes,
             "channel": definitions.channels,
             "event": catalog.event_names,
+            "catalog": definitions.catalogs,
             "object": workspace.objects,
         }
         mentions = chain(
-            message_mentions(message_parts), cap_mentions(policies_node), journey_mentions(definitions.journeys),
-            trait_mentions(workspace.declared), retention_mentions(policies_node),
+            catalog_mentions(definitions.catalogs), message_mentions(message_parts), cap_mentions(policies_node),
+            journey_mentions(definitions.journeys), trait_mentions(workspace.declared),
+            retention_mentions(policies_node),
         )  # fmt: skip
         check_mentions(mentions, known, self.findings)
         check_expressions([*self.written, *_journey_expressions(definitions)], catalog, self.findings)
+        stages = [name for name, _ in catalog.stages]
+        for each in definitions.catalogs.values():
+            check_stages(each, stages, self.findings)
         check_objects(workspace.objects, catalog, self.findings)
-        checker = NameChecker(catalog, self.findings)
+        checker = NameChecker(catalog, self.findings, definitions.catalogs)
         for name, journey in journeys.items():
             checker.journey(journey, journey_nodes[name])
         for message in messages.values():
@@ -154,11 +171,11 @@ class _Loading:
     def _single(self, path: str) -> Located | None:
         return read_yaml(self.files[path], path, self.findings) if path in self.files else None
 
-    def _each(self, folder: str, key: str) -> Iterator[tuple[str, Located]]:
+    def _each(self, folder: str, key: str, ending: str = "") -> Iterator[tuple[str, Located]]:
         """Name and value of every definition of a folder; a name that comes twice is a finding."""
         seen: dict[str, Place] = {}
         for path in self.paths:
-            if not path.startswith(f"{folder}/"):
+            if not path.startswith(f"{folder}/") or not path.endswith(ending):
                 continue
             node = read_yaml(self.files[path], path, self.findings)
             if node is not None and node.value is None:
@@ -181,20 +198,26 @@ class _Loading:
         node = self._single("strategy.yaml")
         return Workspace() if node is None else read_workspace(node, self.findings)
 
-    def _audiences(self) -> dict[str, AudienceDefinition]:
-        audiences = {}
+    def _audiences(self) -> tuple[dict[str, AudienceDefinition], dict[str, AudienceDefinition]]:
+        """Those of profiles, and those of accounts."""
+        audiences: dict[str, AudienceDefinition] = {}
+        of_accounts: dict[str, AudienceDefinition] = {}
         for name, node in self._each("audiences", "name"):
             reader = Reader(node, self.findings, f"the audience '{name}'")
             reader.text("name")
             description = reader.text("description", "") or ""
+            of: Subject = (
+                "account" if reader.choice("of", ("profile", "account"), "profile") == "account" else "profile"
+            )
             when = reader.require("when", "write it like when: did('Order Completed')")
             reader.close()
-            expression = self._expression(when, f"audience '{name}'")
+            expression = self._expression(when, f"audience '{name}'", of)
             if expression is None:
                 self.broken["audience"].add(name)
                 continue
-            audiences[name] = AudienceDefinition(name=name, description=description, when=expression, place=node.place)
-        return audiences
+            found = of_accounts if of == "account" else audiences
+            found[name] = AudienceDefinition(name=name, description=description, when=expression, place=node.place)
+        return audiences, of_accounts
 
     def _stages(self) -> tuple[StageDefinition, ...]:
         node = self._single("stages.yaml")
@@ -221,12 +244,29 @@ class _Loading:
                 stages.append(StageDefinition(stage=name, when=expression, place=rule.place))
         return tuple(stages)
 
-    def _expression(self, node: Located | None, owner: str) -> Expression | None:
-        written = None if node is None else read_expression(node, owner, self.findings)
+    def _expression(self, node: Located | None, owner: str, of: Subject = "profile") -> Expression | None:
+        written = None if node is None else read_expression(node, owner, self.findings, of)
         if written is None:
             return None
         self.written.append(written)
         return written.expression
+
+    def _catalogs(self) -> dict[str, CatalogDefinition]:
+        catalogs: dict[str, CatalogDefinition] = {}
+        for name, node in self._each("catalogs", "catalog", ending=".yaml"):
+            catalogs[name] = read_catalog(node, name, self.findings)
+        for path in self.paths:
+            if path.startswith("catalogs/") and path.endswith(".csv"):
+                name = PurePosixPath(path).stem
+                check_name(name, Place(path, 1, 1), self.findings)
+                if name in catalogs:
+                    self.findings.add(
+                        Place(path, 1, 1), "two-definitions",
+                        f"catalogs has '{name}' already, in {catalogs[name].place.file}", "rename one",
+                    )  # fmt: skip
+                    continue
+                catalogs[name] = read_csv_catalog(self.files[path], path, name, self.findings)
+        return catalogs
 
     def _journeys(self) -> tuple[dict[str, Journey], dict[str, Located]]:
         journeys, nodes = {}, {}

@@ -11,6 +11,7 @@ from innkeeper.content.message import MessageFile
 from innkeeper.journeys.definition import Journey, Mention
 from innkeeper.kernel.errors import did_you_mean
 from innkeeper.kernel.located import Findings, Located, Place
+from innkeeper.strategy.read_catalogs import CatalogDefinition
 from innkeeper.strategy.read_traits import TraitDefinition
 
 #: Where each kind of thing is declared, for the fix.
@@ -19,6 +20,7 @@ _DECLARED_IN = {
     "audience": "write audiences/{}.yaml",
     "purpose": "declare it in policies.yaml: purposes: {{{}: {{kind: ..., basis: ...}}}}",
     "channel": "declare it in channels.yaml",
+    "catalog": "write catalogs/{}.yaml",
     "event": "declare it in strategy.yaml under events, or import the events first",
     "object": "declare it in strategy.yaml under objects",
 }
@@ -42,7 +44,11 @@ def check_mentions(
             _check_template(mention, findings, known["object"] or ())
             continue
         names = known[mention.kind]
-        if names is not None and mention.name not in names:
+        if mention.kind == "audience" and mention.name in (known.get("account audience") or ()):
+            message = f"'{mention.name}' is an audience of accounts, and a journey is entered by profiles"
+            fix = f"name an audience of profiles, with when: in_audience('{mention.name}') in it"
+            findings.add(mention.place, "wrong-audience", message, fix)
+        elif names is not None and mention.name not in names:
             findings.add(
                 mention.place,
                 f"unknown-{mention.kind}",
@@ -63,6 +69,13 @@ def journey_mentions(journeys: Mapping[str, Journey]) -> Iterator[Mention]:
     """What journeys name."""
     for journey in journeys.values():
         yield from journey.mentions
+
+
+def catalog_mentions(catalogs: Mapping[str, CatalogDefinition]) -> Iterator[Mention]:
+    """The events by which catalogs say that somebody asks for an item."""
+    for catalog in catalogs.values():
+        if catalog.wished_by is not None:
+            yield Mention(kind="event", name=catalog.wished_by[0], place=catalog.wished_place)
 
 
 def message_mentions(files: Collection[MessageFile]) -> Iterator[Mention]:

@@ -13,8 +13,18 @@ from innkeeper.identity.matching import MatchRules
 from innkeeper.journeys.definition import Journey
 from innkeeper.kernel.located import NOWHERE, Place
 from innkeeper.objects.definition import ObjectType
+from innkeeper.strategy.read_catalogs import CatalogDefinition
 from innkeeper.strategy.read_sources import Source
 from innkeeper.strategy.read_traits import TraitDefinition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountsDeclared:
+    """`accounts` of `strategy.yaml`: traits by name with their type, roles, and how many members are too many."""
+
+    traits: dict[str, str] = field(default_factory=dict)
+    roles: tuple[str, ...] = ()
+    most_members: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +47,7 @@ class Workspace:
     declared: dict[str, TraitDefinition] = field(default_factory=dict)
     sources: dict[str, Source] = field(default_factory=dict)
     memories: frozenset[str] = frozenset()
+    accounts: AccountsDeclared | None = None
     objects: dict[str, ObjectType] = field(default_factory=dict)
     matching: MatchRules | None = None
 
@@ -49,7 +60,7 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudienceDefinition:
-    """`audiences/NAME.yaml`: `{name, description, when}`; the name is the file's unless given."""
+    """`audiences/NAME.yaml`: `{name, description, of, when}`; the name is the file's unless given."""
 
     name: str
     description: str
@@ -73,8 +84,10 @@ class Definitions:
     version: str
     workspace: Workspace = field(default_factory=Workspace)
     audiences: dict[str, AudienceDefinition] = field(default_factory=dict)
+    account_audiences: dict[str, AudienceDefinition] = field(default_factory=dict)
     stages: tuple[StageDefinition, ...] = ()
     journeys: dict[str, Journey] = field(default_factory=dict)
     messages: dict[str, Message] = field(default_factory=dict)
     policies: Policies = field(default_factory=Policies)
     channels: dict[str, ChannelConfig] = field(default_factory=dict)
+    catalogs: dict[str, CatalogDefinition] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from typing import Any
 from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.json import dumps_bytes
 from innkeeper.kernel.time import DAY, Instant
+from innkeeper.runtime.harbour_house.agency import agency_year
 from innkeeper.runtime.harbour_house.year import household, passer_by
 
 __all__ = ["YEAR", "generate", "write_jsonl"]
@@ -23,7 +24,8 @@ def generate(seed: int, guests: int, end: Instant) -> Iterator[dict[str, Any]]:
     """The events of the year before *end*, as Segment-style messages in the order in which they arrive.
 
     Nearly all arrive when they happen; what a phone without network kept arrives later (`sentAt`). Besides the
-    *guests*, who all say who they are at some time, four in ten more look at the site and never do.
+    *guests*, who all say who they are at some time, four in ten more look at the site and never do, and there is a
+    travel agency with its people.
 
     Raises:
         UsageError: *guests* is not between 1 and 99,999.
@@ -39,6 +41,7 @@ def generate(seed: int, guests: int, end: Instant) -> Iterator[dict[str, Any]]:
         number, made = number + 1, made + people
     for visitor in range(guests * 2 // 5):
         lines += passer_by(seed, visitor, start, end).lines
+    lines += agency_year(seed, start, end)
     lines.sort(key=lambda line: line[:2])
     return (line for _, _, line in lines)
 

@@ -1,0 +1,46 @@
+"""Items and wishes made anew from the log, under new definitions. Wishes that were heard stay settled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from innkeeper.events.items import ITEM_REQUESTED, ITEM_UPDATED, ITEM_WITHDRAWN, item_set, wishes
+from innkeeper.kernel.time import FOREVER
+from innkeeper.profiles.item_fold import ItemRules, ItemState, encode_item, take_set
+from innkeeper.runtime.record import taken_events
+from innkeeper.store import items as rows
+from innkeeper.store import things
+from innkeeper.store.items import WishRow
+from innkeeper.store.state import Cursor, State
+from innkeeper.store.things import ThingRow
+
+if TYPE_CHECKING:
+    from innkeeper.store.bulk import Bulk
+
+
+def remake_items(state: State, bulk: Bulk, rules: ItemRules, cursor: Cursor) -> None:
+    """Make everything that is kept of items anew; without catalogs there is nothing left."""
+    if not rules.catalogs and not things.count(state, "item"):
+        return
+    states: dict[tuple[str, str], ItemState] = {}
+    wished: list[WishRow] = []
+    names = sorted({ITEM_UPDATED, ITEM_REQUESTED, ITEM_WITHDRAWN, *rules.wished_by})
+    for event in taken_events(bulk, cursor, names) if rules.catalogs else ():
+        said = item_set(event)
+        if said is not None and said.catalog in rules.catalogs:
+            take_set(states.setdefault((said.catalog, said.id), ItemState({})), said, event)
+        for wish in wishes(event, rules.wished_by):
+            if wish.catalog in rules.catalogs:
+                wished.append(
+                    WishRow(
+                        wish.catalog, wish.id, event.identifier, event.timestamp, event.source, event.message_id,
+                        wish.open,
+                    )
+                )  # fmt: skip
+    before = rows.settled(state)
+    with state.transaction():
+        things.drop_all(state, "item")
+        things.put(state, [ThingRow("item", *key, FOREVER, encode_item(one)) for key, one in states.items()])
+        rows.forget_wishes(state)
+        rows.put_wishes(state, wished)
+        rows.settle_wishes(state, [(at, *place) for place, at in before.items()])

@@ -1,0 +1,159 @@
+"""Items as they are now: for content at delivery, and for the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from innkeeper.events.items import ITEM_UPDATED
+from innkeeper.events.types import Event, to_row
+from innkeeper.kernel.errors import UsageError, did_you_mean
+from innkeeper.kernel.ids import digest
+from innkeeper.kernel.json import canonical, loads
+from innkeeper.kernel.time import Clock, Instant, SystemClock, format_instant
+from innkeeper.profiles.item_fold import decode_item, item_view
+from innkeeper.runtime import definitions as applied
+from innkeeper.runtime.lock import hold
+from innkeeper.store import items as rows
+from innkeeper.store import things
+from innkeeper.store.log import Log
+from innkeeper.store.state import State
+from innkeeper.store.things import ThingKey
+from innkeeper.strategy.types import Definitions
+
+
+class Catalogs(Mapping[str, "Catalog"]):
+    """All catalogs as templates read them: `items.products["p1"].name`."""
+
+    def __init__(self, state: State, definitions: Definitions) -> None:
+        set_by_events: dict[str, dict[str, Any]] = {name: {} for name in definitions.catalogs}
+        for page in things.pages(state, "item"):
+            for row in page:
+                if row.type in set_by_events:
+                    set_by_events[row.type][row.id] = decode_item(row.body)
+        self._catalogs = {
+            name: Catalog(catalog.items, set_by_events[name]) for name, catalog in definitions.catalogs.items()
+        }
+
+    def __getitem__(self, name: str) -> Catalog:
+        return self._catalogs[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._catalogs)
+
+    def __len__(self) -> int:
+        return len(self._catalogs)
+
+
+class Catalog(Mapping[str, dict[str, Any]]):
+    """One catalog: the file's items, and over them what events have set."""
+
+    def __init__(self, base: Mapping[str, dict[str, Any]], set_by_events: Mapping[str, Any]) -> None:
+        self._base, self._set = base, set_by_events
+
+    def __getitem__(self, item: str) -> dict[str, Any]:
+        item = str(item)
+        if item not in self._base and item not in self._set:
+            raise KeyError(item)
+        return {**item_view(self._set.get(item), self._base.get(item)), "id": item}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted({*self._base, *self._set}))
+
+    def __len__(self) -> int:
+        return len({*self._base, *self._set})
+
+
+def list_items(home: Path, catalog: str | None) -> list[dict[str, Any]]:
+    """The items of one catalog or of all, as they are now, with the number of open wishes."""
+    with State.open(home, readonly=True) as state:
+        definitions = _definitions(state)
+        if catalog is not None:
+            _known(catalog, definitions)
+        wanted, asked = Catalogs(state, definitions), rows.open_wishes(state)
+        return [
+            {"catalog": name, **item, "wishes": asked.get((name, item["id"]), 0)}
+            for name in sorted(wanted)
+            if catalog in (None, name)
+            for item in wanted[name].values()
+        ]
+
+
+def show_item(home: Path, catalog: str, item: str) -> dict[str, Any]:
+    """One item: its values, and for those that an event has set when and by which.
+
+    Raises:
+        UsageError: There is no such catalog or item.
+    """
+    with State.open(home, readonly=True) as state:
+        definitions = _definitions(state)
+        _known(catalog, definitions)
+        found = Catalogs(state, definitions)[catalog]
+        if item not in found:
+            raise UsageError(
+                f"'{catalog}' has no item '{item}'", code="unknown-item",
+                fix=did_you_mean(item, list(found)) or f"see: innkeeper item list {catalog}",
+            )  # fmt: skip
+        key = ThingKey("item", catalog, item)
+        body = things.bodies(state, [key]).get(key)
+        said = {} if body is None else decode_item(body).values
+        asked = rows.open_wishes(state, catalog, item)
+        return {
+            "catalog": catalog,
+            "item": found[item],
+            "set_by_events": [
+                {"name": name, "value": value.value, "source": value.source, "messageId": value.message_id,
+                 "at": format_instant(value.at)}
+                for name, value in sorted(said.items())
+            ],
+            "wishes": asked.get((catalog, item), 0),
+        }  # fmt: skip
+
+
+def set_item(
+    home: Path, catalog: str, item: str, values: Mapping[str, str], *, by: str, at: Instant | None,
+    clock: Clock | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Write the event that sets values of an item into the log; the next run takes it.
+
+    Args:
+        values: Texts by name: JSON where they are JSON (`3`, `true`, `null`), else taken as texts.
+        by: The user id under which it is said.
+        at: When it happened; None: now.
+
+    Raises:
+        UsageError: There is no such catalog.
+        OperationFailed: The home is in use.
+    """
+    with hold(home), State.open(home, readonly=True) as state, Log.open(home) as log:
+        _known(catalog, _definitions(state))
+        now = (clock or SystemClock()).now()
+        said = {name: _value(text) for name, text in values.items()}
+        properties = {"catalog": catalog, "id": item, "set": said}
+        happened = now if at is None else at
+        event = Event(
+            source="cli", message_id=digest("item", catalog, item, happened, canonical(said)), type="track",
+            name=ITEM_UPDATED, user_id=by, timestamp=happened, received_at=now, properties=properties,
+        )  # fmt: skip
+        log.append([to_row(event)])
+        return {"catalog": catalog, "id": item, "set": said, "at": format_instant(happened)}
+
+
+def _value(text: str) -> Any:
+    try:
+        return loads(text)
+    except ValueError:
+        return text
+
+
+def _definitions(state: State) -> Definitions:
+    return applied.applied(state) or Definitions(version="none")
+
+
+def _known(catalog: str, definitions: Definitions) -> None:
+    if catalog not in definitions.catalogs:
+        raise UsageError(
+            f"there is no catalog '{catalog}'", code="unknown-catalog",
+            fix=did_you_mean(catalog, definitions.catalogs) or "write catalogs/NAME.yaml and apply it",
+        )  # fmt: skip
