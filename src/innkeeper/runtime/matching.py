@@ -203,9 +203,7 @@ def accept(home: Path, ids: Sequence[str], *, above: float | None = None, homes:
         if homes:
             chosen |= {one["id"]: one for one in proposals.listing(state.connection, state="open", kind="household")}
         fresh = [one for one in chosen.values() if one["state"] != "accepted"]
-        log.append([to_row(event) for one in fresh for event in _accepted(one, at)])
-        with state.transaction() as connection:
-            proposals.decide(connection, [one["id"] for one in fresh], "accepted", at)
+        _decide(state, log, fresh, [event for one in fresh for event in _accepted(one, at)], "accepted", at)
     return fresh
 
 
@@ -224,9 +222,8 @@ def reject(home: Path, ids: Sequence[str]) -> list[dict[str, Any]]:
                     code="already-accepted", fix="take the link back: innkeeper link remove",
                 )  # fmt: skip
         fresh = [one for one in chosen if one["state"] != "rejected"]
-        log.append([to_row(_event(MATCH_REJECTED, one, one["members"][0], at, _rejected(one))) for one in fresh])
-        with state.transaction() as connection:
-            proposals.decide(connection, [one["id"] for one in fresh], "rejected", at)
+        events = [_event(MATCH_REJECTED, one, one["members"][0], at, _rejected(one)) for one in fresh]
+        _decide(state, log, fresh, events, "rejected", at)
     return fresh
 
 
@@ -234,6 +231,21 @@ def reject(home: Path, ids: Sequence[str]) -> list[dict[str, Any]]:
 def _deciding(home: Path) -> Iterator[tuple[State, Log, Instant]]:
     with hold(home), State.open(home) as state, Log.open(home) as log:
         yield state, log, _now(state)
+
+
+def _decide(
+    state: State,
+    log: Log,
+    fresh: Sequence[Mapping[str, Any]],
+    events: Sequence[Event],
+    word: ProposalState,
+    at: Instant,
+) -> None:
+    """Write down decisions: in the log first, which is what counts; the table follows it."""
+    if events:
+        log.append([to_row(event) for event in events])
+        with state.transaction() as connection:
+            proposals.decide(connection, [one["id"] for one in fresh], word, at)
 
 
 def _now(state: State) -> Instant:
