@@ -1,6 +1,7 @@
 """How a statement goes on once raw events went by retention: totals that were carried join those of what is left.
 
-`sql.py` makes the statement; each operator says in its own file how two totals become one (`audiences/operators/base.py`).
+`sql.py` makes the statement; each operator says in its own file how two totals become one
+(`audiences/operators/base.py`).
 """
 
 from __future__ import annotations
