@@ -10,9 +10,11 @@ from scenario.test_examples_played import live_answers
 from support.workspace import Workspace
 
 from innkeeper.kernel.time import parse_instant
+from innkeeper.profiles.portrait import portrait
 from innkeeper.runtime import definitions, harbour_house
 from innkeeper.runtime.audience import Audiences
 from innkeeper.runtime.imports import Order, import_file
+from innkeeper.runtime.past import known
 from innkeeper.runtime.replay import replay
 from innkeeper.runtime.retention import retain
 from innkeeper.runtime.stages import count_stages
@@ -90,7 +92,23 @@ def test_the_year_goes_on_as_if_nothing_had_gone(tmp_path: Path) -> None:
         assert live_answers(thinned.home) == live_answers(whole.home) == bulk_answers(thinned.home)
         assert thinned.cli("ledger", "balance") == whole.cli("ledger", "balance")
     assert replay(thinned.home).different == 0
+    _knows_the_same_of_then(whole.home, thinned.home)
     assert examine(thinned.home) == []
     with Bulk.open(whole.home) as all_of_it, Bulk.open(thinned.home) as rest:
         counts = [bulk.rows("SELECT count(*) FROM events WHERE is_input")[0][0] for bulk in (all_of_it, rest)]
     assert counts[1] < counts[0] - 1_000
+
+
+def _knows_the_same_of_then(whole: Path, thinned: Path) -> None:
+    """What was known of guests at instants behind a checkpoint."""
+    with State.open(thinned, readonly=True) as state:
+        subjects = [subject for page in state.pages() for subject, _ in page][::12]
+    assert len(subjects) > 5
+    for at in ("2026-10-01T00:00:00Z", "2026-11-10T12:00:00Z"):
+        instant = parse_instant(at)
+        for subject in subjects:
+            one, world, _ = known(whole, subject, instant)
+            other, _, _ = known(thinned, subject, instant)
+            assert (one is None) == (other is None)
+            if one is not None and other is not None:
+                assert portrait(other, world.profiles.zone, instant) == portrait(one, world.profiles.zone, instant)

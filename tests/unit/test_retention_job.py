@@ -12,10 +12,10 @@ from support.workspace import Workspace, event, message
 from innkeeper.kernel.errors import OperationFailed, UsageError
 from innkeeper.kernel.time import FixedClock, parse_instant
 from innkeeper.runtime.audience import Audiences
+from innkeeper.runtime.checkpoint import checkpoints
 from innkeeper.runtime.retention import retain, survey
 from innkeeper.runtime.retention_report import Line, Report
 from innkeeper.store.bulk import Bulk
-from innkeeper.store.checkpoint import checkpoints
 
 PURPOSES = "purposes:\n  offers: {kind: marketing, basis: legitimate_interest}\n"
 RETENTION = "retention:\n  events: {default: 30 days}\n  ledger: 30 days\n  decisions: 30 days\n  logs: 30 days\n"

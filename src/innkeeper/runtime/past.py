@@ -13,12 +13,13 @@ from innkeeper.kernel.ids import ANONYMOUS
 from innkeeper.kernel.time import FOREVER, Instant, format_instant
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime import definitions as applied
+from innkeeper.runtime.checkpoint import Checkpoint, checkpoints, folder_of
 from innkeeper.runtime.record import taken_events
 from innkeeper.runtime.replay import Again
 from innkeeper.store import things
 from innkeeper.store.accounts import ever_members, words_of
 from innkeeper.store.bulk import Bulk
-from innkeeper.store.checkpoint import Checkpoint, checkpoints, copy_states, folder_of
+from innkeeper.store.copying import copy_states
 from innkeeper.store.log import Log
 from innkeeper.store.state import Cursor, State
 

@@ -22,12 +22,13 @@ from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.time import BEGINNING, Instant, format_instant
 from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.adopt import adopt, end_history
+from innkeeper.runtime.checkpoint import Checkpoint, checkpoints, folder_of
 from innkeeper.runtime.engine import Engine
 from innkeeper.runtime.fanout import Page
 from innkeeper.runtime.lock import hold
 from innkeeper.runtime.work import Item, Mode
 from innkeeper.store.bulk import Bulk
-from innkeeper.store.checkpoint import Checkpoint, checkpoints, copy_states, folder_of
+from innkeeper.store.copying import copy_states
 from innkeeper.store.log import Log
 from innkeeper.store.state import Cursor, Receipt, State, TakenRow
 from innkeeper.strategy.types import Definitions

@@ -18,12 +18,12 @@ from innkeeper.events.types import ENGINE_SOURCE, RECEIPTS
 from innkeeper.kernel.errors import OperationFailed, UsageError
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.kernel.time import BEGINNING, Clock, Instant, SystemClock
+from innkeeper.runtime import checkpoint as checks
 from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.carrying import Carrying, carried_summaries, let_go
 from innkeeper.runtime.lock import hold
 from innkeeper.runtime.outlet import drain
 from innkeeper.runtime.retention_report import Case, Report, bytes_of, report_of, rules_of, still_read
-from innkeeper.store import checkpoint as checks
 from innkeeper.store import duck, manifest, retired, sqlite
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.due import Due
