@@ -23,7 +23,8 @@ from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.carrying import Carrying, carried_summaries, let_go
 from innkeeper.runtime.lock import hold
 from innkeeper.runtime.outlet import drain
-from innkeeper.runtime.retention_report import Case, Report, bytes_of, report_of, rules_of, still_read
+from innkeeper.runtime.retention_needs import oldest_traits, still_read
+from innkeeper.runtime.retention_report import Case, Report, bytes_of, report_of, rules_of
 from innkeeper.store import duck, manifest, retired, sqlite
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.due import Due
@@ -99,7 +100,8 @@ def _case(home: Path, state: State, clock: Clock | None) -> Case:
 
 
 def _due(case: Case, bulk: Bulk) -> Due:
-    return Due(bulk, rules_of(case, bulk), still_read(case), case.cursor.seq)
+    wanted = still_read(case.state, case.retention)
+    return Due(bulk, rules_of(case, bulk), wanted, case.cursor.seq, oldest=oldest_traits(case.state))
 
 
 def _leaving(case: Case, due: Due) -> Leaving:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from innkeeper.events.retention import Class, Retention, class_of
 from innkeeper.events.types import ENGINE_SOURCE
-from innkeeper.kernel.time import Duration, Instant, format_duration, format_instant, to_datetime
-from innkeeper.runtime import definitions as applied
+from innkeeper.kernel.time import Duration, Instant, format_instant, to_datetime
 from innkeeper.store import retired
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.due import Due, DueRule, names
 from innkeeper.store.state import Cursor, State
-from innkeeper.strategy.retention_check import reaches
 
 _CLASSES: Final[tuple[Class, ...]] = ("events", "ledger", "decisions", "consent", "logs")
 _PROOF: Final = "proof of consent"
@@ -109,32 +106,6 @@ def rules_of(case: Case, bulk: Bulk) -> list[DueRule]:
         if until is not None:
             found.append(DueRule(ours, name, until))
     return found
-
-
-def still_read(case: Case) -> list[tuple[str, str]]:
-    """Events that an earlier version of a journey, with customers inside, reads further back than they are kept."""
-    reasons: dict[str, str] = {}
-    for journey, version, needed in _earlier_reaches(case.state):
-        for name, reach in needed.items():
-            for source in ("", ENGINE_SOURCE):
-                length = case.retention.rule_of(source, name).length
-                if length is not None and length < reach:
-                    reasons[name] = (
-                        f"the journey '{journey}' reads it over {format_duration(reach)} in its earlier version "
-                        f"{version[:8]}, and customers are still in it"
-                    )
-    return sorted(reasons.items())
-
-
-def _earlier_reaches(state: State) -> Iterator[tuple[str, str, dict[str, Duration]]]:
-    inside = set(
-        state.connection.execute("SELECT DISTINCT journey, version FROM enrollments WHERE ended_at IS NULL").fetchall()
-    )
-    for definitions in applied.earlier(state) if inside else ():
-        for journey in definitions.journeys.values():
-            if (journey.name, journey.version) in inside:
-                for clause in journey.clauses:
-                    yield journey.name, journey.version, reaches(clause.expression)
 
 
 def report_of(case: Case, due: Due, *, dry_run: bool) -> Report:

@@ -73,9 +73,13 @@ class Due:
         rules: What is due until when.
         wanted: Names of inputs that stay, with the reason.
         taken: The last place of the log that the engine has looked at; what it has not taken stays.
+        oldest: Traits of which every word stays.
     """
 
-    def __init__(self, bulk: Bulk, rules: Iterable[DueRule], wanted: Iterable[tuple[str, str]], taken: int) -> None:
+    def __init__(
+        self, bulk: Bulk, rules: Iterable[DueRule], wanted: Iterable[tuple[str, str]], taken: int, *,
+        oldest: Iterable[str] = (),
+    ) -> None:  # fmt: skip
         self.bulk = bulk
         # The newest row stays, so that the end of the sealed log does not move back.
         last = bulk.rows("SELECT coalesce(max(seq), 0) FROM events")[0][0]
@@ -86,6 +90,9 @@ class Due:
             bulk.rows("INSERT INTO rules VALUES (?, ?, ?)", rule)
         for pair in wanted:
             bulk.rows("INSERT INTO wanted VALUES (?, ?)", pair)
+        bulk.rows("CREATE TABLE oldest_traits (trait VARCHAR)")
+        for trait in oldest:
+            bulk.rows("INSERT INTO oldest_traits VALUES (?)", [trait])
         for table in ("starts", "due", "told", "needed", "going", "merged"):
             self._ask(table)
 

@@ -97,6 +97,8 @@ class Log:
         Raises:
             OperationFailed: Nothing of the batch was written.
         """
+        if not rows:
+            return Appended(0, 0, self.last_seq())
         with self._mutex:
             if self._broken is not None:
                 raise self._broken

@@ -73,6 +73,8 @@ def _item(node: Located | None, key: str) -> Located | None:
 def _conditions(definitions: Definitions) -> Iterator[tuple[str, Place, Expression]]:
     for audience in definitions.audiences.values():
         yield f"the audience '{audience.name}'", audience.place, audience.when
+    for audience in definitions.account_audiences.values():
+        yield f"the audience of accounts '{audience.name}'", audience.place, audience.when
     for stage in definitions.stages:
         yield f"the stage '{stage.stage}'", stage.place, stage.when
     for journey in definitions.journeys.values():

@@ -42,6 +42,7 @@ SELECT seq, min(reason) AS reason FROM (
     UNION ALL SELECT seq, 'it links identifiers' FROM due WHERE is_input AND type IN ('alias', 'group')
     UNION ALL SELECT arg_max(seq, row(ts, message_id)), 'a trait still stands' FROM told
         GROUP BY identifier, span, trait, source
+    UNION ALL SELECT seq, 'a trait still stands' FROM told JOIN oldest_traits USING (trait)
     UNION ALL SELECT arg_min(seq, row(ts, message_id)), 'it links identifiers' FROM told
         WHERE word IS NOT NULL GROUP BY identifier, word
     UNION ALL SELECT seq, wanted.reason FROM due JOIN wanted USING (name) WHERE is_input
