@@ -30,6 +30,7 @@ def tell(told: Told) -> Iterator[str]:
         ("Remembered", _memories(told, when)),
         ("Path", _path(told, when)),
         ("Audiences", (f"{_pad(each['name'])} since {when(each['since'])}" for each in told["audiences"])),
+        ("Accounts", (f"{_pad(each['id'])} {each['role']} since {when(each['since'])}" for each in told["accounts"])),
         ("Objects", _objects(told, when)),
         ("Consent", _consents(told, when)),
         ("Suppressed", _suppressed(told, when)),

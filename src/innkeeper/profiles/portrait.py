@@ -15,6 +15,7 @@ from innkeeper.profiles.memories import memory_of
 from innkeeper.profiles.provenance import ADDRESSES, Provenance, Spoken, Verifies, provenance
 from innkeeper.profiles.reading import held_of
 from innkeeper.profiles.state import ConsentWord, MemoryWord, ProfileState
+from innkeeper.profiles.ties import held_accounts
 from innkeeper.profiles.traits import trait_names
 from innkeeper.profiles.zone import zone_of
 
@@ -55,10 +56,18 @@ def portrait(
             for word in facts.suppressions
         ],
         "objects": _objects(state),
+        "accounts": _accounts(state),
         "household": household(state),
         "deceased_at": None if died is None else format_instant(died.at),
         "next_due_at": _due(state),
     }
+
+
+def _accounts(state: ProfileState) -> list[dict[str, Any]]:
+    """The accounts that the profile is a member of, the newest first; the first is the one that `account.x` reads."""
+    return [
+        {"id": held.account, "role": held.role, "since": format_instant(held.stamp[0])} for held in held_accounts(state)
+    ]
 
 
 def _objects(state: ProfileState) -> list[dict[str, Any]]:
