@@ -25,6 +25,7 @@ from innkeeper.audiences.nodes import (
     OfObjects,
     Or,
     Path,
+    walk,
 )
 from innkeeper.audiences.object_reads import any_part
 from innkeeper.audiences.printer import print_expression
@@ -51,6 +52,7 @@ def compile_live(expression: Expression) -> Condition:
         evaluate=evaluate,
         memories=frozenset(reads.memories),
         things=frozenset(reads.things),
+        reads_id=any(isinstance(node, Path) and node.root == "id" for node in walk(expression)),
     )
 
 

@@ -124,6 +124,7 @@ class Condition:
         evaluate: The answer.
         memories: What it reads of memories, by what they are about.
         things: (kind, type) of the things that it reads copies of: ("object", "booking"), ("account", "account").
+        reads_id: Whether it reads an identifier (`id.x`).
     """
 
     canonical: str
@@ -135,3 +136,4 @@ class Condition:
     evaluate: Evaluate
     memories: frozenset[str] = frozenset()
     things: frozenset[tuple[str, str]] = frozenset()
+    reads_id: bool = False

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("imports", "Import events from JSONL, CSV or Parquet."),
     "init": ("strategy_init", "Write a small strategy folder that passes check."),
     "ledger": ("ledger", "Planned against all ends; the deliveries."),
+    "link": ("link", "Say that two identifiers are one customer, or take that back."),
     "match": ("match", "Propose, list, accept and reject profiles that may be one."),
     "object": ("object", "Show, list and change objects: bookings, orders."),
     "plan": ("strategy_plan", "Show what applying the strategy folder would change."),

@@ -24,6 +24,8 @@ from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.adopt import adopt, end_history
 from innkeeper.runtime.engine import Engine, Item, Mode
 from innkeeper.runtime.lock import hold
+from innkeeper.runtime.recall import Recall
+from innkeeper.runtime.resettle import is_settled
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.checkpoint import Checkpoint, checkpoints, copy_states, folder_of
 from innkeeper.store.log import Log
@@ -118,8 +120,10 @@ class Again:
             else applied.world(real, begin.definitions),
             delivery="replay",
             was_virtual=self._was_virtual,
+            memory=Recall(home, scratch, again=True),
         )
         self.cursor = Cursor(clock=BEGINNING, timestamp=BEGINNING)
+        is_settled(scratch, self.engine.world.identity)
 
     def play(self, wanted: Callable[[TakenRow], bool] | None = None, *, until: Instant | None = None) -> None:
         """Take the wanted inputs in their order, then let every timer go off up to *until* (None: the clock)."""
