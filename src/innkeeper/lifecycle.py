@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from innkeeper.events.outputs import Output, ProfileParked
 from innkeeper.events.types import Event
+from innkeeper.identity.namespaces import DEFAULT_RULES, IdentityRules
 from innkeeper.journeys.by_object import enter_by_news, plan_entries, record_plans
 from innkeeper.journeys.compiled import (
     JourneyRules,
@@ -33,14 +34,14 @@ from innkeeper.journeys.runner import run_steps, settle_offers
 from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.profiles import fold, traits, transfer
 from innkeeper.profiles.account_fold import AccountRules
-from innkeeper.profiles.copies import holds_anything, put_copy, take_news
+from innkeeper.profiles.copies import put_copy, take_news
 from innkeeper.profiles.item_fold import ItemRules
 from innkeeper.profiles.memberships import mark_due, settle_memberships
 from innkeeper.profiles.objects import ObjectFold
 from innkeeper.profiles.others import News, OtherFold
 from innkeeper.profiles.reading import ProfileReader
 from innkeeper.profiles.rules import ProfileRules, RulesBuilder
-from innkeeper.profiles.state import ProfileState, decode, encode, new_state
+from innkeeper.profiles.state import Enrollment, Facts, ProfileState, decode, encode, new_state
 from innkeeper.profiles.turn import EventInput, Input, TimerInput, ToldInput, Turn
 from innkeeper.strategy.content_reads import account_traits_in_content, content_reads_items
 from innkeeper.strategy.types import Definitions
@@ -60,6 +61,7 @@ class World:
     others: tuple[OtherFold, ...] = ()
     accounts: AccountRules | None = None
     items: ItemRules = NO_ITEMS
+    identity: IdentityRules = DEFAULT_RULES
 
     @staticmethod
     def build(definitions: Definitions, earlier: Iterable[Definitions] = ()) -> World:
@@ -90,6 +92,7 @@ class World:
         return World(
             version=definitions.version, profiles=builder.build(), journeys=journeys, others=others,
             accounts=_account_rules(definitions, builder), items=_item_rules(definitions, frozenset(journeys.by_item)),
+            identity=definitions.workspace.identity,
         )  # fmt: skip
 
 
@@ -236,41 +239,47 @@ def refold_traits(state: ProfileState, identifier: str, events: Iterable[Event],
         traits.refold_traits(facts, events, world.profiles.merges.remembered, world.profiles.merges)
 
 
-def absorb(
-    state: ProfileState, other: ProfileState, at: Instant, world: World, *, announce: bool = True
-) -> list[Output]:
-    """Let *other* become part of *state*: its facts and process entries keep the identifiers they were made under.
+def settle(
+    state: ProfileState, at: Instant, world: World, *, members: Collection[str] = (),
+    gone: Collection[Enrollment] = (), announce: bool = True,
+) -> list[Output]:  # fmt: skip
+    """Let a profile look at everything again that has joined another or come apart (`profiles/transfer.py`).
 
-    Without *announce* (history) nothing is evaluated; `record_history` comes later.
+    Args:
+        members: The audiences that it was in together with what came apart: who still is alone has not entered.
+        gone: Enrollments that give way to older ones.
+        announce: Whether anything is evaluated; not in history, where `record_history` comes later.
     """
-    gone = transfer.join(state, other)
+    if announce and state.facts:
+        # An evaluation of the rest may find that these follow: what they were together is recorded, not announced.
+        _record(state, at, world, transfer.nodes_of(world.profiles, set(members) - state.memberships.keys()))
     turn = _begin(state, at, world)
     for enrollment in gone:
         end(turn, enrollment, "left", "merged: an older enrollment stays")
     return _look_at_everything(turn, world) if announce else turn.outputs
 
 
-def release(
-    state: ProfileState, identifier: str, at: Instant, world: World, *, announce: bool = True
-) -> tuple[ProfileState | None, list[Output]]:
-    """Take an identifier out of *state* with everything made under it; the reverse of `absorb`.
+def known_as(state: ProfileState, identifiers: Collection[str], at: Instant, world: World) -> bool:
+    """Note everything that a profile is known as, and look again at *at* at what reads it; whether it is new."""
+    others = sorted(set(identifiers) - {state.subject})
+    if others == state.identifiers:
+        return False
+    state.identifiers = others
+    rules = world.profiles
+    for name, position in rules.positions.items():
+        if rules.id_nodes >> position & 1:
+            state.rechecks[name] = min(state.rechecks.get(name, at), at)
+    for enrollment in state.enrollments:
+        compiled = world.journeys.find(enrollment.journey, enrollment.version)
+        if compiled is not None and compiled.bit & rules.id_watchers:
+            enrollment.recheck_at = min(enrollment.recheck_at, at)
+    state.next_due_at = next_due_at(state)
+    return True
 
-    The profile that comes apart (None: nothing was ever taken under the identifier) looks again at *at* by its own
-    timer: call `advance` with it as with any that is due.
-    """
-    if identifier not in state.facts and not holds_anything(state, identifier):
-        return None, _begin(state, at, world).outputs
-    members = set(state.memberships)
-    apart = transfer.split(state, identifier, at)
-    for side in [each for each in (state, apart) if each.facts]:
-        # Who was a member together and still is alone has not entered: that is recorded, not announced.
-        _record(side, at, world, transfer.nodes_of(world.profiles, members - side.memberships.keys()))
-    apart.rechecks = dict.fromkeys(world.profiles.positions, at) if apart.facts else {}
-    for plan in apart.plans.values():
-        plan.due_at = min(plan.due_at, at)
-    apart.next_due_at = next_due_at(apart)
-    turn = _begin(state, at, world)
-    return apart, _look_at_everything(turn, world) if announce else turn.outputs
+
+def remade(events: Iterable[Event], world: World) -> Facts | None:
+    """The facts of one identifier, made anew from events of it; None from no events."""
+    return fold.facts_from(events, world.profiles)
 
 
 def _look_at_everything(turn: Turn, world: World) -> list[Output]:
@@ -307,7 +316,7 @@ def _park(turn: Turn) -> None:
 
 
 __all__ = [
-    "FOREVER", "EventInput", "ProfileState", "TimerInput", "ToldInput", "World", "absorb", "advance", "decode",
-    "encode", "missing_accumulators", "new_state", "next_due_at", "next_is_service", "record_history", "refold",
-    "refold_traits", "release", "show",
+    "FOREVER", "EventInput", "ProfileState", "TimerInput", "ToldInput", "World", "advance", "decode", "encode",
+    "known_as", "missing_accumulators", "new_state", "next_due_at", "next_is_service", "record_history", "refold",
+    "refold_traits", "remade", "settle", "show",
 ]  # fmt: skip

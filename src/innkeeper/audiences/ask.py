@@ -1,6 +1,6 @@
 """Asks an audience of everyone at once: from an expression to the members as of an instant.
 
-Pure: whoever calls gives a function that runs SQL over the views `events` and `links` (the bulk engine of the store).
+Pure: whoever calls gives a function that runs SQL over the view `events` (the bulk engine of the store).
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from innkeeper.audiences.check import Subject
 from innkeeper.audiences.expand import expand
 from innkeeper.audiences.nodes import Expression, OfAccount, walk
 from innkeeper.audiences.object_sql import LocalDate
+from innkeeper.audiences.owners import Owners, Rows
 from innkeeper.audiences.sql import (
+    NOBODY,
     LocalZone,
+    Persons,
     Query,
     counting,
     local_dates_queries,
@@ -23,15 +26,13 @@ from innkeeper.audiences.sql import (
     uses_calendar,
     zones_query,
 )
+from innkeeper.identity.namespaces import DEFAULT_RULES, IdentityRules
 from innkeeper.kernel.errors import InnkeeperError
 from innkeeper.kernel.json import loads
-from innkeeper.kernel.time import Instant
+from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.kernel.zones import country_zone, try_zone
 from innkeeper.objects.dates import instant_of
 from innkeeper.objects.dates import zone_of as rule_zone
-
-#: Runs a statement with named parameters; an overflow of numbers is an `InnkeeperError` that says OutOfRange.
-Rows = Callable[[str, dict[str, Any]], list[tuple[Any, ...]]]
 
 
 def zone_of(timezone: Any, country: Any, default: str) -> str:
@@ -45,16 +46,20 @@ def zone_of(timezone: Any, country: Any, default: str) -> str:
 class Question:
     """An expression with its definitions put in, ready to be asked as of any instant.
 
-    *carried*: whether raw events went, so that what was carried of them counts too.
+    Args:
+        carried: Whether raw events went, so that what was carried of them counts too.
+        rules: The rules of who is who.
+        known: Explicit words on links count that were said by then.
     """
 
     def __init__(
         self, expression: Expression, catalog: Catalog, *, at: Instant, zone: str = "UTC", carried: bool = False,
-        of: Subject = "profile",
+        of: Subject = "profile", rules: IdentityRules = DEFAULT_RULES, known: Instant = FOREVER,
     ) -> None:  # fmt: skip
         self.expression = expand(expression, catalog, of)
         self.at, self.zone, self.of, self.objects = at, zone, of, catalog.objects
         self.merges, self.carried = catalog.merges, carried
+        self.rules, self.known = rules, max(known, at)
 
     @cached_property
     def sql(self) -> Query:
@@ -75,20 +80,28 @@ class Question:
         return int(self._run(rows, counting)[0][0])
 
     def _run(self, rows: Rows, finish: Callable[[Query], Query]) -> list[tuple[Any, ...]]:
-        zones, dates = self._zones(rows), self._dates(rows)
-        query = finish(self._query(zones, dates) if zones or dates else self.sql)
+        persons = self.owners(rows).subjects(self.at)
+        zones, dates = self._zones(rows, persons), self._dates(rows)
+        query = finish(self._query(zones, dates, persons) if zones or dates or persons else self.sql)
         try:
             return rows(query.sql, query.parameters)
         except InnkeeperError as error:
             if "OutOfRange" not in error.message:
                 raise
-        query = finish(self._query(zones, dates, wide=True))
+        query = finish(self._query(zones, dates, persons, wide=True))
         return rows(query.sql, query.parameters)
 
-    def _query(self, zones: Sequence[LocalZone] = (), dates: Sequence[LocalDate] = (), *, wide: bool = False) -> Query:
+    def owners(self, rows: Rows) -> Owners:
+        """Who is who in this picture of the log."""
+        return Owners.of(rows, self.rules, self.known)
+
+    def _query(
+        self, zones: Sequence[LocalZone] = (), dates: Sequence[LocalDate] = (), persons: Persons = NOBODY, *,
+        wide: bool = False,
+    ) -> Query:  # fmt: skip
         return members_query(
             self.expression, at=self.at, zones=zones, default_zone=self.zone, wide=wide, merges=self.merges,
-            carried=self.carried, objects=self.objects, dates=dates, of=self.of,
+            carried=self.carried, objects=self.objects, dates=dates, of=self.of, persons=persons,
         )  # fmt: skip
 
     def _dates(self, rows: Rows) -> list[LocalDate]:
@@ -101,7 +114,7 @@ class Question:
                 found.append(LocalDate(type=name, date=dates[place], text=text, zone=zone, at=at))
         return found
 
-    def _zones(self, rows: Rows) -> list[LocalZone]:
+    def _zones(self, rows: Rows, persons: Persons) -> list[LocalZone]:
         """The zones of all profiles, and of accounts, when calendar words need them."""
         found: list[LocalZone] = []
         for of, parts in (
@@ -109,7 +122,7 @@ class Question:
             ("account", [node.when for node in walk(self.expression) if isinstance(node, OfAccount)]),
         ):
             if any(map(uses_calendar, parts)):
-                query = zones_query(self.at, self.merges, of)
+                query = zones_query(self.at, self.merges, of, persons)
                 found += [
                     LocalZone(
                         timezone=timezone, country=country, zone=zone_of(_plain(timezone), _plain(country), self.zone),

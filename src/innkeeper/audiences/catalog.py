@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from innkeeper.audiences.merges import NEWEST, Merges
 from innkeeper.audiences.nodes import Expression
-from innkeeper.kernel.ids import NAMESPACES
 from innkeeper.objects.definition import EXPLICIT, ObjectType
 
 _DELIVERY = frozenset({"message", "journey", "delivery_id"})
@@ -79,7 +78,7 @@ class Catalog:
     traits: frozenset[str] = frozenset()
     audiences: Mapping[str, Expression] = field(default_factory=dict)
     stages: tuple[tuple[str, Expression], ...] = ()
-    namespaces: frozenset[str] = frozenset(NAMESPACES)
+    namespaces: frozenset[str] = frozenset(("user_id", "anonymous_id"))
     merges: Merges = NEWEST
     memories: frozenset[str] = frozenset()
     account_traits: Mapping[str, str] | None = None

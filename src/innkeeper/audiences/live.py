@@ -26,6 +26,7 @@ from innkeeper.audiences.nodes import (
     OfObjects,
     Or,
     Path,
+    walk,
 )
 from innkeeper.audiences.object_reads import any_part
 from innkeeper.audiences.printer import print_expression
@@ -53,6 +54,7 @@ def compile_live(expression: Expression) -> Condition:
         memories=frozenset(reads.memories),
         account=frozenset(reads.account),
         things=frozenset(reads.things),
+        reads_id=any(isinstance(node, Path) and node.root == "id" for node in walk(expression)),
     )
 
 

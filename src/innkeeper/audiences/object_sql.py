@@ -28,6 +28,7 @@ from innkeeper.audiences.sql_values import (
     two_valued,
     unquoted,
 )
+from innkeeper.identity.spans import ALWAYS
 from innkeeper.kernel.time import Instant
 from innkeeper.objects.dates import UNZONED
 from innkeeper.objects.definition import ObjectType
@@ -191,7 +192,11 @@ class TypeSql:
             .from_(rows.subquery("h"))
             .join(
                 exp.to_table("owned", alias="o"), join_type="left",
-                on=exp.EQ(this=exp.column("identifier", table="o"), expression=exp.column("holder", table="h")),
+                # What is held under a browser is its first owner's.
+                on=exp.and_(
+                    exp.EQ(this=exp.column("identifier", table="o"), expression=exp.column("holder", table="h")),
+                    exp.EQ(this=exp.column("since", table="o"), expression=number(ALWAYS)),
+                ),
             )
             .group_by(number(1), number(2))
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""From an expression to one SQL statement over the views `events` and `links`: who is a member as of an instant.
+"""From an expression to one SQL statement over `events` and `turns` (`owners.py`): who is a member as of an instant.
 
 One grouped pass over the events has one aggregate per function of the expression; traits have a pass of their own over
 the events that carry any. A profile that has none of the named events is left out of the pass when an empty profile is
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from sqlglot import exp
 
@@ -46,10 +46,15 @@ from innkeeper.audiences.sql_values import (
 )
 from innkeeper.audiences.types import MISSING, Held
 from innkeeper.events.reserved import readable
+from innkeeper.identity.spans import ALWAYS
 from innkeeper.kernel.errors import InternalError
 from innkeeper.kernel.ids import ANONYMOUS, USER
 from innkeeper.kernel.time import Instant
 from innkeeper.objects.definition import ObjectType
+
+#: The subjects of identifiers that do not name their profile themselves.
+Persons = Mapping[str, str]
+NOBODY: Final[Persons] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +87,12 @@ def uses_calendar(expression: Expression) -> bool:
     return bool(_calendar_spans(expression))
 
 
-def zones_query(at: Instant, merges: Merges = NEWEST, of: Subject = "profile") -> Query:
+def zones_query(
+    at: Instant, merges: Merges = NEWEST, of: Subject = "profile", persons: Persons = NOBODY
+) -> Query:  # fmt: skip
     """The distinct pairs of the traits `timezone` and `country` as of an instant, as JSON texts."""
     bind = Binder()
-    sources = _sources(bind, at, merges, of)
+    sources = _sources(bind, at, merges, of, persons)
     traits = sources.traits(["timezone", "country"])
     pairs = exp.select("t0", "t1").distinct().from_("traits", copy=False)
     for name, table in sources.prelude():
@@ -97,6 +104,7 @@ def members_query(
     expression: Expression, *, at: Instant, zones: Sequence[LocalZone] = (), default_zone: str = "UTC",
     wide: bool = False, merges: Merges = NEWEST, carried: bool = False,
     objects: Mapping[str, ObjectType] | None = None, dates: Sequence[LocalDate] = (), of: Subject = "profile",
+    persons: Persons = NOBODY,
 ) -> Query:  # fmt: skip
     """The members as of an instant, one row each: the subject.
 
@@ -111,8 +119,11 @@ def members_query(
         objects: The declared types of objects.
         dates: What `local_dates_queries` found, with the instants; needed when there are such queries.
         of: What the subjects are.
+        persons: The subjects of identifiers that do not name their profile themselves, as of the instant.
     """
-    return _Statement(expression, at, zones, default_zone, wide, merges, carried, objects or {}, dates, of).query()
+    return _Statement(
+        expression, at, zones, default_zone, wide, merges, carried, objects or {}, dates, persons, of
+    ).query()  # fmt: skip
 
 
 def local_dates_queries(
@@ -133,17 +144,22 @@ def local_dates_queries(
     return found
 
 
-def anonymous_ids_query(at: Instant) -> Query:
-    """The smallest anonymous id of each user that has one as of an instant: (subject, id)."""
+def anonymous_ids_query(at: Instant, persons: Persons = NOBODY) -> Query:
+    """The smallest anonymous id of each person that has one as of an instant: (subject, id)."""
     bind = Binder()
-    owned = _Sources(bind, at, NEWEST).owned()
+    owned = _Sources(bind, at, NEWEST, persons).owned()
     return _query(own_ids().with_("owned", as_=owned), bind)
 
 
 def own_ids() -> exp.Select:
-    """The smallest anonymous id of each user, from the table `owned`."""
+    """The smallest anonymous id of each person, from the table `owned`."""
     bare = fn("substr", exp.column("identifier"), number(len(ANONYMOUS) + 1))
-    return exp.select("subject", exp.alias_(exp.Min(this=bare), "anonymous")).from_("owned").group_by("subject")
+    return (
+        exp.select("subject", exp.alias_(exp.Min(this=bare), "anonymous"))
+        .from_("owned")
+        .where(fn("starts_with", exp.column("identifier"), text(ANONYMOUS)))
+        .group_by("subject")
+    )
 
 
 def counting(members: Query) -> Query:
@@ -224,25 +240,38 @@ def _holds_for_nobody(expression: Expression, at: Instant) -> bool:
 class _Sources:
     """The common table expressions that do not depend on the expression."""
 
-    def __init__(self, bind: Binder, at: Instant, merges: Merges) -> None:
-        self.bind, self.at, self.merges = bind, bind.bind(at), merges
+    def __init__(self, bind: Binder, at: Instant, merges: Merges, persons: Persons) -> None:
+        self.bind, self.at, self.merges, self.persons = bind, bind.bind(at), merges, persons
 
     def prelude(self) -> list[tuple[str, exp.Query]]:
         """What all others are made from."""
         return [("owned", self.owned())]
 
     def owned(self) -> exp.Select:
-        """Anonymous ids that belong to the one user they were linked with."""
-        identifier = exp.DPipe(this=text(ANONYMOUS), expression=exp.column("anonymous_id"), safe=True)
-        subject = exp.DPipe(this=text(USER), expression=exp.Min(this=exp.column("user_id")), safe=True)
-        one_user = exp.EQ(this=exp.Min(this=exp.column("user_id")), expression=exp.Max(this=exp.column("user_id")))
-        return (
-            exp.select(exp.alias_(identifier, "identifier"), exp.alias_(subject, "subject"))
-            .from_("links")
-            .where(exp.LTE(this=exp.column("ts"), expression=self.at.copy()))
-            .group_by(exp.column("anonymous_id"))
-            .having(one_user)
+        """Whose each identifier is that is not its own, in which stretch of time (`owners.py`)."""
+        stretch = [exp.column(name, table="turns") for name in ("since", "until")]
+        claimant = exp.column("claimant", table="turns")
+        began = exp.LTE(this=exp.column("ts", table="turns"), expression=self.at.copy())
+        identifier = exp.column("identifier", table="turns")
+        if not self.persons:
+            return exp.select(identifier, claimant.as_("subject"), *stretch).from_("turns").where(began)
+        names = exp.select(
+            fn("unnest", self.bind.texts(self.persons.keys())).as_("identifier"),
+            fn("unnest", self.bind.texts(self.persons.values())).as_("subject"),
         )
+        subject = exp.Coalesce(this=exp.column("subject", table="person"), expressions=[claimant.copy()])
+        claimed = (
+            exp.select(identifier, subject.as_("subject"), *stretch)
+            .from_("turns")
+            .join(
+                exp.to_table("person"), join_type="left",
+                on=exp.EQ(this=exp.column("identifier", table="person"), expression=claimant.copy()),
+            )
+            .where(began)
+        )  # fmt: skip
+        themselves = exp.select("identifier", "subject", number(ALWAYS), number(-ALWAYS)).from_("person")
+        both = exp.union(claimed, themselves, distinct=False, copy=False).subquery("owned_by_all")
+        return exp.select("*").from_(both).with_("person", as_=names)
 
     def events(self, *columns: Sql, view: str = "events") -> exp.Select:
         """Events up to the instant, or what was carried of them, with their owner as the first column, `subject`."""
@@ -252,7 +281,11 @@ class _Sources:
             .from_(exp.to_table(view, alias="e"))
             .join(
                 exp.to_table("owned", alias="o"), join_type="left",
-                on=exp.EQ(this=exp.column("identifier", table="o"), expression=exp.column("identifier", table="e")),
+                on=exp.and_(
+                    exp.EQ(this=exp.column("identifier", table="o"), expression=exp.column("identifier", table="e")),
+                    exp.GTE(this=exp.column("ts", table="e"), expression=exp.column("since", table="o")),
+                    exp.LT(this=exp.column("ts", table="e"), expression=exp.column("until", table="o")),
+                ),
             )
             .where(exp.LTE(this=exp.column("ts"), expression=self.at.copy()))
             .group_by(number(1))
@@ -263,8 +296,10 @@ class _Sources:
         return traits_sql(names, self.merges, self.events, self.bind)
 
 
-def _sources(bind: Binder, at: Instant, merges: Merges, of: Subject) -> _Sources | AccountSources:
-    return _Sources(bind, at, merges) if of == "profile" else AccountSources(bind, at)
+def _sources(
+    bind: Binder, at: Instant, merges: Merges, of: Subject, persons: Persons
+) -> _Sources | AccountSources:  # fmt: skip
+    return _Sources(bind, at, merges, persons) if of == "profile" else AccountSources(bind, at)
 
 
 class _Statement(Columns):
@@ -272,14 +307,14 @@ class _Statement(Columns):
 
     def __init__(
         self, expression: Expression, at: Instant, zones: Sequence[LocalZone], default_zone: str, wide: bool,
-        merges: Merges, carried: bool, objects: Mapping[str, ObjectType], dates: Sequence[LocalDate],
+        merges: Merges, carried: bool, objects: Mapping[str, ObjectType], dates: Sequence[LocalDate], persons: Persons,
         of: Subject = "profile", bind: Binder | None = None,
     ) -> None:  # fmt: skip
         # What accounts count is never carried: its raw events stay (runtime/retention.py).
         self.wide, self.carried, self.of = wide, carried and of == "profile", of
         self.expression, self.instant, self.zones, self.default_zone = expression, at, zones, default_zone
         self.bind = bind or Binder()
-        self.sources = _sources(self.bind, at, merges, of)
+        self.sources = _sources(self.bind, at, merges, of, persons)
         self.at = self.sources.at
         self.accounts = AccountColumns(self.bind, self.at)
         self.inner_properties: set[tuple[str, ...]] = set()
@@ -332,7 +367,18 @@ class _Statement(Columns):
         """Whether the profile's account is among those for which the condition holds."""
         zones = [row for row in self.zones if row.of == "account"]
         inner = _Statement(
-            node.when, self.instant, zones, self.default_zone, self.wide, NEWEST, False, {}, (), "account", self.bind
+            node.when,
+            self.instant,
+            zones,
+            self.default_zone,
+            self.wide,
+            NEWEST,
+            False,
+            {},
+            (),
+            NOBODY,
+            "account",
+            self.bind,
         )
         members, used = inner.select()
         self.inner_properties |= used

@@ -78,28 +78,25 @@ WHERE naming.named IS NULL
 """  # noqa: S608 – constants of ours
 #: Each membership that stands: its newest word, and the role of those that state one.
 _TIES: Final = """
-SELECT identifier, account, ts, source, message_id, role FROM (
-  SELECT identifier, account,
+SELECT subject, identifier, account, ts, source, message_id, role FROM (
+  SELECT coalesce(o.subject, w.identifier) AS subject, w.identifier, account,
     arg_max(joined, row(ts, source, message_id)) FILTER (WHERE joined IS NOT NULL) AS joined,
     arg_max(ts, row(ts, source, message_id)) FILTER (WHERE joined IS NOT NULL) AS ts,
     arg_max(source, row(ts, source, message_id)) FILTER (WHERE joined IS NOT NULL) AS source,
     arg_max(message_id, row(ts, source, message_id)) FILTER (WHERE joined IS NOT NULL) AS message_id,
     max(row(ts, source, message_id, coalesce(role, ''))) FILTER (WHERE states_role) AS role
-  FROM account_words GROUP BY identifier, account
+  FROM account_words AS w
+  LEFT JOIN owned AS o ON o.identifier = w.identifier AND w.ts >= o.since AND w.ts < o.until
+  GROUP BY 1, 2, 3
 ) AS newest WHERE joined
 """
 #: The account of each profile: the one that the newest word joined it to.
 _ACCOUNT_OF: Final = """
-SELECT subject, arg_max(account, row(ts, source, message_id, account)) AS account FROM (
-  SELECT coalesce(o.subject, t.identifier) AS subject, t.account, t.ts, t.source, t.message_id
-  FROM account_ties AS t LEFT JOIN owned AS o ON o.identifier = t.identifier
-) AS held GROUP BY subject
+SELECT subject, arg_max(account, row(ts, source, message_id, account)) AS account FROM account_ties GROUP BY subject
 """
 _ROLES: Final = """
-SELECT subject, account, coalesce(nullif(struct_extract(max(role), 4), ''), 'member') AS role FROM (
-  SELECT coalesce(o.subject, t.identifier) AS subject, t.account, t.role
-  FROM account_ties AS t LEFT JOIN owned AS o ON o.identifier = t.identifier
-) AS held GROUP BY subject, account
+SELECT subject, account, coalesce(nullif(struct_extract(max(role), 4), ''), 'member') AS role FROM account_ties
+GROUP BY subject, account
 """
 
 

@@ -128,6 +128,7 @@ class Condition:
         evaluate: The answer.
         memories: What it reads of memories, by what they are about.
         things: (kind, type) of the things that it reads copies of: ("object", "booking"), ("account", "account").
+        reads_id: Whether it reads an identifier (`id.x`).
     """
 
     canonical: str
@@ -140,3 +141,4 @@ class Condition:
     memories: frozenset[str] = frozenset()
     account: frozenset[str] = frozenset()
     things: frozenset[tuple[str, str]] = frozenset()
+    reads_id: bool = False

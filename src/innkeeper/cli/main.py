@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("strategy_init", "Write a small strategy folder that passes check."),
     "item": ("item", "Items of catalogs: list, show, set."),
     "ledger": ("ledger", "Planned against all ends; the deliveries."),
+    "link": ("link", "Say that two identifiers are one customer, or take that back."),
     "match": ("match", "Propose, list, accept and reject profiles that may be one."),
     "object": ("object", "Show, list and change objects: bookings, orders."),
     "plan": ("strategy_plan", "Show what applying the strategy folder would change."),

@@ -1,4 +1,4 @@
-"""`innkeeper profile`: one customer, all that is known; and a note about them. In words: `profile_told.py`."""
+"""`innkeeper profile`: one customer, all that is known; their links; and a note. In words: `profile_told.py`."""
 
 from __future__ import annotations
 
@@ -33,6 +33,23 @@ def show(call: Call, id: str, at: str | None, timeline: int) -> None:
 
     def say() -> None:
         for line in tell(told):
+            click.echo(line)
+
+    call.answer(told, say)
+
+
+@command.command("links")
+@click.argument("id")
+@click.pass_obj
+def links(call: Call, id: str) -> None:
+    """What makes these identifiers one customer: all evidence, also what was refused, with its reason."""
+    from innkeeper.cli.profile_told import tell_links
+    from innkeeper.runtime.links import links_of
+
+    told = links_of(call.existing_home(), id)
+
+    def say() -> None:
+        for line in tell_links(told):
             click.echo(line)
 
     call.answer(told, say)

@@ -24,11 +24,12 @@ def tell(told: Told) -> Iterator[str]:
     if told["parked"]:
         yield f"  set aside: {told['parked']}"
     sections: Sequence[tuple[str, Iterator[str]]] = (
-        ("Known as", iter(told["identifiers"])),
+        ("Known as", _identifiers(told["known_as"], when)),
         ("Home", _home(told, when)),
         ("Traits", _traits(told, when)),
         ("Remembered", _memories(told, when)),
         ("Path", _path(told, when)),
+        ("Merges", _merges(told["merges"], when)),
         ("Audiences", (f"{_pad(each['name'])} since {when(each['since'])}" for each in told["audiences"])),
         ("Accounts", (f"{_pad(each['id'])} {each['role']} since {when(each['since'])}" for each in told["accounts"])),
         ("Objects", _objects(told, when)),
@@ -41,6 +42,48 @@ def tell(told: Told) -> Iterator[str]:
     )
     for title, lines in sections:
         yield from _section(title, lines)
+
+
+def tell_links(told: Told) -> Iterator[str]:
+    """The lines of `profile links`: every identifier, then all evidence with what came of it."""
+    from innkeeper.runtime.links import REASONS
+
+    yield told["id"]
+    for line in _identifiers(told["identifiers"], str):
+        yield f"  known as   {line}"
+    for link in told["links"]:
+        last = link["last"]
+        times = "" if link["times"] == 1 else f", {link['times']} times since {link['first']['at']}"
+        why = "" if link["counts"] else f"  counts for nothing: {REASONS.get(link['reason'], link['reason'])}"
+        yield f"  {link['kind']:<8} {link['a']} and {link['b']}{why}"
+        yield f"           {last['at']}  {last['source']} {last['messageId']}{times}"
+    for line in _merges(told["merges"], str):
+        yield f"  merge      {line}"
+
+
+def _identifiers(known: Sequence[Told], when: When) -> Iterator[str]:
+    for each in known:
+        stretches = [
+            " ".join(
+                [
+                    *([f"from {when(span['since'])}"] if span["since"] else ()),
+                    *([f"until {when(span['until'])}"] if span["until"] else ()),
+                ]
+            )
+            for span in each["spans"]
+        ]
+        said = ", then ".join(filter(None, stretches))
+        yield each["identifier"] + (f"  {said}" if said else "")
+
+
+def _merges(merges: Sequence[Told], when: When) -> Iterator[str]:
+    for merge in merges:
+        verb = "joined" if merge["what"] == "joined" else "came apart from"
+        because = merge["evidence"]
+        yield (
+            f"{when(merge['at'])}  {merge['other']} {verb} {merge['subject']}"
+            f" ({because['kind']}: {because['a']}, {because['b']}, {because['source']} {because['messageId']})"
+        )
 
 
 def _section(title: str, lines: Iterator[str]) -> Iterator[str]:

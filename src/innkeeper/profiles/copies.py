@@ -5,6 +5,8 @@ A copy names the identifiers that it is held under, so it goes along with merges
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec import structs
 
 from innkeeper.profiles.others import News
@@ -44,10 +46,10 @@ def shelf_of(state: ProfileState, kind: str, type_: str) -> dict[str, Copy]:
     return state.accounts if kind == "account" else state.objects.setdefault(type_, {})
 
 
-def holds_anything(state: ProfileState, identifier: str) -> bool:
-    """Whether a copy is held under an identifier."""
+def holders(state: ProfileState) -> set[str]:
+    """The identifiers that copies are held under."""
     shelves = (*state.objects.values(), state.accounts)
-    return any(identifier in copy.holders for shelf in shelves for copy in shelf.values())
+    return {identifier for shelf in shelves for copy in shelf.values() for identifier in copy.holders}
 
 
 def join_copies(state: ProfileState, other: ProfileState) -> None:
@@ -66,14 +68,14 @@ def join_copies(state: ProfileState, other: ProfileState) -> None:
         own.entered, own.reached = own.entered or plan.entered, own.reached or plan.reached
 
 
-def split_copies(state: ProfileState, apart: ProfileState, identifier: str) -> None:
-    """Give *apart* the copies that are held under its identifier."""
+def split_copies(state: ProfileState, apart: ProfileState, goes: Callable[[str], bool]) -> None:
+    """Give *apart* the copies that are held under identifiers which go there."""
     for type_, mine in [*state.objects.items(), ("", state.accounts)]:
         theirs = shelf_of(apart, "object", type_) if type_ else apart.accounts
         for id_, copy in list(mine.items()):
-            roles = copy.holders.pop(identifier, None)
-            if roles is not None:
-                theirs[id_] = Copy(dict(copy.view), {identifier: roles})
+            for identifier in [each for each in copy.holders if goes(each)]:
+                kept = theirs.setdefault(id_, Copy(dict(copy.view), {}))
+                kept.holders[identifier] = copy.holders.pop(identifier)
             if not copy.holders:
                 del mine[id_]
     for name, plan in list(state.plans.items()):

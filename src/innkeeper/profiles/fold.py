@@ -5,7 +5,7 @@ Facts do not depend on order; nothing here reads the process part of the state, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from innkeeper.audiences.memories import MEMORY_EVENTS
@@ -21,7 +21,7 @@ from innkeeper.profiles.consent import CONSENT_EVENTS, take_word
 from innkeeper.profiles.home import HOME_EVENTS, TRAIT, take_home
 from innkeeper.profiles.memories import take_memory
 from innkeeper.profiles.reading import at_path
-from innkeeper.profiles.rules import NO_ROUTE, Partitioned
+from innkeeper.profiles.rules import NO_ROUTE, Partitioned, ProfileRules
 from innkeeper.profiles.state import Facts, ProfileState
 from innkeeper.profiles.suppression import suppression_of, take_suppression
 from innkeeper.profiles.ties import ACCOUNT_THING, take_tie
@@ -39,9 +39,9 @@ def fold_event(turn: Turn, event: Event) -> None:
     facts = facts_of(turn, event)
     route = turn.rules.routes.get(event.name, NO_ROUTE)
     if event.traits:
-        merges = turn.rules.merges
+        merges, alone = turn.rules.merges, len(turn.state.facts) == 1
         for name, value in without_reserved(event.traits).items():
-            if set_trait(facts, name, value, event.timestamp, event.source, event.message_id, merges):
+            if set_trait(facts, name, value, event.timestamp, event.source, event.message_id, merges, alone=alone):
                 turn.trait_changed(name)
     if turn.rules.accounts and (event.type == "group" or event.name in (LEFT, UPDATED)):
         _take_account(turn, facts, event)
@@ -83,12 +83,14 @@ def facts_of(turn: Turn, event: Event) -> Facts:
     identifier = event.identifier
     facts = turn.state.facts.get(identifier)
     if facts is None:
-        facts = turn.state.facts[identifier] = Facts(event.timestamp)
+        facts = turn.state.facts[identifier] = Facts(event.timestamp, last=event.timestamp)
         turn.nodes = turn.rules.all_nodes
         turn.watchers = -1
         turn.replan = True
     elif event.timestamp < facts.since:
         facts.since = event.timestamp
+    if event.timestamp > facts.last:
+        facts.last = event.timestamp
     if event.timestamp > facts.latest and event.source != ENGINE_SOURCE:
         facts.latest = event.timestamp
     return facts
@@ -121,6 +123,43 @@ def key_text(value: object) -> str | None:
     return None if micro is None else format_micro(micro)
 
 
+def facts_from(events: Iterable[Event], rules: ProfileRules) -> Facts | None:
+    """The facts of one identifier, made anew from events of it; None from no events."""
+    facts: Facts | None = None
+    for event in events:
+        if facts is None:
+            facts = Facts(event.timestamp, last=event.timestamp)
+        facts.since, facts.last = min(facts.since, event.timestamp), max(facts.last, event.timestamp)
+        for name, value in without_reserved(event.traits).items():
+            set_trait(facts, name, value, event.timestamp, event.source, event.message_id, rules.merges)
+        if event.is_input:
+            _fold_again(facts, event, rules)
+        elif event.name == CARRIED:
+            _take_carried(facts, event, rules.accumulators)
+    return facts
+
+
+def _fold_again(facts: Facts, event: Event, rules: ProfileRules) -> None:
+    """What `fold_event` keeps of an input besides its traits; nobody is told."""
+    route = rules.routes.get(event.name, NO_ROUTE)
+    for key, accumulator, _, _ in route.accumulators:
+        after = accumulator.add(facts.accumulators.get(key), event)
+        if after is not None:
+            facts.accumulators[key] = after
+    for part in route.partitioned:
+        add_partitioned(facts.accumulators, part, event)
+    if event.name in MEMORY_EVENTS:
+        take_memory(facts, event)
+    elif event.name in VERIFYING_EVENTS:
+        take_verification(facts, event)
+    if event.name in HOME_EVENTS or TRAIT in event.traits:
+        take_home(facts, event)
+    if event.name in CONSENT_EVENTS:
+        take_word(facts, event)
+    elif event.name in _SUPPRESSION_EVENTS and (word := suppression_of(event)) is not None:
+        take_suppression(facts, word)
+
+
 def refold(
     facts: Facts, events: Iterable[Event], summaries: dict[str, tuple[Accumulator, tuple[str, ...] | None]]
 ) -> None:
@@ -143,7 +182,9 @@ def refold(
                 facts.accumulators[key] = state
 
 
-def _take_carried(facts: Facts, event: Event, summaries: dict[str, tuple[Accumulator, tuple[str, ...] | None]]) -> None:
+def _take_carried(
+    facts: Facts, event: Event, summaries: Mapping[str, tuple[Accumulator, tuple[str, ...] | None]]
+) -> None:
     """Merge what raw events that are gone had added up to."""
     for key, total in event.properties["accumulators"].items():
         accumulator, path = summaries.get(key, (None, None))

@@ -32,7 +32,7 @@ def portrait(
     return {
         "id": display_id(state.subject),
         "at": format_instant(at),
-        "identifiers": sorted({state.subject, *state.facts}),
+        "identifiers": sorted({state.subject, *state.facts, *state.identifiers}),
         "zone": zone.name,
         "stage": state.stage,
         "stage_since": None if state.stage is None else format_instant(state.stage_at),

@@ -73,6 +73,8 @@ class ProfileRules:
     accounts: bool = False
     thing_nodes: Mapping[tuple[str, str], int] = field(default_factory=dict)
     thing_watchers: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    id_nodes: int = 0
+    id_watchers: int = 0
 
     @property
     def all_nodes(self) -> int:
@@ -104,6 +106,8 @@ class RulesBuilder:
     _keys: dict[str, tuple[Accumulator, tuple[str, ...] | None]] = field(default_factory=dict)
     _thing_nodes: dict[tuple[str, str], int] = field(default_factory=dict)
     _thing_watchers: dict[tuple[str, str], int] = field(default_factory=dict)
+    _id_nodes: int = 0
+    _id_watchers: int = 0
 
     def __post_init__(self) -> None:
         for name in self._order():
@@ -144,6 +148,8 @@ class RulesBuilder:
     def _route_node(self, condition: Condition, position: int, positions: Mapping[str, int]) -> None:
         bit = 1 << position
         self.need(condition, nodes=bit)
+        if condition.reads_id:
+            self._id_nodes |= bit
         for trait in condition.traits:
             self._trait_nodes[trait] = self._trait_nodes.get(trait, 0) | bit
         for about in condition.memories:
@@ -197,6 +203,8 @@ class RulesBuilder:
     def watch(self, condition: Condition, watcher: int) -> None:
         """Let a journey's open enrollments look again whenever a trait, audience or stage of a condition changes."""
         self._read_account(condition)
+        if condition.reads_id:
+            self._id_watchers |= watcher
         for trait in condition.traits:
             self._trait_watchers[trait] = self._trait_watchers.get(trait, 0) | watcher
         for about in condition.memories:
@@ -227,6 +235,7 @@ class RulesBuilder:
             memory_watchers=self._memory_watchers,
             thing_nodes=self._thing_nodes, thing_watchers=self._thing_watchers,
             accounts=self.accounts,
+            id_nodes=self._id_nodes, id_watchers=self._id_watchers,
         )  # fmt: skip
 
 

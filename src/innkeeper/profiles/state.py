@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from innkeeper.kernel.errors import OperationFailed
+from innkeeper.kernel.ids import ANONYMOUS, USER
 from innkeeper.kernel.time import BEGINNING, FOREVER, Instant
 
 #: The first byte of every stored state; a change that the decoder cannot read gets the next number and a reader.
@@ -122,13 +123,15 @@ class Facts(msgspec.Struct, array_like=True, gc=False):
         since: Timestamp of its first event.
         accumulators: Summaries by storage key.
         traits: The newest word on each trait.
-        inputs: How many inputs its own profile had taken when it was joined to another; 0 if it never had one.
+        inputs: Of older stores: how many inputs its own profile had taken when it was joined to another.
         others: The newest words of every other source on a trait.
         firsts: The earliest word that is no removal, of the traits that are merged by `oldest`.
         memories: By what they are about.
         verified: By address (`namespace:value`), each source's earliest word.
         accounts: Its ties by account.
         latest: Timestamp of its last event; receipts do not count.
+        last: Timestamp of its last event; FOREVER where an older store did not say.
+        claims: When it last claimed each span-owned identifier, by that identifier.
     """
 
     since: Instant
@@ -145,6 +148,8 @@ class Facts(msgspec.Struct, array_like=True, gc=False):
     death: DeathWord | None = None
     accounts: dict[str, Tie] = {}
     latest: Instant = BEGINNING
+    last: Instant = FOREVER
+    claims: dict[str, Instant] = {}
 
 
 class Membership(msgspec.Struct, array_like=True, gc=False):
@@ -152,6 +157,15 @@ class Membership(msgspec.Struct, array_like=True, gc=False):
 
     at: Instant
     identifier: str
+
+
+class Aside(msgspec.Struct, array_like=True, gc=False):
+    """What a profile announced that became part of another, where the other had announced it too."""
+
+    memberships: dict[str, Membership]
+    stage: str | None
+    stage_by: str
+    stage_at: Instant
 
 
 class Enrollment(msgspec.Struct, array_like=True, gc=False):
@@ -254,6 +268,9 @@ class ProfileState(msgspec.Struct, array_like=True):
         objects: Copies by type and id.
         accounts: Copies by id.
         plans: Entries by an object's date, by journey and key (`visit_key`).
+        identifiers: Everything it is known as, besides its subject.
+        numbers: By subject, how many inputs profiles had taken that are part of this one now: no number comes twice.
+        asides: By subject, what those profiles had announced.
     """
 
     subject: str
@@ -273,6 +290,9 @@ class ProfileState(msgspec.Struct, array_like=True):
     objects: dict[str, dict[str, Copy]] = {}
     accounts: dict[str, Copy] = {}
     plans: dict[str, Plan] = {}
+    identifiers: list[str] = []
+    numbers: dict[str, int] = {}
+    asides: dict[str, Aside] = {}
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -282,6 +302,13 @@ _decoder = msgspec.msgpack.Decoder(ProfileState)
 def new_state(subject: str) -> ProfileState:
     """The state of a profile that nothing has happened to yet."""
     return ProfileState(subject)
+
+
+def sender_of(state: ProfileState) -> str:
+    """The identifier under which a profile speaks for itself: its subject, if events can be stored under it."""
+    if state.subject.startswith((USER, ANONYMOUS)):
+        return state.subject
+    return min(state.facts, default=state.subject)
 
 
 def encode(state: ProfileState) -> bytes:

@@ -18,27 +18,36 @@ from innkeeper.profiles.state import Facts, ProfileState, Trait
 
 
 def set_trait(
-    facts: Facts, name: str, value: Any, at: Instant, source: str, message_id: str, merges: Merges
+    facts: Facts, name: str, value: Any, at: Instant, source: str, message_id: str, merges: Merges, *,
+    alone: bool = False,
 ) -> bool:  # fmt: skip
-    """Keep a word on a trait under an identifier; whether the trait's value can have changed by it."""
+    """Keep a word on a trait under an identifier; whether what the profile has may have changed by it.
+
+    *alone*: it is the profile's only identifier, so that the same value again changes nothing.
+    """
     word = Trait(value, at, source, message_id)
     rule = merges.rules.get(name)
     old = facts.traits.get(name)
     if rule is not None and rule.merge == "oldest":
         _keep_first(facts, name, word)
     if old is None:
+        # A removal changes something too: it may be newer than a value under another identifier.
         facts.traits[name] = word
-        return value is not None
+        return True
     if old.source != source:
-        return _keep_other(facts, name, old, word) or rule is not None
+        return _keep_other(facts, name, old, word, alone) or rule is not None
     if not newer(word, old):
         return rule is not None
     facts.traits[name] = word
-    return rule is not None or type(old.value) is not type(value) or old.value != value
+    return rule is not None or not (alone and _same(old, word))
 
 
-def _keep_other(facts: Facts, name: str, newest: Trait, word: Trait) -> bool:
-    """Keep a word of another source than the newest one's; whether the newest value has changed."""
+def _same(a: Trait, b: Trait) -> bool:
+    return type(a.value) is type(b.value) and bool(a.value == b.value)
+
+
+def _keep_other(facts: Facts, name: str, newest: Trait, word: Trait, alone: bool) -> bool:
+    """Keep a word of another source than the newest one's; whether what the profile has may have changed."""
     others = facts.others.setdefault(name, [])
     place = next((index for index, each in enumerate(others) if each.source == word.source), None)
     if place is not None and not newer(word, others[place]):
@@ -54,7 +63,7 @@ def _keep_other(facts: Facts, name: str, newest: Trait, word: Trait) -> bool:
         others.sort(key=lambda each: each.source)
     else:
         others[place] = kept
-    return kept is newest and (type(newest.value) is not type(word.value) or newest.value != word.value)
+    return kept is newest and not (alone and _same(newest, word))
 
 
 def _keep_first(facts: Facts, name: str, word: Trait) -> None:

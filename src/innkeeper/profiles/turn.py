@@ -12,7 +12,7 @@ from innkeeper.kernel.ids import output_id
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.others import News
 from innkeeper.profiles.rules import ZONE_TRAITS
-from innkeeper.profiles.state import ProfileState
+from innkeeper.profiles.state import ProfileState, sender_of
 
 if TYPE_CHECKING:
     from innkeeper.profiles.reading import ProfileReader
@@ -87,7 +87,7 @@ class Turn:
         self.replan = False
         self.had: set[tuple[str, str, str]] = set()
         self.history = False
-        self.identifier = state.subject
+        self.identifier = sender_of(state)
         self.happened_at = now
         self.nodes = 0
         self.watchers = 0

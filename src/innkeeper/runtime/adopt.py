@@ -6,7 +6,7 @@ was cut off, which changes nothing, because facts are functions of the log.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from innkeeper.runtime.adopt_items import remake_items
 from innkeeper.runtime.adopt_things import adopt_objects
 from innkeeper.runtime.engine import Engine, subject_row
 from innkeeper.runtime.record import taken_events, trait_events
+from innkeeper.runtime.resettle import is_settled, resettle
 from innkeeper.store.state import Cursor, State
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ def adopt(engine: Engine, bulk: Bulk, number: int, cursor: Cursor, *, identifier
 
     With *identifiers* only these are looked at; objects are always folded whole.
     """
+    engine.identities.adopt(engine.world.identity)
+    if not is_settled(engine.state, engine.world.identity):
+        resettle(engine, bulk, cursor)
     remake_items(engine.state, bulk, engine.world.items, cursor)
     accounts = remake(engine.state, bulk, engine.world.accounts, cursor)
     keys = dict(engine.world.profiles.accumulators)
@@ -67,13 +71,12 @@ def adopt(engine: Engine, bulk: Bulk, number: int, cursor: Cursor, *, identifier
 
 def _refold(engine: Engine, events: Iterator[Event], fold: Callable[[ProfileState, str, list[Event]], None]) -> None:
     for batch in _batches(groupby(events, key=lambda event: event.identifier)):
-        owners = _owners(engine.state, batch.keys())
-        bodies = engine.state.bodies(set(owners.values()))
+        owned = _by_owner(engine, batch)
+        bodies = engine.state.bodies({subject for subject, _ in owned})
         states = {subject: lifecycle.decode(body) for subject, body in bodies.items()}
-        for identifier, history in batch.items():
-            state = states.get(owners[identifier])
-            if state is not None:
-                fold(state, identifier, history)
+        for (subject, identifier), history in owned.items():
+            if subject in states:
+                fold(states[subject], identifier, history)
         store(engine, list(states.values()))
 
 
@@ -88,13 +91,16 @@ def _batches(groups: Iterator[tuple[str, Iterator[Event]]]) -> Iterator[dict[str
         yield batch
 
 
-def _owners(state: State, identifiers: Iterable[str]) -> dict[str, str]:
-    wanted = list(identifiers)
-    users = state.users_of(wanted)
-    return {
-        identifier: next(iter(users[identifier])) if len(users[identifier]) == 1 else identifier
-        for identifier in wanted
-    }
+def _by_owner(engine: Engine, batch: dict[str, list[Event]]) -> dict[tuple[str, str], list[Event]]:
+    """The events by the profile that they belong to and their identifier."""
+    who = engine.identities
+    who.forget()
+    who.know(batch)
+    owned: dict[tuple[str, str], list[Event]] = {}
+    for identifier, history in batch.items():
+        for event in history:
+            owned.setdefault((who.owner(identifier, event.timestamp), identifier), []).append(event)
+    return owned
 
 
 def _profiles(state: State) -> Iterator[list[ProfileState]]:

@@ -17,8 +17,8 @@ from innkeeper.audiences.expand import expand
 from innkeeper.audiences.nodes import OfAccount, object_nodes, walk
 from innkeeper.audiences.nodes import Path as Path_
 from innkeeper.kernel.errors import Invalid, Problem, UsageError, did_you_mean
-from innkeeper.kernel.ids import ANONYMOUS, NAMESPACES, USER, display_id
-from innkeeper.kernel.time import Instant
+from innkeeper.kernel.ids import ANONYMOUS, USER, display_id
+from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.runtime.gaps import Gaps
 from innkeeper.strategy.expressions import account_names
 from innkeeper.strategy.known import KnownNames, join
@@ -45,6 +45,7 @@ class Audiences:
         self.definitions, self.clock = _definitions(home)
         self.zone = self.definitions.workspace.zone
         self.gaps = Gaps(home)
+        self.rules = self.definitions.workspace.identity
 
     def understand(self, text: str, *, allow_unknown: bool = False, of: Subject = "profile") -> Asked:
         """The tree of an expression whose names are known.
@@ -73,11 +74,12 @@ class Audiences:
             raise UsageError(
                 "an account has no identifiers", code="no-namespace", fix="leave out --id, or --of account"
             )
-        if namespace is not None and namespace not in NAMESPACES:
+        known = self.rules.namespaces
+        if namespace is not None and namespace not in known:
             raise UsageError(
                 f"there is no namespace '{namespace}'",
                 code="unknown-namespace",
-                fix=did_you_mean(namespace, NAMESPACES) or f"namespaces: {', '.join(NAMESPACES)}",
+                fix=did_you_mean(namespace, known) or f"namespaces: {', '.join(known)}",
             )
         question = self._question(asked, at)
         if question is None:
@@ -85,14 +87,15 @@ class Audiences:
 
         def answer(rows: Any) -> list[str]:
             members = question.members(rows)
-            return members if namespace is None else _in_namespace(members, namespace, rows, question.at)
+            return members if namespace is None else _in_namespace(members, namespace, rows, question)
 
         found = self._ask(question, answer)
-        return sorted(found if asked.of == "account" else map(display_id, found))
+        return sorted(found if asked.of == "account" else (display_id(each, known) for each in found))
 
     def flips(self, asked: Asked, begin: Instant, until: Instant) -> list[tuple[Instant, str, bool]]:
         """Every change of membership in (begin, until]: instant, id as printed, member; sorted by instant and id."""
         from innkeeper.audiences.flips import HISTORY_SQL, History
+        from innkeeper.audiences.owners import Owners
         from innkeeper.runtime.told import told_history
         from innkeeper.store.bulk import Bulk
 
@@ -103,12 +106,16 @@ class Audiences:
             )  # fmt: skip
         if until < begin:
             raise UsageError("--until is before --from", code="bad-period", fix="exchange them")
+        expression, known = expand(asked.expression, asked.catalog), self.rules.namespaces
         with Bulk.open(self.home) as bulk:
-            expression = expand(asked.expression, asked.catalog)
             told = told_history(bulk, self.definitions.workspace.objects, until) if object_nodes(expression) else {}
-            history = History(expression, begin=begin, until=until, zone=self.zone, told=told)
+            owners = Owners.of(bulk.rows, self.rules, max(until, FOREVER if self.clock is None else self.clock))
+            history = History(
+                expression, begin=begin, until=until, owners=owners, zone=self.zone, merges=asked.catalog.merges,
+                told=told,
+            )  # fmt: skip
             rows = (row for piece in bulk.stream(HISTORY_SQL, history.parameters) for row in piece)
-            return sorted((flip.at, display_id(flip.subject), flip.member) for flip in history.flips(rows))
+            return sorted((flip.at, display_id(flip.subject, known), flip.member) for flip in history.flips(rows))
 
     def gone(self, asked: Asked, at: Instant | None) -> tuple[Problem, ...]:
         """What the answer as of an instant cannot know any more, because raw events went."""
@@ -131,9 +138,11 @@ class Audiences:
         return self._as_of(asked, instant)
 
     def _as_of(self, asked: Asked, instant: Instant) -> Question:
+        known = FOREVER if self.clock is None else self.clock
         return Question(
-            asked.expression, asked.catalog, at=instant, zone=self.zone, carried=self.gaps.carried, of=asked.of
-        )
+            asked.expression, asked.catalog, at=instant, zone=self.zone, carried=self.gaps.carried, of=asked.of,
+            rules=self.rules, known=known,
+        )  # fmt: skip
 
     def _instant(self, at: Instant | None) -> Instant | None:
         """The instant that is asked about; None when the log is empty and there is no clock."""
@@ -205,12 +214,17 @@ def _refuse(checked: Checked, catalog: Catalog, expression: Expression) -> None:
         raise Invalid([cycle_problem(cycle)])
 
 
-def _in_namespace(members: Sequence[str], namespace: str, rows: Any, at: Instant) -> list[str]:
+def _in_namespace(members: Sequence[str], namespace: str, rows: Any, question: Question) -> list[str]:
     if namespace == "user_id":
         return [subject for subject in members if subject.startswith(USER)]
-    from innkeeper.audiences.sql import anonymous_ids_query
+    owners = question.owners(rows)
+    if namespace == "anonymous_id":
+        from innkeeper.audiences.sql import anonymous_ids_query
 
-    query = anonymous_ids_query(at)
-    own = {subject: ANONYMOUS + value for subject, value in rows(query.sql, query.parameters)}
-    found = (subject if subject.startswith(ANONYMOUS) else own.get(subject) for subject in members)
+        query = anonymous_ids_query(question.at, owners.subjects(question.at))
+        own = {subject: ANONYMOUS + value for subject, value in rows(query.sql, query.parameters)}
+    else:
+        own = owners.in_namespace(rows, namespace, question.at, question.known)
+    prefix = namespace + ":"
+    found = (subject if subject.startswith(prefix) else own.get(subject) for subject in members)
     return [identifier for identifier in found if identifier is not None]

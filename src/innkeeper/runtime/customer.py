@@ -16,10 +16,13 @@ from innkeeper.measurement.story import Happening, tell
 from innkeeper.profiles.portrait import portrait
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime import definitions as applied
-from innkeeper.runtime.lookup import subject_of
+from innkeeper.runtime.identity_reading import IdentityReader
+from innkeeper.runtime.links import identifiers, merge_told
+from innkeeper.runtime.lookup import identifier_meant, rules_of
 from innkeeper.runtime.past import known
 from innkeeper.store.bulk import Bulk
-from innkeeper.store.overview import happenings_of
+from innkeeper.store.identity import IdentityTables
+from innkeeper.store.overview import happenings_of, stretches_of
 from innkeeper.store.queries import profile_rows
 from innkeeper.store.state import State
 
@@ -30,7 +33,7 @@ def find(home: Path, store: State, id: str, at: Instant | None) -> tuple[Profile
     Raises:
         UsageError: Nobody of that id was known then.
     """
-    state, world, moment = known(home, subject_of(store, id), at)
+    state, world, moment = known(home, identifier_meant(id, rules_of(store)), at)
     if state is None:
         raise UsageError(
             f"nobody is known as '{id}'" + ("" if at is None else f" at {format_instant(at)}"),
@@ -51,6 +54,8 @@ def look(home: Path, id: str, at: Instant | None, timeline: int) -> dict[str, An
         rows = profile_rows(store.connection, state.subject, at=at)
         definitions = applied.applied(store)
         unheard = () if at is None else _taken_later(store, at)
+        who = _who(store, state, world, at)
+        own = stretches_of(store.connection, state.subject)
     steps = {each.id: each.step for each in state.enrollments}
     for row in rows["enrollments"]:
         row["step"] = steps.get(row["id"], row["step"])
@@ -58,8 +63,21 @@ def look(home: Path, id: str, at: Instant | None, timeline: int) -> dict[str, An
     verifies = {name: each.verifies for name, each in sources.items()}
     told = portrait(state, world.profiles.zone, moment, world.profiles.merges, verifies)
     with Bulk.open(home) as bulk:
-        happened = happenings_of(bulk, told["identifiers"], moment, unheard)
-    return told | {"path": _path(happened)} | rows | _timeline(happened, told["zone"], timeline)
+        happened = happenings_of(bulk, [each for each in own if each[0] in told["identifiers"]], moment, unheard)
+    return told | who | {"path": _path(happened)} | rows | _timeline(happened, told["zone"], timeline)
+
+
+def _who(store: State, state: ProfileState, world: World, at: Instant | None) -> dict[str, Any]:
+    """What the profile is known as, from when until when, and how it came to be."""
+    reader = IdentityReader(IdentityTables(store.connection), world.identity)
+    everything = sorted({state.subject, *state.facts, *state.identifiers})
+    known_as = [each for each in identifiers(reader, state.subject) if each["identifier"] in everything]
+    missing = sorted(set(everything) - {each["identifier"] for each in known_as})
+    merges = reader.tables.merges(everything)
+    return {
+        "known_as": known_as + [{"identifier": name, "spans": []} for name in missing],
+        "merges": [merge_told(merge) for merge in merges if at is None or merge.at <= at],
+    }
 
 
 def _taken_later(store: State, at: Instant) -> Collection[int]:

@@ -17,27 +17,34 @@ import msgspec
 from innkeeper import lifecycle
 from innkeeper.events import outputs as o
 from innkeeper.events.types import Event
-from innkeeper.identity import links
+from innkeeper.identity.evidence import Evidence, evidence_of
+from innkeeper.identity.spans import ALWAYS
 from innkeeper.kernel.errors import InternalError
 from innkeeper.kernel.failpoints import failpoint
-from innkeeper.kernel.ids import ANONYMOUS
+from innkeeper.kernel.ids import ANONYMOUS, USER
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.others import News
-from innkeeper.profiles.state import ProfileState
+from innkeeper.profiles.state import Facts, ProfileState
+from innkeeper.runtime import moving
 from innkeeper.runtime.account_desk import AccountDesk
 from innkeeper.runtime.fanout import Telling
 from innkeeper.runtime.home_order import HomeOrder
+from innkeeper.runtime.identities import Change, Identities
 from innkeeper.runtime.item_desk import ItemDesk
+from innkeeper.runtime.recall import Fresh, Memory
 from innkeeper.runtime.receipts import receipt_event, receipt_row, virtual_receipt
 from innkeeper.runtime.record import events_about
 from innkeeper.runtime.telling import Plan, Things
 from innkeeper.runtime.work import Counts, Delivery, Item, Mode, Pending
 from innkeeper.store import accounts as fanouts
-from innkeeper.store.projections import REACHED, move_subject, to_outbox
+from innkeeper.store.identity import IdentityTables
+from innkeeper.store.projections import REACHED, move_subject, restate, to_outbox
 from innkeeper.store.state import NOBODY, Cursor, Receipt, State, SubjectRow, TakenRow
 
 if TYPE_CHECKING:
     from innkeeper.store.bulk import Bulk
+
+_EVENTS = ("live", "late", "history")
 
 
 __all__ = ["Counts", "Delivery", "Engine", "Item", "Mode", "subject_row"]
@@ -53,6 +60,7 @@ class Engine(Telling):
         deliver: For `wait`: sends everything that is planned for the subjects, each at its planned instant.
         was_virtual: For `replay`: whether the recorded delivery was only planned.
         log: Opens the log for questions about the past; accounts need it when a word on a member comes late.
+        memory: Finds again in the log what has been taken.
     """
 
     def __init__(
@@ -64,6 +72,7 @@ class Engine(Telling):
         deliver: Callable[[set[str]], None] | None = None,
         was_virtual: Callable[[str], bool] | None = None,
         log: Callable[[], AbstractContextManager[Bulk]] | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.state, self.world, self.delivery, self.counts = state, world, delivery, Counts()
         #: While set, cursors keep this position: events after it were taken by a tick that was cut off.
@@ -78,12 +87,15 @@ class Engine(Telling):
         self._items = ItemDesk(state)
         #: Subjects whose stored state was asked for in this tick: what is not in the cache does not exist.
         self._looked_up: set[str] = set()
-        self._users: dict[str, set[str]] = {}
         #: Profiles that wait for the end of a planned delivery, and its instant.
         self._waiting: dict[str, Instant] = {}
         messages = (message.one_per_home for message in world.journeys.messages.values())
         self._homes = HomeOrder(state, world.journeys.policies, messages, lambda subject: self._cache.get(subject))
         self._next = Pending()
+        self.memory = memory
+        self.identities = Identities(
+            IdentityTables(state.connection), world.identity, recall=self._recalled, last=self._last_claim
+        )
 
     def tick(self, items: Sequence[Item], horizon: Instant, cursor: Cursor, *, due: Iterable[str] = ()) -> None:
         """Take *items* in order and every timer of their subjects and of *due* up to *horizon*; commit with *cursor*.
@@ -174,11 +186,13 @@ class Engine(Telling):
 
     def _take(self, item: Item, plan: Plan) -> None:
         event = item.event
-        self._link(item)
-        subject = self._owner(event)
-        news = plan.by_subject(self._owner_of)
+        change = self._identify(item)
+        subject = self.identities.owner(event.identifier, event.timestamp)
+        news = plan.by_subject(self._holder_of)
         state = self._state(subject)
         at = max(item.taken_at, state.last_at)
+        if change is not None or not state.inputs:
+            lifecycle.known_as(state, self.identities.identifiers(subject), at, self.world)
         self._position += 1
         self._next.taken.append(TakenRow(self._position, item.mode, event.seq, item.taken_at))
         if event.traits:
@@ -189,6 +203,7 @@ class Engine(Telling):
         outputs = lifecycle.advance(state, given, self.world)
         self.counts.events += 1
         self._emit(state, at, outputs)
+        self._note_claims(event)
         for other in sorted(news):
             self._tell_role(other, news[other], item)
         self._things.keep(plan)
@@ -204,6 +219,8 @@ class Engine(Telling):
         """Let a profile hear what an event that it did not send has changed."""
         state = self._state(subject)
         at = max(item.taken_at, state.last_at)
+        if not state.inputs:
+            lifecycle.known_as(state, self.identities.identifiers(subject), at, self.world)
         outputs = lifecycle.advance(state, lifecycle.ToldInput(news, item.event, at, item.mode), self.world)
         self._emit(state, at, outputs)
 
@@ -229,7 +246,8 @@ class Engine(Telling):
             self._next.projections.refuse(receipt.delivery, at)
         if receipt.state == "accepted" and receipt.reason != "virtual":
             self.counts.accepted += 1
-        self._hear(state, receipt_event(receipt, at), at)
+        stamped = msgspec.structs.replace(receipt, identifier=self._stamp(state, receipt.identifier, at))
+        self._hear(state, receipt_event(stamped, at), at)
 
     def _hear(self, state: ProfileState, event: Event, at: Instant) -> None:
         outputs = lifecycle.advance(state, lifecycle.EventInput(event, at, "live"), self.world)
@@ -241,7 +259,8 @@ class Engine(Telling):
         planned: list[o.DeliveryPlanned] = []
         number = state.inputs
         for index, output in enumerate(outputs):
-            self._next.outbox.append(to_outbox(at, state.subject, number, index, output))
+            stamped = self._stamp(state, output.identifier, at)
+            self._next.outbox.append(to_outbox(at, state.subject, number, index, output, stamped))
             virtual = isinstance(output, o.DeliveryPlanned) and self._is_virtual(output.delivery_id)
             self._next.projections.add(at, state.subject, output, virtual=virtual)
             self.counts.add(output)
@@ -250,7 +269,7 @@ class Engine(Telling):
             elif self.delivery == "wait":
                 self._wait(state.subject, at, output)
         for plan in planned:
-            self._hear(state, virtual_receipt(plan, at), at)
+            self._hear(state, virtual_receipt(plan, at, self._stamp(state, plan.identifier, at)), at)
 
     def _wait(self, subject: str, at: Instant, output: o.Output) -> None:
         """What holds a profile back: a planned delivery, or the end of one that a person was asked about."""
@@ -273,35 +292,23 @@ class Engine(Telling):
         for receipt in self.state.receipts(1_000_000):
             self._take_receipt(receipt, receipt.planned_at)
 
-    # Identity
+    # Identity: what changes is `identities.py`, what that does to profiles `moving.py`
 
-    def _owner(self, event: Event) -> str:
-        return self._owner_of(event.identifier)
-
-    def _owner_of(self, identifier: str) -> str:
-        if not identifier.startswith(ANONYMOUS):
-            return identifier
-        if identifier not in self._users:
-            self._users |= self.state.users_of([identifier])
-        return links.owner(identifier, self._users[identifier])
+    def _holder_of(self, identifier: str) -> str:
+        """Whose the things are that are held under an identifier: of a browser, its first owner's."""
+        return self.identities.owner(identifier, ALWAYS)
 
     def owners(self, identifiers: Collection[str]) -> dict[str, str]:
-        """The subject of each identifier."""
-        self._users = self.state.users_of([each for each in identifiers if each.startswith(ANONYMOUS)])
-        return {identifier: self._owner_of(identifier) for identifier in identifiers}
+        """The subject of each identifier that things are held under."""
+        self.identities.forget()
+        self.identities.know(identifiers)
+        return {identifier: self._holder_of(identifier) for identifier in identifiers}
 
     def _subjects_of(self, event: Event, plan: Plan) -> set[str]:
         """Every profile that taking the event may change."""
-        told = set(plan.by_subject(self._owner_of))
-        if told - self._looked_up:
-            self._fetch(told - self._looked_up)
-        subjects = {
-            self._owner(event), *told, *self._awaiting(event), *self._homes.answered(event, self._cache),
-        }  # fmt: skip
-        for link in links.links_of(event):
-            for change in links.changes(link, self._users.get(link.anonymous, ())):
-                subjects.update((link.user, change.anonymous, change.user))
-        return subjects
+        subjects = {*self.identities.touched(event), *plan.by_subject(self._holder_of)}
+        self._fetch(subjects - self._looked_up)
+        return subjects | {*self._awaiting(event), *self._homes.answered(event, self._cache)}
 
     def _awaiting(self, event: Event) -> list[str]:
         """The profiles whose deliveries wait for the answer that the event gives."""
@@ -309,43 +316,93 @@ class Engine(Telling):
         self._fetch(set(found))
         return found
 
-    def _link(self, item: Item) -> None:
-        """Apply the links that an event states for the first time."""
-        for link in links.links_of(item.event):
-            users = self._users.setdefault(link.anonymous, set())
-            if link.user in users:
-                continue
-            self._next.links.append((link.anonymous, link.user, item.event.timestamp, item.event.seq))
-            for change in links.changes(link, users):
-                if change.kind == "absorb":
-                    self._absorb(change, item)
-                else:
-                    self._release(change, item)
-            users.add(link.user)
+    def _stamp(self, state: ProfileState, identifier: str, at: Instant) -> str:
+        """The identifier that what a profile says at an instant is stored under: one that is its own at that instant.
 
-    def _absorb(self, change: links.Change, item: Item) -> None:
-        if change.anonymous not in self._cache:
-            return
-        state, other = self._state(change.user), self._cache.pop(change.anonymous)
-        at = max(item.taken_at, state.last_at, other.last_at)
-        outputs = lifecycle.absorb(state, other, at, self.world, announce=item.mode != "history")
-        self._next.dirty.discard(change.anonymous)
-        self._next.gone.add(change.anonymous)
-        self._next.moves.append((change.anonymous, change.user, None))
-        self._emit(state, at, outputs)
+        A browser may have gone to somebody else since; an address is nothing that events are stored under.
+        """
+        if identifier.startswith(USER) or (
+            identifier.startswith(ANONYMOUS) and self.identities.owner(identifier, at) == state.subject
+        ):
+            return identifier
+        own = [each for each in state.facts if self.identities.owner(each, at) == state.subject]
+        users = [each for each in own if each.startswith(USER)]
+        if state.subject.startswith(USER):
+            users.append(state.subject)
+        return min(users or own or list(state.facts), default=identifier)
 
-    def _release(self, change: links.Change, item: Item) -> None:
-        state = self._cache.get(change.user)
-        if state is None:
-            return
-        at = max(item.taken_at, state.last_at)
-        other, outputs = lifecycle.release(state, change.anonymous, at, self.world, announce=item.mode != "history")
-        self._next.moves.append((change.user, change.anonymous, change.anonymous))
+    def _identify(self, item: Item) -> Change | None:
+        """Take what an event says about who is who, and move what belongs elsewhere now."""
+        change = self.identities.take(item.event)
+        if change is not None:
+            moving.move(self, change, item.taken_at, announce=item.mode != "history")
+        return change
+
+    def _note_claims(self, event: Event) -> None:
+        """Remember when each claimant claimed last, so that a claim that is not late needs no log."""
+        for each in self.identities.evidence(event):
+            if self.identities.in_spans(each.a) and each.kind != "removed":
+                state = self._cache.get(self.identities.subject(each.b))
+                facts = None if state is None else state.facts.get(each.b)
+                if state is not None and facts is not None and facts.claims.get(each.a, -1) < event.timestamp:
+                    facts.claims[each.a] = event.timestamp
+                    self._next.dirty.add(state.subject)
+
+    def _last_claim(self, claimant: str, identifier: str) -> Instant | None:
+        state = self._state_if_any(self.identities.subject(claimant))
+        facts = None if state is None else state.facts.get(claimant)
+        return None if facts is None else facts.claims.get(identifier)
+
+    def _recalled(self, identifier: str) -> Iterable[Evidence]:
+        for event in self._remembers().naming(identifier, self._fresh()):
+            for each in evidence_of(event, self.world.identity):
+                if each.a == identifier and not each.reason and each.kind != "removed":
+                    yield each
+
+    def recall(self, identifiers: Iterable[str]) -> list[Event]:
+        """Everything that was taken under some identifiers, from the log."""
+        return self._remembers().under(identifiers, self._fresh())
+
+    def _remembers(self) -> Memory:
+        if self.memory is None:
+            raise AssertionError("an engine that takes late claims needs the log")
+        return self.memory
+
+    def _fresh(self) -> Fresh:
+        return {row.seq for row in self._next.taken if row.mode in _EVENTS}, self._next.outbox
+
+    # For `moving.py`
+
+    @property
+    def cache(self) -> dict[str, ProfileState]:
+        """The profiles that this tick has read."""
+        return self._cache
+
+    @property
+    def pending(self) -> Pending:
+        """What the next commit writes."""
+        return self._next
+
+    def fetch(self, subjects: Iterable[str]) -> None:
+        """Read profiles that have not been read yet."""
+        self._fetch(set(subjects) - self._looked_up)
+
+    def state_of(self, subject: str) -> ProfileState:
+        """A profile, made when it is missing."""
+        self._next.gone.discard(subject)
+        return self._state(subject)
+
+    def begin(self) -> None:
+        """Begin a piece of work of its own: nothing has been read yet."""
+        self._forget()
+
+    def commit(self) -> None:
+        """Write what a piece of work has made; the cursor stays where it is."""
+        self._commit(None)
+
+    def emit(self, state: ProfileState, at: Instant, outputs: Sequence[o.Output]) -> None:
+        """Take what a profile says."""
         self._emit(state, at, outputs)
-        if other is not None:
-            self._cache[change.anonymous] = other
-            self._next.gone.discard(change.anonymous)
-            self._next.dirty.add(change.anonymous)
 
     def _taken_events(self, identifiers: Sequence[str], account: str, names: Sequence[str]) -> Iterable[Event]:
         """Events of some names that were taken, of the identifiers or naming the account."""
@@ -360,15 +417,10 @@ class Engine(Telling):
     # Reading and writing
 
     def _load(self, items: Sequence[Item], due: Iterable[str], horizon: Instant) -> None:
-        anonymous = {item.event.identifier for item in items if item.event.user_id is None}
-        for item in items:
-            anonymous.update(link.anonymous for link in links.links_of(item.event))
-        self._users = self.state.users_of(anonymous) if anonymous else {}
+        self.identities.load(item.event for item in items)
         subjects = set(due)
         for item in items:
-            subjects.add(self._owner(item.event))
-            for link in links.links_of(item.event):
-                subjects.update((link.anonymous, link.user, *self._users[link.anonymous]))
+            subjects |= self.identities.touched(item.event)
         self._fetch(subjects)
         self._things.load((item.event for item in items), self.world.others)
         until = None if self.delivery == "replay" else horizon
@@ -379,6 +431,7 @@ class Engine(Telling):
         self._looked_up.clear()
         self._desk.forget()
         self._items.forget()
+        self.identities.forget()
 
     def _fetch(self, subjects: set[str]) -> None:
         for subject, body in self.state.bodies(subjects - self._cache.keys()).items():
@@ -386,14 +439,16 @@ class Engine(Telling):
         self._looked_up |= subjects
 
     def _state(self, subject: str) -> ProfileState:
-        state = self._cache.get(subject)
-        if state is None and subject not in self._looked_up:
-            self._fetch({subject})
-            state = self._cache.get(subject)
+        state = self._state_if_any(subject)
         if state is None:
             state = self._cache[subject] = lifecycle.new_state(subject)
             self._next.gone.discard(subject)
         return state
+
+    def _state_if_any(self, subject: str) -> ProfileState | None:
+        if subject not in self._cache and subject not in self._looked_up:
+            self._fetch({subject})
+        return self._cache.get(subject)
 
     def _commit(self, cursor: Cursor | None) -> None:
         """Write everything that the last pass made, in one transaction; with a cursor the tick is whole."""
@@ -403,7 +458,8 @@ class Engine(Telling):
         with self.state.transaction() as connection:
             self.state.put_subjects(rows)
             self.state.delete_subjects(sorted(work.gone))
-            self.state.add_links(work.links)
+            self.identities.write()
+            self.identities.tables.add_merges(work.merges)
             self.state.add_taken(work.taken)
             self.state.add_outbox(work.outbox)
             self._things.write()
@@ -417,13 +473,18 @@ class Engine(Telling):
             # First: what was heard as held may end in the same commit, and then waits to be heard again.
             self.state.receipts_taken(work.heard)
             work.projections.write(connection)
-            for before, after, identifier in work.moves:
-                move_subject(connection, before, after, identifier=identifier)
+            for each in work.moves:
+                move_subject(connection, each)
+            for identifier in sorted(work.restated):
+                restate(connection, identifier, self._holders(identifier), self.identities.stretches(identifier))
             if cursor is not None:
                 position = self._position if self.held_position is None else self.held_position
                 self.state.set_cursor(msgspec.structs.replace(cursor, position=position))
             failpoint("tick.written")
         failpoint("tick.committed")
+
+    def _holders(self, identifier: str) -> dict[str, Facts]:
+        return {name: state.facts[identifier] for name, state in self._cache.items() if identifier in state.facts}
 
 
 def subject_row(state: ProfileState, world: lifecycle.World) -> SubjectRow:

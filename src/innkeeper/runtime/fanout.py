@@ -68,7 +68,7 @@ class Telling:
     _homes: HomeOrder
 
     # What the engine gives.
-    _owner_of: Callable[[str], str]
+    _holder_of: Callable[[str], str]
     _fetch: Callable[[set[str]], None]
     _settle: Callable[[str, Instant], None]
     _emit: Callable[[ProfileState, Instant, Sequence[o.Output]], None]
@@ -116,7 +116,9 @@ class Telling:
 
     def _emit_account(self, change: Change) -> None:
         for index, output in enumerate(change.outputs):
-            self._next.outbox.append(to_outbox(change.at, change.state.subject, change.number, index, output))
+            self._next.outbox.append(
+                to_outbox(change.at, change.state.subject, change.number, index, output, output.identifier)
+            )
             self.counts.add(output)
 
     def _tell_changes(self, changes: Iterable[Change]) -> None:
@@ -206,7 +208,7 @@ class Telling:
                     self._emit_account(change)
             self._commit(None)
 
-    def pending(self, until: Instant) -> bool:
+    def has_to_tell(self, until: Instant) -> bool:
         """Whether somebody is still to be told, or an account's timer is due."""
         if self.world.accounts is None and not self.world.items.heard:
             return False
@@ -216,7 +218,7 @@ class Telling:
         make = self._account_news(page) if page.kind == "account" else self._item_news(page)
         if make is None:
             return
-        owners = {identifier: self._owner_of(identifier) for identifier in identifiers}
+        owners = {identifier: self._holder_of(identifier) for identifier in identifiers}
         self._fetch(set(owners.values()))
         self._settle_all(set(owners.values()) & self._cache.keys(), at)
         for identifier, subject in owners.items():

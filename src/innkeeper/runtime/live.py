@@ -21,7 +21,9 @@ from innkeeper.runtime.adopt import adopt
 from innkeeper.runtime.deliver import Deliverer
 from innkeeper.runtime.engine import Engine
 from innkeeper.runtime.outlet import Trimmer
+from innkeeper.runtime.recall import Recall
 from innkeeper.runtime.record import first_timestamp, waiting_keys
+from innkeeper.runtime.resettle import is_settled
 from innkeeper.runtime.run import LAST
 from innkeeper.runtime.work import Item
 from innkeeper.store.bulk import Bulk
@@ -41,12 +43,15 @@ class Live:
         self.home, self.log, self.state, self.clock = home, log, state, clock
         definitions = applied.applied(state) or Definitions(version="none")
         self.deliverer = Deliverer.open(home, state, definitions, live=True)
-        self.engine = Engine(state, applied.world(state), delivery="later", log=lambda: Bulk.open(home))
+        self.engine = Engine(
+            state, applied.world(state), delivery="later", memory=Recall(home, state), log=lambda: Bulk.open(home)
+        )
         self.trimmer = Trimmer(home)
         with Bulk.open(home) as bulk:
             self.cursor = state.cursor() or self._fresh(bulk)
             number = applied.number(state)
-            if str(number) != (state.meta("adopted") or "0"):
+            adopted = str(number) == (state.meta("adopted") or "0")
+            if not (adopted and is_settled(state, self.engine.world.identity)):
                 self.engine.finish_telling()
                 adopt(self.engine, bulk, number, self.cursor)
                 with state.transaction():
@@ -81,7 +86,7 @@ class Live:
         behind = len(events) == TICK and bool(items)
         horizon = items[-1].taken_at if behind else wall
         due = self.state.due_service_first(horizon, TICK // 2)
-        telling = self.engine.pending(horizon)
+        telling = self.engine.has_to_tell(horizon)
         if not (items or due or events or telling) and horizon - self.cursor.clock < _CLOCK_WRITTEN_EVERY:
             return False
         self.cursor = msgspec.structs.replace(

@@ -26,6 +26,8 @@ from innkeeper.runtime.checkpoint import Checkpoint, checkpoints, folder_of
 from innkeeper.runtime.engine import Engine
 from innkeeper.runtime.fanout import Page
 from innkeeper.runtime.lock import hold
+from innkeeper.runtime.recall import Recall
+from innkeeper.runtime.resettle import is_settled
 from innkeeper.runtime.work import Item, Mode
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.copying import copy_states
@@ -122,8 +124,10 @@ class Again:
             delivery="replay",
             was_virtual=self._was_virtual,
             log=lambda: Bulk.open(home),
+            memory=Recall(home, scratch, again=True),
         )
         self.cursor = Cursor(clock=BEGINNING, timestamp=BEGINNING)
+        is_settled(scratch, self.engine.world.identity)
 
     def play(self, wanted: Callable[[TakenRow], bool] | None = None, *, until: Instant | None = None) -> None:
         """Take the wanted inputs in their order, then let every timer go off up to *until* (None: the clock)."""

@@ -9,7 +9,8 @@ from innkeeper.events import outputs as o
 from innkeeper.events.types import Event
 from innkeeper.kernel.time import Instant
 from innkeeper.store.accounts import FanOutRow
-from innkeeper.store.projections import Projections
+from innkeeper.store.identity import Merge
+from innkeeper.store.projections import Move, Projections
 from innkeeper.store.state import OutboxRow, TakenRow
 
 Mode = Literal["live", "late", "history"]
@@ -65,8 +66,9 @@ class Pending:
     gone: set[str] = field(default_factory=set)
     outbox: list[OutboxRow] = field(default_factory=list)
     taken: list[TakenRow] = field(default_factory=list)
-    links: list[tuple[str, str, Instant, int]] = field(default_factory=list)
-    moves: list[tuple[str, str, str | None]] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
+    restated: set[str] = field(default_factory=set)
+    merges: list[Merge] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
     fanouts: dict[tuple[str, str, str, str], FanOutRow | None] = field(default_factory=dict)
     told: dict[tuple[str, str, str, str], FanOutRow] = field(default_factory=dict)

@@ -6,7 +6,8 @@ All of it goes into the tick's transaction. The rows can be made again from the 
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,10 +15,12 @@ from innkeeper.events import outputs as o
 from innkeeper.events.accounts import ACCOUNT
 from innkeeper.events.reserved import reserved_in
 from innkeeper.events.types import Event
+from innkeeper.identity.spans import Span
 from innkeeper.kernel.ids import ANONYMOUS, USER, output_id
 from innkeeper.kernel.json import dumps
-from innkeeper.kernel.time import Instant, format_instant
+from innkeeper.kernel.time import BEGINNING, Instant, format_instant
 from innkeeper.profiles.home import DECEASED
+from innkeeper.profiles.state import Facts
 from innkeeper.store.state import OutboxRow
 
 #: The channel of a suppression that no other word lifts: a death.
@@ -31,10 +34,10 @@ _OBJECT_GONE = ("role_lost", "removed", "ended: ", "no date: ")
 _LEDGER_ONLY = ("context", "quiet", "address")
 
 
-def to_outbox(taken_at: Instant, subject: str, number: int, index: int, output: o.Output) -> OutboxRow:
-    """The event of an output, in its place in the order of the log."""
+def to_outbox(taken_at: Instant, subject: str, number: int, index: int, output: o.Output, identifier: str) -> OutboxRow:
+    """The event of an output, in its place in the order of the log, stored under *identifier*."""
     fields: dict[str, Any] = msgspec.structs.asdict(output)
-    identifier: str = fields.pop("identifier")
+    del fields["identifier"]
     traits = fields.pop("traits") if isinstance(output, o.TraitsUpdated) else {}
     if isinstance(output, o.DeliveryPlanned):
         for name in _LEDGER_ONLY:
@@ -188,20 +191,81 @@ class Projections:
                 rows.clear()
 
 
-def move_subject(connection: sqlite3.Connection, before: str, after: str, *, identifier: str | None = None) -> None:
-    """Rows of one profile belong to another from now on; with *identifier*, only those made under it."""
-    for table in _OF_A_PROFILE:
-        sql = "UPDATE " + table + " SET subject = ? WHERE subject = ?"  # noqa: S608 – names of ours
-        if identifier is None:
-            connection.execute(sql, (after, before))
-        else:
-            connection.execute(sql + " AND identifier = ?", (after, before, identifier))
+class Move(NamedTuple):
+    """Rows of one profile belong to another from now on.
+
+    Attributes:
+        identifier: Only those made under it; None: all.
+        since, until: Only those made in [since, until); None: whenever.
+    """
+
+    before: str
+    after: str
+    identifier: str | None = None
+    since: Instant | None = None
+    until: Instant | None = None
 
 
-_OF_A_PROFILE = (
-    "enrollments", "deliveries", "decisions", "tasks", "consents", "suppressions", "household_words", "deaths",
-    "optins",
-)  # fmt: skip
+#: The tables whose rows belong to a profile, and when a row was made; words that replace each other have no one time.
+_OWNED = {
+    "enrollments": "entered_at", "deliveries": "planned_at", "decisions": "first_at", "tasks": "created_at",
+    "household_words": "at", "deaths": "at", "consents": "", "suppressions": "", "optins": "",
+}  # fmt: skip
+
+
+def move_subject(connection: sqlite3.Connection, move: Move) -> None:
+    """Hand rows over to another profile."""
+    for table, made_at in _OWNED.items():
+        sql = "UPDATE OR REPLACE " + table + " SET subject = ? WHERE subject = ?"  # noqa: S608 – names of ours
+        values: tuple[object, ...] = (move.after, move.before)
+        if move.identifier is not None:
+            sql, values = sql + " AND identifier = ?", (*values, move.identifier)
+        if move.since is not None:
+            if not made_at:
+                continue  # They are written anew: `restate`.
+            sql, values = sql + " AND " + made_at + " >= ? AND " + made_at + " < ?", (*values, move.since, move.until)
+        connection.execute(sql, values)
+
+
+def restate(
+    connection: sqlite3.Connection, identifier: str, holders: Mapping[str, Facts], stretches: Sequence[Span]
+) -> None:
+    """Give the words of an identifier to the profiles that have it: those that replace each other are written anew.
+
+    Args:
+        holders: By subject, the facts of the identifier.
+        stretches: Whose the identifier is when, by subject.
+    """
+    for table in ("consents", "suppressions", "optins"):
+        connection.execute("DELETE FROM " + table + " WHERE identifier = ?", (identifier,))  # noqa: S608
+    for subject, facts in holders.items():
+        _write_words(connection, subject, identifier, facts)
+    for table in ("household_words", "deaths"):
+        sql = "UPDATE OR REPLACE " + table + " SET subject = ? WHERE identifier = ? AND at >= ? AND at < ?"  # noqa: S608
+        for span in stretches:
+            connection.execute(sql, (span.claimant, identifier, span.since, span.until))
+
+
+def _write_words(connection: sqlite3.Connection, subject: str, identifier: str, facts: Facts) -> None:
+    said = [((word.purpose or "", word.channel or "", word.topic or ""), word) for word in facts.consents]
+    connection.executemany(
+        _UPSERT_CONSENT,
+        [(subject, identifier, *about, int(word.given), word.at) for about, word in said if word.given is not None],
+    )
+    suppressions = [(word.channel or "", int(word.suppressed), word.reason, word.at) for word in facts.suppressions]
+    if facts.death is not None:
+        suppressions.append((EVERYWHERE, int(facts.death.dead), DECEASED, facts.death.at))
+    connection.executemany(_UPSERT_SUPPRESSION, [(subject, identifier, *row) for row in suppressions])
+    if any(word.confirmed_at > BEGINNING for word in facts.consents):
+        # As the fold tells them: from the first confirmation on, every mark there is.
+        marks = [(about, _known(word.confirmed_at), _known(word.withdrawn_at)) for about, word in said]
+        connection.executemany(
+            _UPSERT_OPTIN, [(subject, identifier, *about, *mark) for about, *mark in marks if any(mark)]
+        )
+
+
+def _known(at: Instant) -> Instant | None:
+    return None if at == BEGINNING else at
 
 
 def _delivery(at: Instant, subject: str, output: o.DeliveryPlanned, *, virtual: bool) -> tuple[object, ...]:

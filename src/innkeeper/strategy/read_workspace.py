@@ -9,13 +9,14 @@ from innkeeper.kernel.located import Findings, Located, Reader
 from innkeeper.kernel.zones import try_zone
 from innkeeper.objects.read import read_objects
 from innkeeper.strategy.read_accounts import read_accounts
+from innkeeper.strategy.read_identity import read_identity
 from innkeeper.strategy.read_sources import read_sources
 from innkeeper.strategy.read_traits import read_traits
 from innkeeper.strategy.types import Workspace
 
 LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*\Z")
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
-_LATER_KEYS = ("identity", "namespaces")
+_LATER_KEYS = ("namespaces",)
 
 
 def read_workspace(node: Located, findings: Findings) -> Workspace:
@@ -25,6 +26,7 @@ def read_workspace(node: Located, findings: Findings) -> Workspace:
     reader = Reader(node, findings, "strategy.yaml")
     default = Workspace()
     declared = read_traits(reader.get("traits"), findings)
+    sources = read_sources(reader.get("sources"), findings)
     zone = _zone(reader, default.zone)
     workspace = Workspace(
         name=reader.text("name", default.name) or default.name,
@@ -35,7 +37,8 @@ def read_workspace(node: Located, findings: Findings) -> Workspace:
         traits=frozenset(declared),
         declared=declared,
         memories=frozenset(_names(reader.items("memories"), findings, "what a memory is about")),
-        sources=read_sources(reader.get("sources"), findings),
+        sources=sources,
+        identity=read_identity(reader.get("identity"), sources, findings),
         accounts=read_accounts(reader.get("accounts"), findings),
         objects=read_objects(reader.get("objects"), zone, findings),
         matching=read_matching(found, findings) if (found := reader.get("matching")) is not None else None,

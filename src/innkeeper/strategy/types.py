@@ -10,6 +10,7 @@ from innkeeper.channels.contract import ChannelConfig
 from innkeeper.content.types import Message
 from innkeeper.decisions.policy import Policies
 from innkeeper.identity.matching import MatchRules
+from innkeeper.identity.namespaces import DEFAULT_RULES, IdentityRules
 from innkeeper.journeys.definition import Journey
 from innkeeper.kernel.located import NOWHERE, Place
 from innkeeper.objects.definition import ObjectType
@@ -48,6 +49,7 @@ class Workspace:
     sources: dict[str, Source] = field(default_factory=dict)
     memories: frozenset[str] = frozenset()
     accounts: AccountsDeclared | None = None
+    identity: IdentityRules = DEFAULT_RULES
     objects: dict[str, ObjectType] = field(default_factory=dict)
     matching: MatchRules | None = None
 
