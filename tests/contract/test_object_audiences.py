@@ -17,6 +17,7 @@ from innkeeper import lifecycle
 from innkeeper.audiences import Catalog, check, compile_live, parse, print_expression
 from innkeeper.audiences.flips import HISTORY_SQL, History
 from innkeeper.audiences.jsonform import from_json, to_json
+from innkeeper.audiences.owners import Owners
 from innkeeper.audiences.words import words
 from innkeeper.kernel.errors import Invalid
 from innkeeper.kernel.time import BEGINNING
@@ -105,9 +106,9 @@ def check_flips(seed: int) -> int:
     ]
     events = [event_of(one, seq) for seq, one in enumerate(history, 1)]
     told = told_from(events, DEFINITIONS.workspace.objects)
-    asked = History(parse(question.text), begin=begin, until=until, told=told)
     world = World(events)
     world.view(frozenset())
+    asked = History(parse(question.text), begin=begin, until=until, owners=Owners.of(world.run, world.rules), told=told)
     made = [(flip.at, flip.subject, flip.member) for flip in asked.flips(world.run(HISTORY_SQL, asked.parameters))]
     assert made == sorted(expected), f"seed {seed}: {question.text}"
     return len(made)

@@ -17,6 +17,7 @@ from innkeeper.lifecycle import World, decode, remade
 from innkeeper.profiles.consent import standing
 from innkeeper.runtime.engine import Engine, Item
 from innkeeper.runtime.recall import Fresh, spoken
+from innkeeper.runtime.telling import Plan
 from innkeeper.store.state import Cursor, State
 from oracle.identity_cases import WORLDS, People, rules
 from oracle.identity_oracle import Who
@@ -79,8 +80,8 @@ class _Remembering:
         """One tick."""
         take = self.engine._take
 
-        def taking(item: Item) -> None:
-            take(item)
+        def taking(item: Item, plan: Plan) -> None:
+            take(item, plan)
             self.memory.events.append(item.event)
 
         self.engine._take = taking  # type: ignore[method-assign]

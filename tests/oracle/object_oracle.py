@@ -118,13 +118,28 @@ def _put(kept: dict[str, Any], name: str, value: Any) -> None:
         kept[name] = value
 
 
-def owners(events: Iterable[Happened], until: int | None = None) -> dict[str, str]:
-    """The anonymous identifiers that belong to one user, with that user."""
-    seen: dict[str, set[str]] = {}
+def claims(events: Iterable[Happened], until: int | None = None) -> dict[str, list[tuple[int, str, str, str]]]:
+    """By anonymous identifier, in their order, the events on which a user had it: the user is the last of the four."""
+    seen: dict[str, list[tuple[int, str, str, str]]] = {}
     for event in events:
         if event.anonymous is not None and event.sender.startswith("user_id:") and (until is None or event.at <= until):
-            seen.setdefault(f"anonymous_id:{event.anonymous}", set()).add(event.sender)
-    return {anonymous: min(users) for anonymous, users in seen.items() if len(users) == 1}
+            seen.setdefault(f"anonymous_id:{event.anonymous}", []).append((*event.key, event.sender))
+    return {anonymous: sorted(own) for anonymous, own in seen.items()}
+
+
+def owners(events: Iterable[Happened], until: int | None = None) -> dict[str, str]:
+    """Whose the bookings are that are held under an anonymous identifier: the first user's that had it."""
+    return {anonymous: own[0][3] for anonymous, own in claims(events, until).items()}
+
+
+def speakers(events: Iterable[Happened], until: int | None = None) -> set[str]:
+    """Everybody who has said something: on a browser whoever had it then, or first."""
+    known = [event for event in events if until is None or event.at <= until]
+    claimed, found = claims(known), set()
+    for event in known:
+        own = claimed.get(event.sender)
+        found.add(event.sender if own is None else [own[0], *(each for each in own if each[0] <= event.at)][-1][3])
+    return found
 
 
 def holder(text: str) -> str:

@@ -10,7 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from innkeeper.events.types import Event
-from oracle.object_oracle import START, UTC, Happened, Known, bookings, date_at, owners
+from oracle.object_oracle import START, UTC, Happened, Known, bookings, date_at, owners, speakers
 
 DAY = 86_400_000_000
 #: A condition on one booking in one role as of an instant.
@@ -38,8 +38,7 @@ def event_of(happened: Happened, seq: int = 0) -> Event:
 def members(question: Question, history: list[Happened], at: int) -> list[str]:
     """Who is a member as of an instant: everybody with an event of their own is asked."""
     belongs = owners(history, at)
-    happened = [event for event in history if event.at <= at]
-    everybody = {belongs.get(event.sender, event.sender) for event in happened}
+    everybody = speakers(history, at)
     held: dict[str, dict[str, set[str]]] = {}
     known = bookings(history, at)
     for one in known.values():
