@@ -7,6 +7,7 @@ from typing import Any
 
 from innkeeper.audiences import nodes as n
 from innkeeper.audiences.catalog import Catalog
+from innkeeper.events.reserved import without_reserved
 from innkeeper.events.types import Event
 from oracle.audience_oracle import NOTHING, Person, holds, look, people
 
@@ -75,7 +76,7 @@ class Account(Person):
         for event in sorted(filter(is_word, past), key=stamp):
             said = event.extra.get("traits") if event.type == "group" else event.properties.get("set")
             if named(event) == name and event.name != "Left Account" and isinstance(said, dict):
-                self.traits.update(said)
+                self.traits.update(without_reserved(said))
 
 
 def accounts(events: list[Event], at: int, catalog: Catalog, zone: str = "UTC") -> list[Account]:

@@ -26,6 +26,7 @@ from innkeeper.audiences.sql_values import (
     text,
     unquoted,
 )
+from innkeeper.events.reserved import readable
 from innkeeper.kernel.time import FOREVER
 
 _NAMED_BY: Final = """CASE json_type({0}, '$.{1}')
@@ -204,6 +205,8 @@ class AccountColumns:
         for index, path in enumerate(self.paths):
             raw: Sql = exp.column(f"t{names.index(path[0])}", table="account_newest")
             base = f"av{index}"
+            if not readable(path):
+                raw = exp.Null()
             columns.append(exp.alias_(json_at(raw, path[1:], self.bind) if len(path) > 1 else raw, base, copy=False))
             made = {"n": micro(exp.column(base)), "s": unquoted(exp.column(base)), "i": instant(exp.column(f"{base}s"))}
             columns += [exp.alias_(value, base + kind) for kind, value in made.items() if base + kind in self.columns]

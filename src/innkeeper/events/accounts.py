@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from innkeeper.events.reserved import without_reserved
 from innkeeper.events.types import ENGINE_SOURCE, Event
 
 #: Before the id of an account, where it stands among the names of subjects.
@@ -92,4 +93,5 @@ def _role(*places: Any) -> str | None:
 def _without_role(traits: Any) -> dict[str, Any]:
     if not isinstance(traits, dict):
         return {}
-    return {name: value for name, value in traits.items() if name != "role"} if "role" in traits else traits
+    own = {name: value for name, value in traits.items() if name != "role"} if "role" in traits else traits
+    return without_reserved(own)
