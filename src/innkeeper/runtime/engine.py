@@ -208,7 +208,7 @@ class Engine:
         event = item.event
         change = self.identification.take(event, item.taken_at, announce=item.mode != "history")
         subject = self.identities.owner(event.identifier, event.timestamp)
-        news = plan.by_subject(self._holder_of)
+        news = plan.by_subject(self.identification.holder)
         state = self._state(subject)
         at = max(item.taken_at, state.last_at)
         if change is not None or not state.inputs:

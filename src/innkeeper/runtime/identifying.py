@@ -6,7 +6,7 @@ What changes is `identities.py`, what that does to profiles `moving.py`; what a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from innkeeper.events.types import Event
@@ -41,6 +41,16 @@ class Identification:
         if change is not None:
             change.apart = moving.move(self.engine, change, taken_at, announce=announce)
         return change
+
+    def holder(self, identifier: str) -> str:
+        """Whose the things are that are held under an identifier: of a browser, its first owner's."""
+        return self.identities.owner(identifier, ALWAYS)
+
+    def holders(self, identifiers: Collection[str]) -> dict[str, str]:
+        """The same of many, as everything stands now."""
+        self.identities.forget()
+        self.identities.know(identifiers)
+        return {identifier: self.holder(identifier) for identifier in identifiers}
 
     def stamp(self, state: ProfileState, identifier: str, at: Instant) -> str:
         """The identifier that what a profile says at an instant is stored under: one that is its own at that instant.

@@ -24,7 +24,7 @@ from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.adopt import adopt, end_history
 from innkeeper.runtime.engine import Engine, Item, Mode
 from innkeeper.runtime.lock import hold
-from innkeeper.runtime.recall import Recall
+from innkeeper.runtime.recall import Begin, Recall
 from innkeeper.runtime.resettle import is_settled
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.checkpoint import Checkpoint, checkpoints, copy_states, folder_of
@@ -120,7 +120,10 @@ class Again:
             else applied.world(real, begin.definitions),
             delivery="replay",
             was_virtual=self._was_virtual,
-            memory=Recall(home, scratch, again=True),
+            memory=Recall(
+                home, scratch, again=True,
+                begin=None if begin is None else Begin(real, begin.position, begin.seq),
+            ),  # fmt: skip
         )
         self.cursor = Cursor(clock=BEGINNING, timestamp=BEGINNING)
         is_settled(scratch, self.engine.world.identity)
