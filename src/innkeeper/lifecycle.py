@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from innkeeper.events.outputs import Output, ProfileParked
 from innkeeper.events.types import Event
+from innkeeper.identity.namespaces import DEFAULT_RULES, IdentityRules
 from innkeeper.journeys.compiled import JourneyRules, compile_journeys, entries, service_journeys
 from innkeeper.journeys.enrollment import count_event, end, end_enrollments, enter_by_change, enter_by_event
 from innkeeper.journeys.runner import run_steps, settle_offers
@@ -20,7 +21,7 @@ from innkeeper.profiles import fold, transfer
 from innkeeper.profiles.memberships import mark_due, settle_memberships
 from innkeeper.profiles.reading import ProfileReader
 from innkeeper.profiles.rules import ProfileRules, RulesBuilder
-from innkeeper.profiles.state import ProfileState, decode, encode, new_state
+from innkeeper.profiles.state import Enrollment, Facts, ProfileState, decode, encode, new_state
 from innkeeper.profiles.turn import EventInput, Input, TimerInput, Turn
 from innkeeper.strategy.types import Definitions
 
@@ -35,6 +36,7 @@ class World:
     version: str
     profiles: ProfileRules
     journeys: JourneyRules
+    identity: IdentityRules = DEFAULT_RULES
 
     @staticmethod
     def build(definitions: Definitions, earlier: Iterable[Definitions] = ()) -> World:
@@ -55,7 +57,10 @@ class World:
             messages=definitions.messages, policies=definitions.policies, workspace=definitions.workspace.name,
             service=service_journeys(versions, definitions.messages, definitions.policies),
         )  # fmt: skip
-        return World(version=definitions.version, profiles=builder.build(), journeys=journeys)
+        return World(
+            version=definitions.version, profiles=builder.build(), journeys=journeys,
+            identity=definitions.workspace.identity,
+        )  # fmt: skip
 
 
 def advance(state: ProfileState, given: Input, world: World) -> list[Output]:
@@ -139,39 +144,47 @@ def refold(state: ProfileState, identifier: str, events: Iterable[Event], world:
         fold.refold(facts, events, {key: world.profiles.accumulators[key] for key in keys})
 
 
-def absorb(
-    state: ProfileState, other: ProfileState, at: Instant, world: World, *, announce: bool = True
-) -> list[Output]:
-    """Let *other* become part of *state*: its facts and process entries keep the identifiers they were made under.
+def settle(
+    state: ProfileState, at: Instant, world: World, *, members: Collection[str] = (),
+    gone: Collection[Enrollment] = (), announce: bool = True,
+) -> list[Output]:  # fmt: skip
+    """Let a profile look at everything again that has joined another or come apart (`profiles/transfer.py`).
 
-    Without *announce* (history) nothing is evaluated; `record_history` comes later.
+    Args:
+        members: The audiences that it was in together with what came apart: who still is alone has not entered.
+        gone: Enrollments that give way to older ones.
+        announce: Whether anything is evaluated; not in history, where `record_history` comes later.
     """
-    gone = transfer.join(state, other)
+    if announce:
+        # An evaluation of the rest may find that these follow: what they were together is recorded, not announced.
+        _record(state, at, world, transfer.nodes_of(world.profiles, set(members) - state.memberships.keys()))
     turn = _begin(state, at, world)
     for enrollment in gone:
         end(turn, enrollment, "left", "merged: an older enrollment stays")
     return _look_at_everything(turn, world) if announce else turn.outputs
 
 
-def release(
-    state: ProfileState, identifier: str, at: Instant, world: World, *, announce: bool = True
-) -> tuple[ProfileState | None, list[Output]]:
-    """Take an identifier out of *state* with everything made under it; the reverse of `absorb`.
+def known_as(state: ProfileState, identifiers: Collection[str], at: Instant, world: World) -> bool:
+    """Note everything that a profile is known as, and look again at *at* at what reads it; whether it is new."""
+    others = sorted(set(identifiers) - {state.subject})
+    if others == state.identifiers:
+        return False
+    state.identifiers = others
+    rules = world.profiles
+    for name, position in rules.positions.items():
+        if rules.id_nodes >> position & 1:
+            state.rechecks[name] = min(state.rechecks.get(name, at), at)
+    for enrollment in state.enrollments:
+        compiled = world.journeys.find(enrollment.journey, enrollment.version)
+        if compiled is not None and compiled.bit & rules.id_watchers:
+            enrollment.recheck_at = min(enrollment.recheck_at, at)
+    state.next_due_at = next_due_at(state)
+    return True
 
-    The profile that comes apart (None: nothing was ever taken under the identifier) looks again at *at* by its own
-    timer: call `advance` with it as with any that is due.
-    """
-    if identifier not in state.facts:
-        return None, _begin(state, at, world).outputs
-    members = set(state.memberships)
-    apart = transfer.split(state, identifier, at)
-    for side in (state, apart):
-        # Who was a member together and still is alone has not entered: that is recorded, not announced.
-        _record(side, at, world, transfer.nodes_of(world.profiles, members - side.memberships.keys()))
-    apart.rechecks = dict.fromkeys(world.profiles.positions, at)
-    apart.next_due_at = next_due_at(apart)
-    turn = _begin(state, at, world)
-    return apart, _look_at_everything(turn, world) if announce else turn.outputs
+
+def remade(events: Iterable[Event], world: World) -> Facts | None:
+    """The facts of one identifier, made anew from events of it; None from no events."""
+    return fold.facts_from(events, world.profiles)
 
 
 def _look_at_everything(turn: Turn, world: World) -> list[Output]:
@@ -206,6 +219,7 @@ def _park(turn: Turn) -> None:
 
 
 __all__ = [
-    "FOREVER", "EventInput", "ProfileState", "TimerInput", "World", "absorb", "advance", "decode", "encode",
-    "missing_accumulators", "new_state", "next_due_at", "next_is_service", "record_history", "refold", "release",
+    "FOREVER", "EventInput", "ProfileState", "TimerInput", "World", "advance", "decode", "encode", "known_as",
+    "missing_accumulators", "new_state", "next_due_at", "next_is_service", "record_history", "refold", "remade",
+    "settle",
 ]  # fmt: skip

@@ -1,95 +1,32 @@
-"""Links, and profiles that merge and come apart."""
+"""Profiles that merge and come apart."""
 
 from __future__ import annotations
 
-import itertools
-from typing import Any
-
 import msgspec
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scenario.engine_loop import Loop, at, play, strategy
 
 from innkeeper.events.outputs import AudienceEntered, AudienceLeft, JourneyEntered, JourneyExited, Output
-from innkeeper.events.types import Event
-from innkeeper.identity.links import Link, changes, links_of, owner
-from innkeeper.kernel.ids import anonymous, user
 from innkeeper.kernel.time import DAY, HOUR
-from innkeeper.lifecycle import EventInput, TimerInput, World, absorb, advance, decode, encode, new_state, release
+from innkeeper.lifecycle import EventInput, World, advance, decode, encode, new_state, settle
 from innkeeper.profiles.state import ProfileState
+from innkeeper.profiles.transfer import join, split
 
 START = at("2026-01-01T00:00:00Z")
 
 
-def event(**more: Any) -> Event:
-    made: dict[str, Any] = {
-        "source": "s",
-        "message_id": "m",
-        "type": "track",
-        "name": "X",
-        "timestamp": 0,
-        "received_at": 0,
-    }
-    return Event(**(made | more))
+def absorb(state: ProfileState, other: ProfileState, at: int, world: World) -> list[Output]:
+    gone = join(state, other)
+    return settle(state, at, world, gone=gone)
 
 
-@pytest.mark.parametrize(
-    ("given_event", "expected"),
-    [
-        (event(user_id="u"), []),
-        (event(anonymous_id="a"), []),
-        (event(user_id="u", anonymous_id="a"), [("a", "u")]),
-        (event(type="alias", user_id="u", extra={"previousId": "a"}), [("a", "u")]),
-        (event(type="alias", user_id="u", anonymous_id="b", extra={"previousId": "a"}), [("b", "u"), ("a", "u")]),
-        (event(type="alias", user_id="u", extra={"previousId": "u"}), []),
-        (event(type="alias", user_id="u", extra={"previousId": 5}), []),
-        (event(type="alias", anonymous_id="b", extra={"previousId": "a"}), []),
-    ],
-)
-def test_the_links_of_an_event(given_event: Event, expected: list[tuple[str, str]]) -> None:
-    assert links_of(given_event) == tuple(Link(anonymous(a), user(u)) for a, u in expected)
-
-
-def owners(order: list[tuple[str, str]]) -> dict[str, str]:
-    """Plays the changes that links ask for, as the tick does."""
-    users: dict[str, set[str]] = {}
-    owned: dict[str, str] = {}
-    for a, u in order:
-        link = Link(anonymous(a), user(u))
-        for change in changes(link, users.setdefault(link.anonymous, set())):
-            if change.kind == "absorb":
-                assert owned.get(change.anonymous, change.anonymous) == change.anonymous
-                owned[change.anonymous] = change.user
-            else:
-                assert owned[change.anonymous] == change.user
-                owned[change.anonymous] = change.anonymous
-        users[link.anonymous].add(link.user)
-        assert owned[link.anonymous] == owner(link.anonymous, users[link.anonymous])
-    return owned
-
-
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("uvw")), max_size=4))
-def test_the_final_owner_does_not_depend_on_the_order_of_links(pairs: list[tuple[str, str]]) -> None:
-    expected = owners(pairs)
-    for order in itertools.permutations(pairs):
-        assert owners(list(order)) == expected
+def came_apart(state: ProfileState, identifier: str, at: int, world: World) -> tuple[ProfileState, list[Output]]:
+    members = set(state.memberships)
+    apart = split(state, identifier, lambda name, _: name == identifier, at)
+    return apart, [each for side in (state, apart) for each in settle(side, at, world, members=members)]
 
 
 def pair(world: World) -> tuple[Loop, Loop]:
     return Loop(world, "user_id:u"), Loop(world, "anonymous_id:a")
-
-
-def came_apart(*given: Any) -> tuple[ProfileState, list[Output]]:
-    apart, outputs = release(*given)
-    assert apart is not None
-    return apart, outputs
-
-
-def test_an_identifier_without_events_of_its_own_leaves_no_profile_behind() -> None:
-    loop = play(strategy(audiences=AUDIENCES))
-    loop.event(START, "Login")
-    assert release(loop.state, "anonymous_id:a", START + DAY, loop.world) == (None, [])
 
 
 AUDIENCES = {"three": "count('Login') >= 3", "any": "did('Login')", "quiet": "not did('Login', within => '30 days')"}
@@ -120,9 +57,7 @@ def test_absorb_then_release_leaves_facts_as_if_never_linked() -> None:
     apart, outputs = came_apart(state, "anonymous_id:a", START + 2 * DAY, world)
     assert [msgspec.to_builtins(each.facts) for each in (state, apart)] == before
     assert [type(each) for each in outputs] == [AudienceLeft]
-    assert (apart.inputs, apart.next_due_at) == (inputs, START + 2 * DAY)
-    again = advance(apart, TimerInput(apart.next_due_at), world)
-    assert again == []
+    assert apart.inputs == inputs + 1
     assert set(apart.memberships) == {"any"}
 
 
@@ -158,7 +93,6 @@ def test_what_was_made_under_an_identifier_goes_with_it() -> None:
     assert outputs == []
     assert list(state.visits) == ["j\n2"]
     assert list(apart.visits) == ["j\n1"]
-    assert advance(apart, TimerInput(apart.next_due_at), world) == []
 
 
 def test_an_event_of_one_person_does_not_end_what_the_other_began_once_they_are_apart() -> None:
@@ -170,7 +104,6 @@ def test_an_event_of_one_person_does_not_end_what_the_other_began_once_they_are_
     absorb(mine.state, theirs.state, START + HOUR, world)
     mine.event(START + 2 * HOUR, "Stop")
     apart, _ = came_apart(mine.state, "anonymous_id:a", START + 3 * HOUR, world)
-    advance(apart, TimerInput(apart.next_due_at), world)
     stop = theirs.make(START + 4 * HOUR, "Stop")
     assert advance(apart, EventInput(stop, stop.timestamp), world) == []
     again = theirs.make(START + 5 * HOUR, "Stop")

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from innkeeper.audiences.nodes import Expression
-from innkeeper.kernel.ids import NAMESPACES
 
 _DELIVERY = frozenset({"message", "journey", "delivery_id"})
 _CONSENT = frozenset({"purpose", "channel", "topic", "proof"})
@@ -53,7 +52,7 @@ class Catalog:
     traits: frozenset[str] = frozenset()
     audiences: Mapping[str, Expression] = field(default_factory=dict)
     stages: tuple[tuple[str, Expression], ...] = ()
-    namespaces: frozenset[str] = frozenset(NAMESPACES)
+    namespaces: frozenset[str] = frozenset(("user_id", "anonymous_id"))
 
     def properties(self, event: str) -> frozenset[str] | None:
         """The known properties of an event; None for an unknown event."""

@@ -24,6 +24,7 @@ from innkeeper.audiences.nodes import (
     Not,
     Or,
     Path,
+    walk,
 )
 from innkeeper.audiences.printer import print_expression
 from innkeeper.audiences.types import Condition, FactsReader
@@ -47,6 +48,7 @@ def compile_live(expression: Expression) -> Condition:
         reads_stage=reads.stage,
         reads_entry=reads.entry,
         evaluate=evaluate,
+        reads_id=any(isinstance(node, Path) and node.root == "id" for node in walk(expression)),
     )
 
 

@@ -99,6 +99,7 @@ class Condition:
         reads_stage: Whether it reads the stage.
         reads_entry: Whether it reads the entry event (`event.x`).
         evaluate: The answer.
+        reads_id: Whether it reads an identifier (`id.x`).
     """
 
     canonical: str
@@ -108,3 +109,4 @@ class Condition:
     reads_stage: bool
     reads_entry: bool
     evaluate: Evaluate
+    reads_id: bool = False

@@ -83,10 +83,10 @@ def find(home: Path, store: State, id: str, at: Instant | None) -> tuple[Profile
     Raises:
         UsageError: Nobody of that id was known then.
     """
-    from innkeeper.runtime.lookup import subject_of
+    from innkeeper.runtime.lookup import identifier_meant, rules_of
     from innkeeper.runtime.past import known
 
-    state, world, moment = known(home, subject_of(store, id), at)
+    state, world, moment = known(home, identifier_meant(id, rules_of(store)), at)
     if state is None:
         raise UsageError(
             f"nobody is known as '{id}'" + ("" if at is None else f" at {format_instant(at)}"),

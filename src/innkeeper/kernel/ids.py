@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from hashlib import blake2b
 from typing import NewType
 
@@ -12,7 +13,8 @@ Subject = NewType("Subject", str)
 
 USER = "user_id:"
 ANONYMOUS = "anonymous_id:"
-NAMESPACES = ("user_id", "anonymous_id")
+#: The namespaces that are there without being declared.
+NAMESPACES = ("user_id", "anonymous_id", "device", "email", "phone")
 
 
 def user(value: str) -> Identifier:
@@ -25,17 +27,17 @@ def anonymous(value: str) -> Identifier:
     return Identifier(ANONYMOUS + value)
 
 
-def parse_id(text: str) -> Identifier:
+def parse_id(text: str, namespaces: Collection[str] = NAMESPACES) -> Identifier:
     """The identifier that a person typed: a user id, unless a declared namespace stands before the first colon.
 
     >>> parse_id("c123"), parse_id("anonymous_id:x"), parse_id("crm:7")
     ('user_id:c123', 'anonymous_id:x', 'user_id:crm:7')
     """
     namespace, colon, _ = text.partition(":")
-    return Identifier(text) if colon and namespace in NAMESPACES else user(text)
+    return Identifier(text) if colon and namespace in namespaces else user(text)
 
 
-def display_id(identifier: str) -> str:
+def display_id(identifier: str, namespaces: Collection[str] = NAMESPACES) -> str:
     """How an identifier is printed: a user id bare, anything else with its namespace.
 
     >>> display_id("user_id:c123"), display_id("anonymous_id:x")
@@ -44,7 +46,7 @@ def display_id(identifier: str) -> str:
     if not identifier.startswith(USER):
         return identifier
     bare = identifier[len(USER) :]
-    return identifier if parse_id(bare) != identifier else bare
+    return identifier if parse_id(bare, namespaces) != identifier else bare
 
 
 def output_id(subject: str, number: int, index: int) -> str:

@@ -14,7 +14,7 @@ from innkeeper.events.types import ENGINE_SOURCE, Event
 from innkeeper.kernel.numbers import format_micro, to_micro
 from innkeeper.profiles.consent import CONSENT_EVENTS, take_word
 from innkeeper.profiles.reading import at_path
-from innkeeper.profiles.rules import NO_ROUTE, Partitioned
+from innkeeper.profiles.rules import NO_ROUTE, Partitioned, ProfileRules
 from innkeeper.profiles.state import Facts, ProfileState
 from innkeeper.profiles.suppression import suppression_of, take_suppression
 from innkeeper.profiles.traits import set_trait
@@ -30,8 +30,9 @@ def fold_event(turn: Turn, event: Event) -> None:
     facts = facts_of(turn, event)
     route = turn.rules.routes.get(event.name, NO_ROUTE)
     if event.traits:
+        alone = len(turn.state.facts) == 1
         for name, value in event.traits.items():
-            if set_trait(facts, name, value, event.timestamp, event.source, event.message_id):
+            if set_trait(facts, name, value, event.timestamp, event.source, event.message_id, alone=alone):
                 turn.trait_changed(name)
     summaries = facts.accumulators
     for key, accumulator, nodes, watchers in route.accumulators:
@@ -57,11 +58,13 @@ def facts_of(turn: Turn, event: Event) -> Facts:
     identifier = event.identifier
     facts = turn.state.facts.get(identifier)
     if facts is None:
-        facts = turn.state.facts[identifier] = Facts(event.timestamp)
+        facts = turn.state.facts[identifier] = Facts(event.timestamp, last=event.timestamp)
         turn.nodes = turn.rules.all_nodes
         turn.watchers = -1
     elif event.timestamp < facts.since:
         facts.since = event.timestamp
+    elif event.timestamp > facts.last:
+        facts.last = event.timestamp
     return facts
 
 
@@ -90,6 +93,31 @@ def key_text(value: object) -> str | None:
         return value or None
     micro = to_micro(value)
     return None if micro is None else format_micro(micro)
+
+
+def facts_from(events: Iterable[Event], rules: ProfileRules) -> Facts | None:
+    """The facts of one identifier, made anew from events of it; None from no events."""
+    facts: Facts | None = None
+    for event in events:
+        if facts is None:
+            facts = Facts(event.timestamp, last=event.timestamp)
+        facts.since, facts.last = min(facts.since, event.timestamp), max(facts.last, event.timestamp)
+        for name, value in event.traits.items():
+            set_trait(facts, name, value, event.timestamp, event.source, event.message_id)
+        if not event.is_input:
+            continue
+        route = rules.routes.get(event.name, NO_ROUTE)
+        for key, accumulator, _, _ in route.accumulators:
+            after = accumulator.add(facts.accumulators.get(key), event)
+            if after is not None:
+                facts.accumulators[key] = after
+        for part in route.partitioned:
+            add_partitioned(facts.accumulators, part, event)
+        if event.name in CONSENT_EVENTS:
+            take_word(facts, event)
+        elif event.name in _SUPPRESSION_EVENTS and (word := suppression_of(event)) is not None:
+            take_suppression(facts, word)
+    return facts
 
 
 def refold(

@@ -34,10 +34,12 @@ class ProfileReader:
         return trait_at(self.state, path)
 
     def identifier(self, namespace: str) -> str | None:
-        """The smallest identifier in a namespace, without the namespace."""
-        prefix = namespace + ":"
-        found = [name[len(prefix) :] for name in (self.state.subject, *self.state.facts) if name.startswith(prefix)]
-        return min(found, default=None)
+        """The identifier in a namespace, without the namespace: the subject's own, else the smallest."""
+        state, prefix = self.state, namespace + ":"
+        if state.subject.startswith(prefix):
+            return state.subject[len(prefix) :]
+        known = {*state.facts, *state.identifiers}
+        return min((name[len(prefix) :] for name in known if name.startswith(prefix)), default=None)
 
     def stage(self) -> str | None:
         """The announced stage."""

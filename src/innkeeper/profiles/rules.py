@@ -59,6 +59,8 @@ class ProfileRules:
     trait_nodes: Mapping[str, int]
     trait_watchers: Mapping[str, int]
     accumulators: Mapping[str, tuple[Accumulator, tuple[str, ...] | None]]
+    id_nodes: int = 0
+    id_watchers: int = 0
 
     @property
     def all_nodes(self) -> int:
@@ -78,6 +80,8 @@ class RulesBuilder:
     _trait_nodes: dict[str, int] = field(default_factory=dict)
     _trait_watchers: dict[str, int] = field(default_factory=dict)
     _keys: dict[str, tuple[Accumulator, tuple[str, ...] | None]] = field(default_factory=dict)
+    _id_nodes: int = 0
+    _id_watchers: int = 0
 
     def __post_init__(self) -> None:
         for name in self._order():
@@ -118,6 +122,8 @@ class RulesBuilder:
     def _route_node(self, condition: Condition, position: int, positions: Mapping[str, int]) -> None:
         bit = 1 << position
         self.need(condition, nodes=bit)
+        if condition.reads_id:
+            self._id_nodes |= bit
         for trait in condition.traits:
             self._trait_nodes[trait] = self._trait_nodes.get(trait, 0) | bit
         for name in condition.audiences & positions.keys():
@@ -156,6 +162,8 @@ class RulesBuilder:
 
     def watch(self, condition: Condition, watcher: int) -> None:
         """Let a journey's open enrollments look again whenever a trait, audience or stage of a condition changes."""
+        if condition.reads_id:
+            self._id_watchers |= watcher
         for trait in condition.traits:
             self._trait_watchers[trait] = self._trait_watchers.get(trait, 0) | watcher
         positions = self.positions
@@ -168,6 +176,7 @@ class RulesBuilder:
         return ProfileRules(
             zone=self.zone, nodes=tuple(self._nodes), positions=self.positions, routes=self._routes,
             trait_nodes=self._trait_nodes, trait_watchers=self._trait_watchers, accumulators=self._keys,
+            id_nodes=self._id_nodes, id_watchers=self._id_watchers,
         )  # fmt: skip
 
 

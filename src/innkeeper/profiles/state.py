@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from innkeeper.kernel.errors import OperationFailed
+from innkeeper.kernel.ids import ANONYMOUS, USER
 from innkeeper.kernel.time import BEGINNING, FOREVER, Instant
 
 #: The first byte of every stored state; a change that the decoder cannot read gets the next number and a reader.
@@ -53,7 +54,9 @@ class Facts(msgspec.Struct, array_like=True, gc=False):
     Attributes:
         since: Timestamp of its first event.
         accumulators: Summaries by storage key.
-        inputs: How many inputs its own profile had taken when it was joined to another; 0 if it never had one.
+        inputs: Of older stores: how many inputs its own profile had taken when it was joined to another.
+        last: Timestamp of its last event; FOREVER where an older store did not say.
+        claims: When it last claimed each span-owned identifier, by that identifier.
     """
 
     since: Instant
@@ -62,6 +65,8 @@ class Facts(msgspec.Struct, array_like=True, gc=False):
     consents: list[ConsentWord] = []
     suppressions: list[SuppressionWord] = []
     inputs: int = 0
+    last: Instant = FOREVER
+    claims: dict[str, Instant] = {}
 
 
 class Membership(msgspec.Struct, array_like=True, gc=False):
@@ -69,6 +74,15 @@ class Membership(msgspec.Struct, array_like=True, gc=False):
 
     at: Instant
     identifier: str
+
+
+class Aside(msgspec.Struct, array_like=True, gc=False):
+    """What a profile announced that became part of another, where the other had announced it too."""
+
+    memberships: dict[str, Membership]
+    stage: str | None
+    stage_by: str
+    stage_at: Instant
 
 
 class Enrollment(msgspec.Struct, array_like=True, gc=False):
@@ -136,6 +150,9 @@ class ProfileState(msgspec.Struct, array_like=True):
         parked: Why it takes no more inputs; None while it does.
         rechecks: By audience (the empty name: the stages), when its answer could next change.
         visits: By journey and key (`visit_key`).
+        identifiers: Everything it is known as, besides its subject.
+        numbers: By subject, how many inputs profiles had taken that are part of this one now: no number comes twice.
+        asides: By subject, what those profiles had announced.
     """
 
     subject: str
@@ -152,6 +169,9 @@ class ProfileState(msgspec.Struct, array_like=True):
     enrollments: list[Enrollment] = []
     visits: dict[str, list[Visit]] = {}
     reservations: list[Reservation] = []
+    identifiers: list[str] = []
+    numbers: dict[str, int] = {}
+    asides: dict[str, Aside] = {}
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -161,6 +181,13 @@ _decoder = msgspec.msgpack.Decoder(ProfileState)
 def new_state(subject: str) -> ProfileState:
     """The state of a profile that nothing has happened to yet."""
     return ProfileState(subject)
+
+
+def sender_of(state: ProfileState) -> str:
+    """The identifier under which a profile speaks for itself: its subject, if events can be stored under it."""
+    if state.subject.startswith((USER, ANONYMOUS)):
+        return state.subject
+    return min(state.facts, default=state.subject)
 
 
 def encode(state: ProfileState) -> bytes:

@@ -10,17 +10,23 @@ from innkeeper.kernel.time import Instant
 from innkeeper.profiles.state import Facts, ProfileState, Trait
 
 
-def set_trait(facts: Facts, name: str, value: Any, at: Instant, source: str, message_id: str) -> bool:
-    """Put a value under an identifier unless a newer one stands; whether the value that stands has changed."""
+def set_trait(
+    facts: Facts, name: str, value: Any, at: Instant, source: str, message_id: str, *, alone: bool = False
+) -> bool:
+    """Put a value under an identifier unless a newer one stands; whether what the profile has may have changed.
+
+    *alone*: it is the profile's only identifier, so that the same value again changes nothing.
+    """
     old = facts.traits.get(name)
     if old is not None:
         if not _newer(Trait(value, at, source, message_id), old):
             return False
         same = type(old.value) is type(value) and old.value == value
         old.value, old.at, old.source, old.message_id = value, at, source, message_id
-        return not same
+        return not (same and alone)
+    # A removal changes something too: it may be newer than a value under another identifier.
     facts.traits[name] = Trait(value, at, source, message_id)
-    return value is not None
+    return True
 
 
 def _newer(a: Trait, b: Trait) -> bool:

@@ -6,18 +6,24 @@ steps) is evaluated afterwards by `lifecycle.py`.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.rules import STAGES, ProfileRules
-from innkeeper.profiles.state import Enrollment, ProfileState, new_state
+from innkeeper.profiles.state import Aside, Enrollment, ProfileState, new_state
+
+#: Whether what was made under an identifier at an instant goes to another profile.
+Goes = Callable[[str, Instant], bool]
 
 
 def join(state: ProfileState, other: ProfileState) -> list[Enrollment]:
     """Put everything of *other* into *state*; the enrollments that give way to older ones (same journey, key)."""
-    if other.subject in other.facts:
-        other.facts[other.subject].inputs = other.inputs
+    _join_numbers(state, other)
     state.facts.update(other.facts)
+    both = {name: each for name, each in other.memberships.items() if name in state.memberships}
+    state.asides |= other.asides
+    state.asides[other.subject] = Aside(both, other.stage, other.stage_by, other.stage_at)
+    state.identifiers = sorted({*state.identifiers, *other.identifiers, other.subject} - {state.subject})
     for name, membership in other.memberships.items():
         state.memberships.setdefault(name, membership)
     if state.stage is None:
@@ -36,6 +42,17 @@ def join(state: ProfileState, other: ProfileState) -> list[Enrollment]:
     return _younger(mine, other.enrollments)
 
 
+def _join_numbers(state: ProfileState, other: ProfileState) -> None:
+    numbers = state.numbers | other.numbers
+    if other.inputs:
+        numbers[other.subject] = other.inputs
+    for identifier, facts in (*state.facts.items(), *other.facts.items()):
+        if facts.inputs:
+            numbers[identifier], facts.inputs = max(numbers.get(identifier, 0), facts.inputs), 0
+    state.inputs = max(state.inputs, numbers.pop(state.subject, 0))
+    state.numbers = numbers
+
+
 def _younger(mine: list[Enrollment], theirs: list[Enrollment]) -> list[Enrollment]:
     # Only pairs across the two sides give way: several at once on one side are what `reentry: always` asked for.
     gone: dict[str, Enrollment] = {}
@@ -47,37 +64,68 @@ def _younger(mine: list[Enrollment], theirs: list[Enrollment]) -> list[Enrollmen
     return list(gone.values())
 
 
-def split(state: ProfileState, identifier: str, at: Instant) -> ProfileState:
-    """Take everything made under an identifier out of *state*, into a profile of its own that looks again at *at*.
+def contents(state: ProfileState) -> Iterator[tuple[str, Instant]]:
+    """Under which identifiers, and when, everything of a profile was made."""
+    for identifier, facts in state.facts.items():
+        yield identifier, facts.since
+    for membership in state.memberships.values():
+        yield membership.identifier, membership.at
+    for enrollment in state.enrollments:
+        yield enrollment.identifier, enrollment.began_at
+    for visits in state.visits.values():
+        for visit in visits:
+            yield visit.identifier, visit.began_at
+    for reservation in state.reservations:
+        yield reservation.identifier, reservation.at
 
-    The stage was that of both, so both keep it until they look again.
+
+def split(state: ProfileState, subject: str, goes: Goes, at: Instant) -> ProfileState:
+    """Take what *goes* out of *state*, into a profile of its own that looks again at *at*.
+
+    The stage was that of both, so both keep it until they look again; a profile that had a stage of its own before
+    they became one has that.
     """
-    apart = new_state(identifier)
+    apart = new_state(subject)
     apart.last_at = state.last_at
-    facts = state.facts.pop(identifier, None)
-    if facts is not None:
-        apart.facts[identifier] = facts
-        apart.inputs, facts.inputs = facts.inputs, 0
-    for name in [name for name, each in state.memberships.items() if each.identifier == identifier]:
+    for identifier in [name for name, facts in state.facts.items() if goes(name, facts.since)]:
+        facts = apart.facts[identifier] = state.facts.pop(identifier)
+        if identifier == subject and facts.inputs:
+            apart.inputs, facts.inputs = facts.inputs, 0
+    apart.inputs = max(apart.inputs, state.numbers.pop(subject, 0))
+    for name in [name for name, each in state.memberships.items() if goes(each.identifier, each.at)]:
         apart.memberships[name] = state.memberships.pop(name)
-    apart.stage, apart.stage_by, apart.stage_at = state.stage, identifier, state.stage_at
-    apart.enrollments = [each for each in state.enrollments if each.identifier == identifier]
-    state.enrollments = [each for each in state.enrollments if each.identifier != identifier]
-    apart.reservations = [each for each in state.reservations if each.identifier == identifier]
-    state.reservations = [each for each in state.reservations if each.identifier != identifier]
+    apart.stage, apart.stage_by, apart.stage_at = state.stage, min(apart.facts, default=subject), state.stage_at
+    aside = state.asides.pop(subject, None)
+    if aside is not None:
+        apart.memberships = aside.memberships | apart.memberships
+        apart.stage, apart.stage_by, apart.stage_at = aside.stage, aside.stage_by, aside.stage_at
+    apart.enrollments = [each for each in state.enrollments if goes(each.identifier, each.began_at)]
+    state.enrollments = [each for each in state.enrollments if not goes(each.identifier, each.began_at)]
+    apart.reservations = [each for each in state.reservations if goes(each.identifier, each.at)]
+    state.reservations = [each for each in state.reservations if not goes(each.identifier, each.at)]
+    _split_visits(state, apart, goes)
+    _split_counts(state, apart, at)
+    return apart
+
+
+def _split_visits(state: ProfileState, apart: ProfileState, goes: Goes) -> None:
     for name in list(state.visits):
         visits = state.visits[name]
-        if theirs := [each for each in visits if each.identifier == identifier]:
+        if theirs := [each for each in visits if goes(each.identifier, each.began_at)]:
             apart.visits[name] = theirs
-            state.visits[name] = [each for each in visits if each.identifier != identifier]
+            state.visits[name] = [each for each in visits if not goes(each.identifier, each.began_at)]
         if not state.visits[name]:
             del state.visits[name]
+
+
+def _split_counts(state: ProfileState, apart: ProfileState, at: Instant) -> None:
+    """Enrollments go on counting what belongs to their own profile."""
+    gone = apart.facts.keys() - state.facts.keys()
     for enrollment in apart.enrollments:
-        enrollment.facts = {name: each for name, each in enrollment.facts.items() if name == identifier}
+        enrollment.facts = {name: each for name, each in enrollment.facts.items() if name in apart.facts}
         enrollment.recheck_at = at
     for enrollment in state.enrollments:
-        enrollment.facts.pop(identifier, None)
-    return apart
+        enrollment.facts = {name: each for name, each in enrollment.facts.items() if name not in gone}
 
 
 def forget_undefined(state: ProfileState, rules: ProfileRules) -> None:

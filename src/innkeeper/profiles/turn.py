@@ -10,7 +10,7 @@ from innkeeper.events.outputs import Output
 from innkeeper.events.types import Event
 from innkeeper.kernel.ids import output_id
 from innkeeper.kernel.time import Instant
-from innkeeper.profiles.state import ProfileState
+from innkeeper.profiles.state import ProfileState, sender_of
 
 if TYPE_CHECKING:
     from innkeeper.profiles.reading import ProfileReader
@@ -66,7 +66,7 @@ class Turn:
         self.state, self.rules, self.reader, self.now = state, rules, reader, now
         self.event: Event | None = None
         self.history = False
-        self.identifier = state.subject
+        self.identifier = sender_of(state)
         self.happened_at = now
         self.nodes = 0
         self.watchers = 0

@@ -6,7 +6,7 @@ was cut off, which changes nothing, because facts are functions of the log.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -51,13 +51,12 @@ def adopt(engine: Engine, bulk: Bulk, number: int, cursor: Cursor, *, identifier
 
 def _refold(engine: Engine, events: Iterator[Event], keys: set[str]) -> None:
     for batch in _batches(groupby(events, key=lambda event: event.identifier)):
-        owners = _owners(engine.state, batch.keys())
-        bodies = engine.state.bodies(set(owners.values()))
+        owned = _by_owner(engine, batch)
+        bodies = engine.state.bodies({subject for subject, _ in owned})
         states = {subject: lifecycle.decode(body) for subject, body in bodies.items()}
-        for identifier, history in batch.items():
-            state = states.get(owners[identifier])
-            if state is not None:
-                lifecycle.refold(state, identifier, history, engine.world, keys)
+        for (subject, identifier), history in owned.items():
+            if subject in states:
+                lifecycle.refold(states[subject], identifier, history, engine.world, keys)
         store(engine, list(states.values()))
 
 
@@ -72,13 +71,16 @@ def _batches(groups: Iterator[tuple[str, Iterator[Event]]]) -> Iterator[dict[str
         yield batch
 
 
-def _owners(state: State, identifiers: Iterable[str]) -> dict[str, str]:
-    wanted = list(identifiers)
-    users = state.users_of(wanted)
-    return {
-        identifier: next(iter(users[identifier])) if len(users[identifier]) == 1 else identifier
-        for identifier in wanted
-    }
+def _by_owner(engine: Engine, batch: dict[str, list[Event]]) -> dict[tuple[str, str], list[Event]]:
+    """The events by the profile that they belong to and their identifier."""
+    who = engine.identities
+    who.forget()
+    who.know(batch)
+    owned: dict[tuple[str, str], list[Event]] = {}
+    for identifier, history in batch.items():
+        for event in history:
+            owned.setdefault((who.owner(identifier, event.timestamp), identifier), []).append(event)
+    return owned
 
 
 def _profiles(state: State) -> Iterator[list[ProfileState]]:

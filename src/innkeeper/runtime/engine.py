@@ -17,15 +17,20 @@ import msgspec
 from innkeeper import lifecycle
 from innkeeper.events import outputs as o
 from innkeeper.events.types import Event
-from innkeeper.identity import links
+from innkeeper.identity.evidence import Evidence, evidence_of
 from innkeeper.kernel.failpoints import failpoint
-from innkeeper.kernel.ids import ANONYMOUS
+from innkeeper.kernel.ids import ANONYMOUS, USER
 from innkeeper.kernel.time import Instant
-from innkeeper.profiles.state import ProfileState
+from innkeeper.profiles.state import Facts, ProfileState
+from innkeeper.runtime import moving
+from innkeeper.runtime.identities import Change, Identities
+from innkeeper.runtime.recall import Fresh, Memory
 from innkeeper.runtime.receipts import receipt_event, receipt_row, virtual_receipt
-from innkeeper.store.projections import REACHED, Projections, move_subject, to_outbox
+from innkeeper.store.identity import Merge
+from innkeeper.store.projections import REACHED, Move, Projections, move_subject, restate, to_outbox
 from innkeeper.store.state import Cursor, OutboxRow, Receipt, State, SubjectRow, TakenRow
 
+_EVENTS = ("live", "late", "history")
 Mode = Literal["live", "late", "history"]
 #: What becomes of planned deliveries: nothing (accepted at once, virtually), waited for, left to a deliverer, or, in a
 #: replay, what became of them in the recorded order.
@@ -72,15 +77,16 @@ class Counts:
 
 
 @dataclass(slots=True)
-class _Pending:
+class Pending:
     """What the next commit writes."""
 
     dirty: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
     outbox: list[OutboxRow] = field(default_factory=list)
     taken: list[TakenRow] = field(default_factory=list)
-    links: list[tuple[str, str, Instant, int]] = field(default_factory=list)
-    moves: list[tuple[str, str, str | None]] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
+    restated: set[str] = field(default_factory=set)
+    merges: list[Merge] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
     projections: Projections = field(default_factory=Projections)
 
@@ -94,6 +100,7 @@ class Engine:
         delivery: What becomes of planned deliveries.
         deliver: For `wait`: sends everything that is planned for the subjects, each at its planned instant.
         was_virtual: For `replay`: whether the recorded delivery was only planned.
+        memory: Finds again in the log what has been taken.
     """
 
     def __init__(
@@ -104,6 +111,7 @@ class Engine:
         delivery: Delivery,
         deliver: Callable[[set[str]], None] | None = None,
         was_virtual: Callable[[str], bool] | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.state, self.world, self.delivery, self.counts = state, world, delivery, Counts()
         #: While set, cursors keep this position: events after it were taken by a tick that was cut off.
@@ -114,9 +122,10 @@ class Engine:
         self._cache: dict[str, ProfileState] = {}
         #: Subjects whose stored state was asked for in this tick: what is not in the cache does not exist.
         self._looked_up: set[str] = set()
-        self._users: dict[str, set[str]] = {}
         self._waiting: set[str] = set()
-        self._next = _Pending()
+        self._next = Pending()
+        self.memory = memory
+        self.identities = Identities(state.connection, world.identity, recall=self._recalled, last=self._last_claim)
 
     def tick(self, items: Sequence[Item], horizon: Instant, cursor: Cursor, *, due: Iterable[str] = ()) -> None:
         """Take *items* in order and every timer of their subjects and of *due* up to *horizon*; commit with *cursor*.
@@ -159,7 +168,7 @@ class Engine:
         held = set(self._waiting)
         rest: list[Item] = []
         for item in items:
-            subjects = self._subjects_of(item.event)
+            subjects = self.identities.touched(item.event)
             if not held.isdisjoint(subjects):
                 held.update(subjects)
                 rest.append(item)
@@ -180,15 +189,18 @@ class Engine:
 
     def _take(self, item: Item) -> None:
         event = item.event
-        self._link(item)
-        subject = self._owner(event)
+        change = self._identify(item)
+        subject = self.identities.owner(event.identifier, event.timestamp)
         state = self._state(subject)
         at = max(item.taken_at, state.last_at)
+        if change is not None or not state.inputs:
+            lifecycle.known_as(state, self.identities.identifiers(subject), at, self.world)
         self._position += 1
         self._next.taken.append(TakenRow(self._position, item.mode, event.seq, item.taken_at))
         outputs = lifecycle.advance(state, lifecycle.EventInput(event, at, item.mode), self.world)
         self.counts.events += 1
         self._emit(state, at, outputs)
+        self._note_claims(event)
 
     def _settle(self, subject: str, until: Instant) -> None:
         state = self._cache.get(subject)
@@ -212,7 +224,8 @@ class Engine:
             self._next.projections.refuse(receipt.delivery, at)
         if receipt.state == "accepted" and receipt.reason != "virtual":
             self.counts.accepted += 1
-        self._hear(state, receipt_event(receipt, at), at)
+        stamped = msgspec.structs.replace(receipt, identifier=self._stamp(state, receipt.identifier, at))
+        self._hear(state, receipt_event(stamped, at), at)
 
     def _hear(self, state: ProfileState, event: Event, at: Instant) -> None:
         outputs = lifecycle.advance(state, lifecycle.EventInput(event, at, "live"), self.world)
@@ -224,7 +237,8 @@ class Engine:
         planned: list[o.DeliveryPlanned] = []
         number = state.inputs
         for index, output in enumerate(outputs):
-            self._next.outbox.append(to_outbox(at, state.subject, number, index, output))
+            stamped = self._stamp(state, output.identifier, at)
+            self._next.outbox.append(to_outbox(at, state.subject, number, index, output, stamped))
             virtual = isinstance(output, o.DeliveryPlanned) and self._is_virtual(output.delivery_id)
             self._next.projections.add(at, state.subject, output, virtual=virtual)
             self.counts.add(output)
@@ -233,7 +247,7 @@ class Engine:
             elif isinstance(output, o.DeliveryPlanned) and self.delivery == "wait":
                 self._waiting.add(state.subject)
         for plan in planned:
-            self._hear(state, virtual_receipt(plan, at), at)
+            self._hear(state, virtual_receipt(plan, at, self._stamp(state, plan.identifier, at)), at)
 
     def _is_virtual(self, delivery_id: str) -> bool:
         if self.delivery == "replay" and self._was_virtual is not None:
@@ -248,77 +262,101 @@ class Engine:
         for receipt in self.state.receipts(1_000_000):
             self._take_receipt(receipt, receipt.planned_at)
 
-    # Identity
+    # Identity: what changes is `identities.py`, what that does to profiles `moving.py`
 
-    def _owner(self, event: Event) -> str:
-        identifier = event.identifier
-        if not identifier.startswith(ANONYMOUS):
+    def _stamp(self, state: ProfileState, identifier: str, at: Instant) -> str:
+        """The identifier that what a profile says at an instant is stored under: one that is its own at that instant.
+
+        A browser may have gone to somebody else since; an address is nothing that events are stored under.
+        """
+        if identifier.startswith(USER) or (
+            identifier.startswith(ANONYMOUS) and self.identities.owner(identifier, at) == state.subject
+        ):
             return identifier
-        return links.owner(identifier, self._users.get(identifier, ()))
+        own = [each for each in state.facts if self.identities.owner(each, at) == state.subject]
+        users = [each for each in own if each.startswith(USER)]
+        if state.subject.startswith(USER):
+            users.append(state.subject)
+        return min(users or own or list(state.facts), default=identifier)
 
-    def _subjects_of(self, event: Event) -> set[str]:
-        """Every profile that taking the event may change."""
-        subjects = {self._owner(event)}
-        for link in links.links_of(event):
-            for change in links.changes(link, self._users.get(link.anonymous, ())):
-                subjects.update((link.user, change.anonymous, change.user))
-        return subjects
+    def _identify(self, item: Item) -> Change | None:
+        """Take what an event says about who is who, and move what belongs elsewhere now."""
+        change = self.identities.take(item.event)
+        if change is not None:
+            moving.move(self, change, item.taken_at, announce=item.mode != "history")
+        return change
 
-    def _link(self, item: Item) -> None:
-        """Apply the links that an event states for the first time."""
-        for link in links.links_of(item.event):
-            users = self._users.setdefault(link.anonymous, set())
-            if link.user in users:
-                continue
-            self._next.links.append((link.anonymous, link.user, item.event.timestamp, item.event.seq))
-            for change in links.changes(link, users):
-                if change.kind == "absorb":
-                    self._absorb(change, item)
-                else:
-                    self._release(change, item)
-            users.add(link.user)
+    def _note_claims(self, event: Event) -> None:
+        """Remember when each claimant claimed last, so that a claim that is not late needs no log."""
+        for each in self.identities.evidence(event):
+            if self.identities.in_spans(each.a) and each.kind != "removed":
+                state = self._cache.get(self.identities.subject(each.b))
+                facts = None if state is None else state.facts.get(each.b)
+                if state is not None and facts is not None and facts.claims.get(each.a, -1) < event.timestamp:
+                    facts.claims[each.a] = event.timestamp
+                    self._next.dirty.add(state.subject)
 
-    def _absorb(self, change: links.Change, item: Item) -> None:
-        if change.anonymous not in self._cache:
-            return
-        state, other = self._state(change.user), self._cache.pop(change.anonymous)
-        at = max(item.taken_at, state.last_at, other.last_at)
-        outputs = lifecycle.absorb(state, other, at, self.world, announce=item.mode != "history")
-        self._next.dirty.discard(change.anonymous)
-        self._next.gone.add(change.anonymous)
-        self._next.moves.append((change.anonymous, change.user, None))
+    def _last_claim(self, claimant: str, identifier: str) -> Instant | None:
+        state = self._state_if_any(self.identities.subject(claimant))
+        facts = None if state is None else state.facts.get(claimant)
+        return None if facts is None else facts.claims.get(identifier)
+
+    def _recalled(self, identifier: str) -> Iterable[Evidence]:
+        for event in self._remembers().naming(identifier, self._fresh()):
+            for each in evidence_of(event, self.world.identity):
+                if each.a == identifier and not each.reason and each.kind != "removed":
+                    yield each
+
+    def recall(self, identifiers: Iterable[str]) -> list[Event]:
+        """Everything that was taken under some identifiers, from the log."""
+        return self._remembers().under(identifiers, self._fresh())
+
+    def _remembers(self) -> Memory:
+        if self.memory is None:
+            raise AssertionError("an engine that takes late claims needs the log")
+        return self.memory
+
+    def _fresh(self) -> Fresh:
+        return {row.seq for row in self._next.taken if row.mode in _EVENTS}, self._next.outbox
+
+    # For `moving.py`
+
+    @property
+    def cache(self) -> dict[str, ProfileState]:
+        """The profiles that this tick has read."""
+        return self._cache
+
+    @property
+    def pending(self) -> Pending:
+        """What the next commit writes."""
+        return self._next
+
+    def fetch(self, subjects: Iterable[str]) -> None:
+        """Read profiles that have not been read yet."""
+        self._fetch(set(subjects) - self._looked_up)
+
+    def state_of(self, subject: str) -> ProfileState:
+        """A profile, made when it is missing."""
+        self._next.gone.discard(subject)
+        return self._state(subject)
+
+    def emit(self, state: ProfileState, at: Instant, outputs: Sequence[o.Output]) -> None:
+        """Take what a profile says."""
         self._emit(state, at, outputs)
-
-    def _release(self, change: links.Change, item: Item) -> None:
-        state = self._cache.get(change.user)
-        if state is None:
-            return
-        at = max(item.taken_at, state.last_at)
-        other, outputs = lifecycle.release(state, change.anonymous, at, self.world, announce=item.mode != "history")
-        self._next.moves.append((change.user, change.anonymous, change.anonymous))
-        self._emit(state, at, outputs)
-        if other is not None:
-            self._cache[change.anonymous] = other
-            self._next.gone.discard(change.anonymous)
-            self._next.dirty.add(change.anonymous)
 
     # Reading and writing
 
     def _load(self, items: Sequence[Item], due: Iterable[str]) -> None:
-        anonymous = {item.event.identifier for item in items if item.event.user_id is None}
-        for item in items:
-            anonymous.update(link.anonymous for link in links.links_of(item.event))
-        self._users = self.state.users_of(anonymous) if anonymous else {}
+        self.identities.load(item.event for item in items)
         subjects = set(due)
         for item in items:
-            subjects.add(self._owner(item.event))
-            for link in links.links_of(item.event):
-                subjects.update((link.anonymous, link.user, *self._users[link.anonymous]))
+            subjects |= self.identities.touched(item.event)
         self._fetch(subjects)
 
     def _forget(self) -> None:
         self._cache.clear()
         self._looked_up.clear()
+        self.identities.forget()
 
     def _fetch(self, subjects: set[str]) -> None:
         for subject, body in self.state.bodies(subjects - self._cache.keys()).items():
@@ -326,34 +364,42 @@ class Engine:
         self._looked_up |= subjects
 
     def _state(self, subject: str) -> ProfileState:
-        state = self._cache.get(subject)
-        if state is None and subject not in self._looked_up:
-            self._fetch({subject})
-            state = self._cache.get(subject)
+        state = self._state_if_any(subject)
         if state is None:
             state = self._cache[subject] = lifecycle.new_state(subject)
         return state
 
+    def _state_if_any(self, subject: str) -> ProfileState | None:
+        if subject not in self._cache and subject not in self._looked_up:
+            self._fetch({subject})
+        return self._cache.get(subject)
+
     def _commit(self, cursor: Cursor | None) -> None:
         """Write everything that the last pass made, in one transaction; with a cursor the tick is whole."""
-        work, self._next = self._next, _Pending()
+        work, self._next = self._next, Pending()
         rows = [subject_row(self._cache[subject], self.world) for subject in sorted(work.dirty - work.gone)]
         failpoint("tick.computed")
         with self.state.transaction() as connection:
             self.state.put_subjects(rows)
             self.state.delete_subjects(sorted(work.gone))
-            self.state.add_links(work.links)
+            self.identities.write()
+            self.identities.tables.add_merges(work.merges)
             self.state.add_taken(work.taken)
             self.state.add_outbox(work.outbox)
             work.projections.write(connection)
-            for before, after, identifier in work.moves:
-                move_subject(connection, before, after, identifier=identifier)
+            for each in work.moves:
+                move_subject(connection, each)
+            for identifier in sorted(work.restated):
+                restate(connection, identifier, self._holders(identifier))
             self.state.receipts_taken(work.heard)
             if cursor is not None:
                 position = self._position if self.held_position is None else self.held_position
                 self.state.set_cursor(msgspec.structs.replace(cursor, position=position))
             failpoint("tick.written")
         failpoint("tick.committed")
+
+    def _holders(self, identifier: str) -> dict[str, Facts]:
+        return {name: state.facts[identifier] for name, state in self._cache.items() if identifier in state.facts}
 
 
 def subject_row(state: ProfileState, world: lifecycle.World) -> SubjectRow:

@@ -21,6 +21,7 @@ from innkeeper.runtime.adopt import adopt
 from innkeeper.runtime.deliver import Deliverer
 from innkeeper.runtime.engine import Engine, Item
 from innkeeper.runtime.outlet import Trimmer
+from innkeeper.runtime.recall import Recall
 from innkeeper.runtime.record import first_timestamp, waiting_keys
 from innkeeper.runtime.run import LAST
 from innkeeper.store.bulk import Bulk
@@ -40,7 +41,7 @@ class Live:
         self.home, self.log, self.state, self.clock = home, log, state, clock
         definitions = applied.applied(state) or Definitions(version="none")
         self.deliverer = Deliverer.open(home, state, definitions, live=True)
-        self.engine = Engine(state, applied.world(state), delivery="later")
+        self.engine = Engine(state, applied.world(state), delivery="later", memory=Recall(home, state))
         self.trimmer = Trimmer(home)
         with Bulk.open(home) as bulk:
             self.cursor = state.cursor() or self._fresh(bulk)

@@ -8,34 +8,40 @@ from __future__ import annotations
 from pathlib import Path
 
 from innkeeper import lifecycle
-from innkeeper.kernel.ids import ANONYMOUS
-from innkeeper.kernel.time import Instant
+from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime import definitions as applied
+from innkeeper.runtime.identity_reading import IdentityReader
 from innkeeper.runtime.replay import Again
 from innkeeper.store.bulk import Bulk
+from innkeeper.store.identity import IdentityTables
 from innkeeper.store.log import Log
 from innkeeper.store.state import State
 
 
-def known(home: Path, subject: str, at: Instant | None) -> tuple[ProfileState | None, lifecycle.World, Instant]:
-    """A profile as the engine knew it, with the definitions of then, and the instant; *at* None: now.
+def known(home: Path, identifier: str, at: Instant | None) -> tuple[ProfileState | None, lifecycle.World, Instant]:
+    """The profile of an identifier as the engine knew it, with the definitions of then, and the instant; None: now.
 
     The profile is None when the engine knew nobody of that name.
     """
     with Log.open(home, read_only=True) as log, State.open(home, readonly=True) as state:
         clock = state.clock() or 0
         if at is None or at >= clock:
-            body = state.bodies([subject]).get(subject)
             world = applied.world(state)
-            return (None if body is None else lifecycle.decode(body)), world, clock
-        return (*_replayed(home, log, state, subject, at), at)
+            return _profile(state, identifier, world), world, clock
+        return (*_replayed(home, log, state, identifier, at), at)
+
+
+def _profile(state: State, identifier: str, world: lifecycle.World) -> ProfileState | None:
+    subject = IdentityReader(state.connection, world.identity).owner(identifier, FOREVER)
+    body = state.bodies([subject]).get(subject)
+    return None if body is None else lifecycle.decode(body)
 
 
 def _replayed(
-    home: Path, log: Log, state: State, subject: str, at: Instant
+    home: Path, log: Log, state: State, identifier: str, at: Instant
 ) -> tuple[ProfileState | None, lifecycle.World]:
-    identifiers = _everybody(state, subject)
+    identifiers = _everybody(state, identifier)
     with Bulk.open(home) as bulk, State.in_memory() as scratch:
         seqs = {
             seq
@@ -46,23 +52,21 @@ def _replayed(
         }
         again = Again(home, log, state, scratch, identifiers=identifiers)
         again.play(lambda row: row.taken_at <= at and (row.seq in seqs or row.mode not in _EVENTS), until=at)
-        body = scratch.bodies([subject]).get(subject)
-        return (None if body is None else lifecycle.decode(body)), again.engine.world
+        return _profile(scratch, identifier, again.engine.world), again.engine.world
 
 
 _EVENTS = ("live", "late", "history")
-_USERS = "SELECT user FROM links WHERE anonymous = ?"
-_DEVICES = "SELECT anonymous FROM links WHERE user = ?"
 
 
-def _everybody(state: State, subject: str) -> set[str]:
-    """The identifiers that are joined to a subject by links, over any number of steps."""
-    found, fresh = {subject}, {subject}
+def _everybody(state: State, identifier: str) -> set[str]:
+    """The identifiers that evidence connects with one, over any number of steps, whether it counts or not."""
+    tables = IdentityTables(state.connection)
+    found, fresh = {identifier}, {identifier}
     while fresh:
-        near: set[str] = set()
-        for identifier in fresh:
-            sql = _USERS if identifier.startswith(ANONYMOUS) else _DEVICES
-            near.update(value for (value,) in state.connection.execute(sql, (identifier,)))
+        near = {each for bond in tables.bonds_of(fresh) for each in (bond.a, bond.b)}
+        near.update(turn.claimant for turns in tables.turns(fresh).values() for turn in turns)
+        for each in fresh:
+            near.update(name for name, _ in tables.claimed(each))
         fresh = near - found
         found |= fresh
     return found

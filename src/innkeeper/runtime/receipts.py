@@ -29,10 +29,10 @@ def receipt_event(receipt: Receipt, at: Instant) -> Event:
     return _event("Message Refused", receipt.identifier, f"{receipt.delivery}:{receipt.state}", at, properties)
 
 
-def virtual_receipt(planned: o.DeliveryPlanned, at: Instant) -> Event:
+def virtual_receipt(planned: o.DeliveryPlanned, at: Instant, identifier: str) -> Event:
     """The receipt of a delivery that is only planned: as if it had been accepted at that instant."""
     receipt = Receipt(
-        planned.delivery_id, "", planned.identifier, planned.message, planned.channel, planned.purpose,
+        planned.delivery_id, "", identifier, planned.message, planned.channel, planned.purpose,
         planned.journey, planned.key, "accepted", "virtual", at, at,
     )  # fmt: skip
     return receipt_event(receipt, at)

@@ -16,13 +16,19 @@ from innkeeper.store.state import Cursor
 if TYPE_CHECKING:
     from innkeeper.store.bulk import Bulk
 
-_COLUMNS = (
+#: The columns of an event, seq first; the rest as `LogRow` has them.
+COLUMNS = (
     "seq, source, message_id, type, name, user_id, anonymous_id, ts, received_at, properties, traits, context, extra"
 )
 # Only constants are put together here; every value is bound.
-_SELECT = "SELECT " + _COLUMNS
+_SELECT = "SELECT " + COLUMNS
 _PENDING = _SELECT + " FROM events WHERE seq IS NOT NULL AND source <> $engine AND seq <= $last"
 _BEFORE = " (ts < $at OR (ts = $at AND (source < $source OR (source = $source AND message_id <= $message_id))))"
+
+
+def not_later() -> str:
+    """SQL: at or before the key $at, $source, $message_id in the order of the record."""
+    return _BEFORE.strip()
 
 
 def late_events(bulk: Bulk, cursor: Cursor, last: int, skip: set[int]) -> Iterator[Event]:

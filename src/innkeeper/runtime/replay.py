@@ -22,6 +22,7 @@ from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.adopt import adopt, end_history
 from innkeeper.runtime.engine import Engine, Item, Mode
 from innkeeper.runtime.lock import hold
+from innkeeper.runtime.recall import Recall
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.log import Log
 from innkeeper.store.state import Cursor, Receipt, State, TakenRow
@@ -100,6 +101,7 @@ class Again:
             lifecycle.World.build(Definitions(version="none")),
             delivery="replay",
             was_virtual=self._was_virtual,
+            memory=Recall(home, scratch, again=True),
         )
         self.cursor = Cursor(clock=BEGINNING, timestamp=BEGINNING)
 

@@ -19,6 +19,7 @@ from innkeeper.runtime.deliver import Deliverer
 from innkeeper.runtime.engine import Counts, Engine, Item
 from innkeeper.runtime.lock import hold
 from innkeeper.runtime.outlet import FULL, drain
+from innkeeper.runtime.recall import Recall
 from innkeeper.runtime.record import first_timestamp, late_events, ordered_events
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.log import Log
@@ -99,6 +100,7 @@ class _Run:
             applied.world(state),
             delivery="virtual" if deliver == "none" else "wait",
             deliver=self._send,
+            memory=Recall(home, state),
         )
         self.cursor = Cursor(clock=BEGINNING, timestamp=BEGINNING)
         self._since_drain = 0

@@ -12,12 +12,13 @@ from functools import cache
 from importlib import resources
 from typing import Any, Protocol
 
-from innkeeper.kernel.ids import USER
+from innkeeper.identity.spans import ALWAYS, spans
 from innkeeper.kernel.json import loads
-from innkeeper.kernel.time import DAY, MINUTE, Instant
+from innkeeper.kernel.time import DAY, FOREVER, MINUTE, Instant
 from innkeeper.kernel.zones import to_local
 from innkeeper.measurement.overview import Balance, Day, JourneyFigures, Refusal
 from innkeeper.measurement.story import Happening
+from innkeeper.store.identity import IdentityTables
 
 _SLICE = 15 * MINUTE
 _OPEN = ("planned", "claimed", "committing")
@@ -121,20 +122,29 @@ def eventful(connection: sqlite3.Connection) -> str | None:
 
 def happenings(connection: sqlite3.Connection, bulk: Rows, subject: str, until: Instant) -> list[Happening]:
     """The events of a profile, its own and the engine's, in the order in which they happened."""
-    identifiers = [subject]
-    if subject.startswith(USER):
-        identifiers += [row[0] for row in connection.execute(_statements()["links"], {"user": subject})]
     found = bulk.rows(
-        "SELECT ts, source, type, name, properties, traits FROM events"
-        " WHERE identifier IN (SELECT unnest(?::VARCHAR[])) AND ts <= ?"
+        "SELECT ts, source, type, name, properties, traits FROM events JOIN ("
+        " SELECT unnest(?::VARCHAR[]) AS identifier, unnest(?::BIGINT[]) AS since, unnest(?::BIGINT[]) AS until"
+        ") AS own USING (identifier) WHERE ts >= own.since AND ts < own.until AND ts <= ?"
         " ORDER BY ts, source = 'innkeeper', seq NULLS LAST",
-        [identifiers, until],
+        [*map(list, zip(*_stretches(connection, subject), strict=True)), until],
     )
     return [
         Happening(at=at, own=source == "innkeeper", type=kind, name=name, properties=loads(properties or "{}"),
                   traits=loads(traits or "{}"))
         for at, source, kind, name, properties, traits in found
     ]  # fmt: skip
+
+
+def _stretches(connection: sqlite3.Connection, subject: str) -> list[tuple[str, Instant, Instant]]:
+    """The identifiers of a profile, and from when until when they are its own."""
+    tables = IdentityTables(connection)
+    members = tables.members([subject]).get(subject) or [subject]
+    found = [(each, ALWAYS, FOREVER) for each in members]
+    names = sorted({name for each in members for name, _ in tables.claimed(each, counting=True)})
+    for name, turns in sorted(tables.turns(names).items()):
+        found += [(name, span.since, span.until) for span in spans(turns) if span.claimant in members]
+    return found
 
 
 def _ask(connection: sqlite3.Connection, name: str) -> list[tuple[Any, ...]]:

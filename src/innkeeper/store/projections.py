@@ -6,7 +6,8 @@ All of it goes into the tick's transaction. The rows can be made again from the 
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,6 +15,7 @@ from innkeeper.events import outputs as o
 from innkeeper.kernel.ids import ANONYMOUS, USER, output_id
 from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import Instant, format_instant
+from innkeeper.profiles.state import Facts
 from innkeeper.store.state import OutboxRow
 
 #: Ends of a delivery that reached a provider; every other one is a refusal.
@@ -23,10 +25,10 @@ _INSTANTS = ("until", "expires_at", "at")
 _LEDGER_ONLY = ("context", "quiet", "address")
 
 
-def to_outbox(taken_at: Instant, subject: str, number: int, index: int, output: o.Output) -> OutboxRow:
-    """The event of an output, in its place in the order of the log."""
+def to_outbox(taken_at: Instant, subject: str, number: int, index: int, output: o.Output, identifier: str) -> OutboxRow:
+    """The event of an output, in its place in the order of the log, stored under *identifier*."""
     fields: dict[str, Any] = msgspec.structs.asdict(output)
-    identifier: str = fields.pop("identifier")
+    del fields["identifier"]
     traits = fields.pop("traits") if isinstance(output, o.TraitsUpdated) else {}
     if isinstance(output, o.DeliveryPlanned):
         for name in _LEDGER_ONLY:
@@ -132,14 +134,69 @@ class Projections:
                 rows.clear()
 
 
-def move_subject(connection: sqlite3.Connection, before: str, after: str, *, identifier: str | None = None) -> None:
-    """Rows of one profile belong to another from now on; with *identifier*, only those made under it."""
-    for table in ("enrollments", "deliveries", "decisions", "tasks", "consents", "suppressions"):
-        sql = "UPDATE " + table + " SET subject = ? WHERE subject = ?"  # noqa: S608 – names of ours
-        if identifier is None:
-            connection.execute(sql, (after, before))
-        else:
-            connection.execute(sql + " AND identifier = ?", (after, before, identifier))
+class Move(NamedTuple):
+    """Rows of one profile belong to another from now on.
+
+    Attributes:
+        identifier: Only those made under it; None: all.
+        since, until: Only those made in [since, until); None: whenever.
+    """
+
+    before: str
+    after: str
+    identifier: str | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+
+
+#: The tables whose rows belong to a profile, and when a row was made; consents are not made at one time.
+_OWNED = {
+    "enrollments": "entered_at", "deliveries": "planned_at", "decisions": "first_at", "tasks": "created_at",
+    "consents": "", "suppressions": "",
+}  # fmt: skip
+
+
+def move_subject(connection: sqlite3.Connection, move: Move) -> None:
+    """Hand rows over to another profile."""
+    for table, made_at in _OWNED.items():
+        sql = "UPDATE OR REPLACE " + table + " SET subject = ? WHERE subject = ?"  # noqa: S608 – names of ours
+        values: tuple[object, ...] = (move.after, move.before)
+        if move.identifier is not None:
+            sql, values = sql + " AND identifier = ?", (*values, move.identifier)
+        if move.since is not None:
+            if not made_at:
+                continue  # They are written anew: `restate`.
+            sql, values = sql + " AND " + made_at + " >= ? AND " + made_at + " < ?", (*values, move.since, move.until)
+        connection.execute(sql, values)
+
+
+def restate(connection: sqlite3.Connection, identifier: str, holders: Mapping[str, Facts]) -> None:
+    """Write the consents and suppressions of an identifier anew, from the facts of the profiles that have it."""
+    for table in ("consents", "suppressions"):
+        connection.execute("DELETE FROM " + table + " WHERE identifier = ?", (identifier,))  # noqa: S608
+    for subject, facts in holders.items():
+        connection.executemany(
+            _UPSERT_CONSENT,
+            [
+                (
+                    subject,
+                    identifier,
+                    word.purpose or "",
+                    word.channel or "",
+                    word.topic or "",
+                    int(word.given),
+                    word.at,
+                )
+                for word in facts.consents
+            ],
+        )
+        connection.executemany(
+            _UPSERT_SUPPRESSION,
+            [
+                (subject, identifier, word.channel or "", int(word.suppressed), word.reason, word.at)
+                for word in facts.suppressions
+            ],
+        )
 
 
 def _delivery(at: Instant, subject: str, output: o.DeliveryPlanned, *, virtual: bool) -> tuple[object, ...]:

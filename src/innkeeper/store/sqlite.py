@@ -145,6 +145,21 @@ def readable(connection: sqlite3.Connection, family: str, where: str | Path) -> 
         return _version(connection, newest_version(family), where) > 0
 
 
+def is_newest(path: Path, family: str) -> bool:
+    """Whether `migrate` would leave a file as it is.
+
+    Raises:
+        OperationFailed: The file cannot be read, or a newer Innkeeper wrote it.
+    """
+    connection = connect(path, read_only=True)
+    try:
+        with translated(path):
+            newest = newest_version(family)
+            return _version(connection, newest, path) == newest
+    finally:
+        connection.close()
+
+
 def newest_version(family: str) -> int:
     """The version that `migrate` brings a file to."""
     return _scripts(family)[-1][0]

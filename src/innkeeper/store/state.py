@@ -1,7 +1,7 @@
 """The state of a workspace: `state.db`, written by the engine alone, read by anyone.
 
-Here: opening, the cursor, profiles' rows, links, the order of inputs, the outbox. What outputs write besides (ledger,
-decisions, tasks, consents) is `projections.py`; the ledger's life after planning is `ledger.py`.
+Here: opening, the cursor, profiles' rows, the order of inputs, the outbox. Who is who is `identity.py`; what outputs
+write besides (ledger, decisions, tasks, consents) is `projections.py`; the ledger's life after planning is `ledger.py`.
 """
 
 from __future__ import annotations
@@ -123,6 +123,9 @@ class State:
                 code="no-state",
                 fix="apply a strategy (innkeeper apply DIR) or run it (innkeeper run --until now)",
             )
+        if readonly and not sqlite.is_newest(path, "state"):
+            # An older Innkeeper made it: what reads it expects the tables of this one.
+            cls.open(home).close()
         connection = sqlite.connect(path, read_only=readonly)
         if not readonly:
             sqlite.migrate(connection, "state", path)
@@ -248,28 +251,6 @@ class State:
         """How many profiles there are."""
         return int(self.connection.execute("SELECT count(*) FROM subjects").fetchone()[0])
 
-    # Links
-
-    def users_of(self, anonymous: Iterable[str]) -> dict[str, set[str]]:
-        """The users that each anonymous identifier has been seen with."""
-        wanted = list(anonymous)
-        found: dict[str, set[str]] = {identifier: set() for identifier in wanted}
-        for start in range(0, len(wanted), _PAGE):
-            page = wanted[start : start + _PAGE]
-            marks = ",".join("?" * len(page))
-            for anon, user in self.connection.execute(
-                "SELECT anonymous, user FROM links WHERE anonymous IN (" + marks + ")",  # noqa: S608 – placeholders
-                page,
-            ):
-                found[anon].add(user)
-        return found
-
-    def add_links(self, rows: Sequence[tuple[str, str, Instant, int]]) -> None:
-        """Record links: (anonymous, user, event timestamp, seq)."""
-        self.connection.executemany(
-            "INSERT INTO links (anonymous, user, at, seq) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows
-        )
-
     # Inputs and outputs
 
     def add_taken(self, rows: Sequence[TakenRow]) -> None:
@@ -299,6 +280,22 @@ class State:
             "SELECT seq FROM taken WHERE position > ? AND mode IN ('live', 'late', 'history')", (after,)
         )
         return {seq for (seq,) in rows}
+
+    def which_taken(self, seqs: Sequence[int]) -> set[int]:
+        """Which of some log events were taken, at any time; makes an index for it, so only scratch stores are asked."""
+        self.connection.execute("CREATE INDEX IF NOT EXISTS taken_seq ON taken (seq)")
+        found: set[int] = set()
+        for start in range(0, len(seqs), _PAGE):
+            page = seqs[start : start + _PAGE]
+            found.update(
+                seq
+                for (seq,) in self.connection.execute(
+                    "SELECT seq FROM taken WHERE mode IN ('live', 'late', 'history') AND seq IN ("  # noqa: S608
+                    + ",".join("?" * len(page)) + ")",
+                    page,
+                )
+            )  # fmt: skip
+        return found
 
     def add_outbox(self, rows: Sequence[OutboxRow]) -> None:
         """Put outputs where the ingest finds them."""

@@ -6,11 +6,12 @@ import re
 
 from innkeeper.kernel.located import Findings, Located, Reader
 from innkeeper.kernel.zones import try_zone
+from innkeeper.strategy.read_identity import read_identity
 from innkeeper.strategy.types import Workspace
 
 LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*\Z")
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
-_LATER_KEYS = ("sources", "objects", "accounts", "identity", "namespaces")
+_LATER_KEYS = ("objects", "accounts", "namespaces")
 
 
 def read_workspace(node: Located, findings: Findings) -> Workspace:
@@ -26,6 +27,7 @@ def read_workspace(node: Located, findings: Findings) -> Workspace:
         currency=_matching(reader, "currency", _CURRENCY, default.currency, "an ISO 4217 code such as EUR"),
         events=_events(reader.get("events"), findings),
         traits=frozenset(_names(reader.items("traits"), findings, "a trait's name")),
+        identity=read_identity(reader.get("identity"), reader.get("sources"), findings),
     )
     for key in _LATER_KEYS:
         if reader.has(key):

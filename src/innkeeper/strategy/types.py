@@ -8,6 +8,7 @@ from innkeeper.audiences.nodes import Expression
 from innkeeper.channels.contract import ChannelConfig
 from innkeeper.content.types import Message
 from innkeeper.decisions.policy import Policies
+from innkeeper.identity.namespaces import DEFAULT_RULES, IdentityRules
 from innkeeper.journeys.definition import Journey
 from innkeeper.kernel.located import NOWHERE, Place
 
@@ -26,6 +27,7 @@ class Workspace:
     currency: str = "EUR"
     events: dict[str, frozenset[str]] = field(default_factory=dict)
     traits: frozenset[str] = frozenset()
+    identity: IdentityRules = DEFAULT_RULES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,9 +52,11 @@ class Update(Step):
         context = here.context()
         values = {name: _value(template, context) for name, template in self.traits}
         message_id = turn.next_message_id()
-        facts = turn.state.facts.setdefault(enrollment.identifier, Facts(turn.now))
+        facts = turn.state.facts.setdefault(enrollment.identifier, Facts(turn.now, last=turn.now))
+        facts.last = max(facts.last, turn.now)
+        alone = len(turn.state.facts) == 1
         for name, value in values.items():
-            if set_trait(facts, name, value, turn.now, ENGINE_SOURCE, message_id):
+            if set_trait(facts, name, value, turn.now, ENGINE_SOURCE, message_id, alone=alone):
                 turn.trait_changed(name)
                 turn.trace.append(f"update of traits.{name} in journey '{enrollment.journey}'")
         turn.outputs.append(

@@ -40,8 +40,3 @@ SELECT subject FROM (
   UNION ALL SELECT subject, 4 * count(DISTINCT queue) FROM tasks GROUP BY subject
   UNION ALL SELECT subject, count(DISTINCT message) FROM deliveries GROUP BY subject
 ) WHERE subject LIKE 'user\_id:%' ESCAPE '\' GROUP BY subject ORDER BY sum(score) DESC, subject LIMIT 1;
-
--- name: links
--- What belongs to a user: anonymous ids that were seen with nobody else.
-SELECT anonymous FROM links WHERE user = :user
-  AND (SELECT count(*) FROM links AS other WHERE other.anonymous = links.anonymous) = 1 ORDER BY anonymous;

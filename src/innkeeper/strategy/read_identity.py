@@ -1,0 +1,134 @@
+"""The keys `identity:` and `sources:` of `strategy.yaml`: namespaces, limits, and what each source is trusted with."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from innkeeper.identity.namespaces import BUILT_IN, FAN_IN, IdentityRules, Namespace, Source
+from innkeeper.kernel.errors import did_you_mean
+from innkeeper.kernel.located import Findings, Located, Reader
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+_ROOTS = ("traits", "properties", "context")
+#: What can be verified: the namespaces that a source may be said to verify.
+_VERIFIABLE = tuple(name for name, each in BUILT_IN.items() if each.verified)
+
+
+def read_identity(identity: Located | None, sources: Located | None, findings: Findings) -> IdentityRules:
+    """The rules of who is who; without the two keys the built-in ones."""
+    fan_in, namespaces = FAN_IN, dict(BUILT_IN)
+    trusted = _sources(sources, findings)
+    if identity is not None:
+        reader = Reader(identity, findings, "'identity'")
+        fan_in = _positive(reader, "fan_in", findings) or FAN_IN
+        node = reader.get("namespaces")
+        if node is not None:
+            for name in (entries := Reader(node, findings, "'namespaces'")):
+                item = entries.get(name)
+                if item is not None and _named(name, node, findings):
+                    namespaces[name] = _namespace(name, item, trusted, findings)
+        reader.close()
+    return IdentityRules(fan_in=fan_in, namespaces=namespaces, sources=trusted)
+
+
+def _named(name: str, node: Located, findings: Findings) -> bool:
+    if _NAME.match(name):
+        return True
+    findings.add(
+        node.keys[name], "bad-namespace", f"'{name}' cannot be the name of a namespace",
+        "use lower-case letters, digits and _: loyalty_card",
+    )  # fmt: skip
+    return False
+
+
+def _namespace(name: str, node: Located, trusted: dict[str, Source], findings: Findings) -> Namespace:
+    reader = Reader(node, findings, f"the namespace '{name}'")
+    base = BUILT_IN.get(name, Namespace(name=name))
+    if name in BUILT_IN:
+        if reader.has("owner"):
+            findings.add(
+                node.keys["owner"], "built-in-namespace", f"'{name}' is built in; its owner is '{base.owner}'",
+                "remove 'owner'",
+            )  # fmt: skip
+    elif reader.choice("owner", ("person", "spans"), "person") == "spans":
+        base = replace(base, owner="spans")
+    paths = tuple(path for item in reader.items("from") if (path := _path(item, findings)))
+    allowed = [_source_name(item, trusted, findings) for item in reader.items("sources")]
+    made = replace(
+        base,
+        paths=paths or base.paths,
+        limit=_positive(reader, "limit", findings),
+        blocked=frozenset(str(item.plain()).strip().casefold() for item in reader.items("blocked")),
+        sources=frozenset(allowed) if allowed else None,
+    )
+    reader.close()
+    return made
+
+
+def _positive(reader: Reader, key: str, findings: Findings) -> int | None:
+    value = reader.integer(key)
+    if value is not None and value < 1:
+        node = reader.get(key)
+        findings.add(
+            node or reader.node, "not-positive", f"'{key}' of {reader.what} is {value}; it must be at least 1",
+            f"write it like {key}: 5, or leave it out",
+        )  # fmt: skip
+        return None
+    return value
+
+
+def _path(item: Located, findings: Findings) -> tuple[str, ...]:
+    parts = tuple(str(item.value).split("."))
+    if len(parts) > 1 and parts[0] in _ROOTS and all(parts):
+        return parts
+    findings.add(
+        item, "bad-path", f"'{item.plain()}' does not say where events carry the value",
+        "begin with traits., properties. or context.: traits.card",
+    )  # fmt: skip
+    return ()
+
+
+def _source_name(item: Located, trusted: dict[str, Source], findings: Findings) -> str:
+    name = str(item.plain())
+    if name not in trusted:
+        findings.add(
+            item, "unknown-source", f"there is no source '{name}' under 'sources'",
+            did_you_mean(name, trusted) or f"declare it: sources: {{ {name}: {{}} }}",
+        )  # fmt: skip
+    return name
+
+
+def _sources(node: Located | None, findings: Findings) -> dict[str, Source]:
+    if node is None:
+        return {}
+    found: dict[str, Source] = {}
+    for name in (entries := Reader(node, findings, "'sources'")):
+        item = entries.get(name)
+        found[name] = Source() if item is None else _source(name, item, findings)
+    return found
+
+
+def _source(name: str, node: Located, findings: Findings) -> Source:
+    reader = Reader(node, findings, f"the source '{name}'")
+    verifies = []
+    for item in reader.items("verifies"):
+        if item.value in _VERIFIABLE:
+            verifies.append(str(item.value))
+            continue
+        findings.add(
+            item, "not-verifiable", f"'{item.plain()}' is nothing that a source verifies",
+            did_you_mean(str(item.plain()), _VERIFIABLE) or f"write one of: {', '.join(_VERIFIABLE)}",
+        )  # fmt: skip
+    may_link = reader.get("may_link")
+    if may_link is not None and not isinstance(may_link.value, bool):
+        findings.add(
+            may_link, "not-a-choice", f"'may_link' of the source '{name}' must be true or false", "may_link: false"
+        )
+    source = Source(
+        trust=reader.integer("trust", 1) or 0,
+        verifies=frozenset(verifies),
+        may_link=may_link is None or may_link.value is not False,
+    )
+    reader.close()
+    return source
