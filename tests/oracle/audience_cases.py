@@ -9,6 +9,7 @@ from innkeeper.audiences import nodes as n
 from innkeeper.audiences.spans import Span
 from innkeeper.events.types import Event
 from innkeeper.kernel.time import DAY, HOUR, SECOND, format_instant, parse_instant
+from oracle.identity_cases import People
 
 START = 1_772_000_000 * SECOND  # 2026-02-25, so that the year's clock changes lie within reach
 #: When the days begin in Havana on 8 March and in Beirut on 29 March 2026, an hour late.
@@ -119,22 +120,24 @@ class Dice:
         return traits
 
     def history(self, people: int, events: int) -> list[Event]:
-        """A log: some events of some users and browsers, shared browsers included."""
+        """A log of some users and browsers: shared browsers, aliases, addresses and words on links included."""
         made = []
         for index in range(events):
             user = f"u{self.random.randrange(people)}" if self.random.random() < 0.6 else None
             anonymous = f"a{self.random.randrange(people)}" if user is None or self.random.random() < 0.15 else None
-            alias = user is not None and anonymous is None and self.random.random() < 0.05
             ours = self.random.random() < 0.05
+            event: dict[str, Any] = {
+                "type": "track", "name": self.random.choice(("Traits Updated", "Login") if ours else NAMES),
+                "properties": self.document(PATHS), "traits": self.traits(),
+            }  # fmt: skip
+            if not ours and self.random.random() < 0.2:
+                said = People(self.random, people).said()
+                event |= said | {"traits": event["traits"] | said.get("traits", {})}
             made.append(
                 Event(
-                    source="innkeeper" if ours else self.random.choice(("web", "app")),
-                    message_id=f"m{self.random.randrange(10**6)}-{index}",
-                    type="alias" if alias else "track",
-                    name="Aliased" if alias else self.random.choice(("Traits Updated", "Login") if ours else NAMES),
-                    user_id=user, anonymous_id=anonymous, timestamp=self.instant(), received_at=0,
-                    properties=self.document(PATHS), traits=self.traits(),
-                    extra={"previousId": f"a{self.random.randrange(people)}"} if alias else {},
+                    source="innkeeper" if ours else self.random.choice(("web", "app", "crm")),
+                    message_id=f"m{self.random.randrange(10**6)}-{index}", user_id=user, anonymous_id=anonymous,
+                    timestamp=self.instant(), received_at=0, **event,
                 )
             )  # fmt: skip
         return made

@@ -8,6 +8,7 @@ from innkeeper.audiences import Catalog, Expression, parse, print_expression
 from oracle import audience_oracle
 from oracle.audience_cases import Dice
 from oracle.audience_world import World
+from oracle.identity_cases import WORLDS
 
 CATALOG_TEXTS = {
     "known": "traits.plan is present or did('Login', within => '7 days')",
@@ -31,10 +32,11 @@ def compare_world(seed: int, expressions: int) -> int:
     """Ask one random world *expressions* random questions in three ways; how many answers were not empty."""
     dice = Dice(seed)
     zone = dice.random.choice(("UTC", "Europe/Lisbon", "America/New_York"))
-    world, known, answered = World(dice.history(people=6, events=dice.random.randrange(80)), zone), catalog(), 0
+    history, kind = dice.history(people=6, events=dice.random.randrange(80)), dice.random.choice(WORLDS)
+    world, known, answered = World(history, zone, kind), catalog(), 0
     for number in range(expressions):
         expression, at = dice.condition(3), dice.instant() + dice.random.choice((0, 0, 5, 30)) * 86_400_000_000
-        expected = audience_oracle.members(expression, world.events, at, known, zone)
+        expected = audience_oracle.members(expression, world.events, at, known, zone, world.plain_rules)
         answered += bool(expected)
         text = print_expression(expression)
         place = f"seed {seed}, question {number}, at {at}: {text}"

@@ -8,6 +8,7 @@ from innkeeper.audiences import Expression, print_expression
 from innkeeper.audiences.expand import expand
 from innkeeper.audiences.flips import HISTORY_SQL, Flip, History
 from innkeeper.audiences.nodes import Aggregate, Number, Offset, walk
+from innkeeper.audiences.owners import Owners
 from innkeeper.audiences.values import literal_instant
 from innkeeper.kernel.time import DAY
 from innkeeper.kernel.zones import start_of_day
@@ -15,6 +16,7 @@ from oracle import audience_oracle
 from oracle.audience_cases import ZONES, Dice
 from oracle.audience_equality import catalog
 from oracle.audience_world import World
+from oracle.identity_cases import WORLDS
 
 
 def candidates(expression: Expression, world: World, begin: int, until: int) -> list[int]:
@@ -32,7 +34,7 @@ def candidates(expression: Expression, world: World, begin: int, until: int) -> 
             shifts |= {s + sign * node.duration for s in set(shifts) for sign in (1, -1)}
         if (moment := literal_instant(node)) is not None:
             fixed.add(moment)
-    instants = {event.timestamp for event in world.events} | set(world.links.values()) | fixed
+    instants = {event.timestamp for event in world.events} | fixed
     for event in world.events:
         for value in event.traits.values():
             found = audience_oracle.instant_of(value)
@@ -57,7 +59,7 @@ def expected_flips(expression: Expression, world: World, begin: int, until: int)
     full = expand(expression, known)
     found = []
     states = [
-        (at, set(audience_oracle.members(expression, world.events, at, known, world.zone)))
+        (at, set(audience_oracle.members(expression, world.events, at, known, world.zone, world.plain_rules)))
         for at in candidates(full, world, begin, until)
     ]
     for (_, before), (at, after) in pairwise(states):
@@ -70,14 +72,16 @@ def compare_flips(seed: int, questions: int) -> int:
     """Ask one small random world for flips; how many there were."""
     dice = Dice(seed)
     zone = dice.random.choice(("UTC", "Europe/Lisbon", "America/New_York"))
-    world, total = World(dice.history(people=3, events=dice.random.randrange(14)), zone), 0
+    history, kind = dice.history(people=3, events=dice.random.randrange(14)), dice.random.choice(WORLDS)
+    world, total = World(history, zone, kind), 0
     for number in range(questions):
         expression = dice.condition(2)
         begin = dice.instant()
         until = begin + dice.random.choice((DAY, 8 * DAY, 20 * DAY))
-        history = History(expand(expression, catalog()), begin=begin, until=until, zone=zone)
         world.view(frozenset())
-        found = history.flips(world.run(HISTORY_SQL, history.parameters))
+        owners = Owners.of(world.run, world.rules)
+        asked = History(expand(expression, catalog()), begin=begin, until=until, owners=owners, zone=zone)
+        found = asked.flips(world.run(HISTORY_SQL, asked.parameters))
         expected = expected_flips(expression, world, begin, until)
         text = print_expression(expression)
         assert found == expected, f"seed {seed}, question {number}, ({begin}, {until}]: {text}"

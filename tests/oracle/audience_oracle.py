@@ -15,7 +15,9 @@ from innkeeper.audiences.spans import Span
 from innkeeper.events.types import Event
 from innkeeper.kernel.time import DAY
 from innkeeper.kernel.zones import country_zone, start_of_day, try_zone
+from oracle.identity_oracle import Rules, Who
 
+PLAIN = Rules()
 ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?( ?[Zz]|[+-]\d\d(:?\d\d)?)", re.ASCII)
 NOTHING = object()
 
@@ -46,39 +48,29 @@ class Person:
         return next((name for name, rule in self.catalog.stages if holds(rule, self)), NOTHING)
 
 
-def people(events: Iterable[Event], at: int, catalog: Catalog, zone: str = "UTC") -> list[Person]:
+def people(events: Iterable[Event], at: int, catalog: Catalog, zone: str = "UTC", rules: Rules = PLAIN) -> list[Person]:
     """All profiles as of an instant."""
-    past = [event for event in events if event.timestamp <= at]
-    users: dict[str, set[str]] = {}
-    for event in past:
-        previous = event.extra.get("previousId") if event.type == "alias" else None
-        for anonymous in (event.anonymous_id, previous):
-            if event.is_input and event.user_id is not None and anonymous is not None:
-                users.setdefault(anonymous, set()).add(event.user_id)
-    owner = {anonymous: "user_id:" + min(owners) for anonymous, owners in users.items() if len(owners) == 1}
+    known = list(events)
+    who = Who(known, rules, at)
     groups: dict[str, list[Event]] = {}
-    for event in past:
-        if event.user_id is not None:
-            subject = "user_id:" + event.user_id
-        else:
-            subject = owner.get(event.anonymous_id or "", f"anonymous_id:{event.anonymous_id}")
-        groups.setdefault(subject, []).append(event)
+    for event in known:
+        if event.timestamp <= at:
+            groups.setdefault(who.subject(event), []).append(event)
     found = []
     for subject, own in groups.items():
         if not any(event.is_input for event in own):
             continue
-        anonymous = {each for each, user in owner.items() if user == subject}
-        if subject.startswith("anonymous_id:"):
-            anonymous = {subject.removeprefix("anonymous_id:")}
+        anonymous = {each.removeprefix("anonymous_id:") for each in who.claimed(subject, "anonymous_id")}
         found.append(Person(subject, own, anonymous, at, catalog, zone))
     return found
 
 
 def members(
-    expression: n.Expression, events: Iterable[Event], at: int, catalog: Catalog, zone: str = "UTC"
-) -> list[str]:
+    expression: n.Expression, events: Iterable[Event], at: int, catalog: Catalog, zone: str = "UTC",
+    rules: Rules = PLAIN,
+) -> list[str]:  # fmt: skip
     """Sorted subjects of the profiles for which the expression holds."""
-    return sorted(person.subject for person in people(events, at, catalog, zone) if holds(expression, person))
+    return sorted(person.subject for person in people(events, at, catalog, zone, rules) if holds(expression, person))
 
 
 def number_of(value: Any) -> Any:

@@ -12,9 +12,14 @@ from innkeeper.audiences import MISSING, Accumulator, Catalog, Expression, compi
 from innkeeper.audiences.ask import Question, zone_of
 from innkeeper.audiences.expand import expand
 from innkeeper.events.types import Event, to_row
+from innkeeper.identity.evidence import Evidence, evidence_of
+from innkeeper.identity.namespaces import IdentityRules
+from innkeeper.identity.persons import newest_words, resolve
+from innkeeper.identity.spans import Span, owner_at, spans, turns_of, within_limit
 from innkeeper.store.columns import fixed_sql, typed_sql
 from innkeeper.store.duck import translated
 from oracle.audience_oracle import look
+from oracle.identity_cases import rules
 
 COLUMNS = (
     "seq BIGINT", "source VARCHAR", "message_id VARCHAR", "type VARCHAR", "name VARCHAR", "user_id VARCHAR",
@@ -23,33 +28,19 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def links_of(events: list[Event]) -> dict[tuple[str, str], int]:
-    """Each pair of anonymous id and user with its first timestamp."""
-    links: dict[tuple[str, str], int] = {}
-    for event in events:
-        previous = event.extra.get("previousId") if event.type == "alias" else None
-        for anonymous in {event.anonymous_id, previous} - {None}:
-            if event.is_input and event.user_id is not None:
-                key = (str(anonymous), event.user_id)
-                links[key] = min(links.get(key, event.timestamp), event.timestamp)
-    return links
-
-
 class World:
     """A history in DuckDB, under the views of the store."""
 
-    def __init__(self, events: list[Event], zone: str = "UTC") -> None:
+    def __init__(self, events: list[Event], zone: str = "UTC", kind: str = "plain") -> None:
         self.events, self.zone = events, zone
-        self.links = links_of(events)
+        self.rules, self.plain_rules = rules(kind)
         self.engine = duckdb.connect(":memory:", config={"threads": 1})
         self.run(f"CREATE TABLE staged ({', '.join(COLUMNS)})")
         rows = [(number, *to_row(event)) for number, event in enumerate(events, 1)]
         if rows:
             self.engine.executemany(f"INSERT INTO staged VALUES ({', '.join('?' * len(COLUMNS))})", rows)
         self.run(f"CREATE TABLE fixed AS {fixed_sql('staged')}")
-        self.run("CREATE TABLE links (anonymous_id VARCHAR, user_id VARCHAR, ts BIGINT)")
-        for (anonymous, user), at in self.links.items():
-            self.run("INSERT INTO links VALUES ($a, $u, $t)", {"a": anonymous, "u": user, "t": at})
+        self.view(frozenset())
 
     def run(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """All rows of a statement."""
@@ -63,7 +54,7 @@ class World:
 
     def by_sql(self, expression: Expression, catalog: Catalog, at: int) -> list[str]:
         """The members, by SQL."""
-        question = Question(expression, catalog, at=at, zone=self.zone)
+        question = Question(expression, catalog, at=at, zone=self.zone, rules=self.rules)
         self.view(question.properties)
         members = question.members(self.run)
         if at % 4 == 0:
@@ -74,37 +65,67 @@ class World:
         """The members, by folding each identifier's events in random order and in parts, and merging."""
         condition = compile_live(expand(expression, catalog))
         found = []
-        for subject, identifiers in self.profiles(at).items():
-            facts = Facts(self, subject, identifiers, at, condition.accumulators, dice)
+        for subject, events in self.profiles(at).items():
+            facts = Facts(self, subject, events, condition.accumulators, dice)
             if facts.exists and condition.evaluate(facts, at)[0]:
                 found.append(subject)
         return sorted(found)
 
-    def profiles(self, at: int) -> dict[str, list[str]]:
-        """Each profile's identifiers as of an instant."""
-        users: dict[str, set[str]] = {}
-        for (anonymous, user), since in self.links.items():
-            if since <= at:
-                users.setdefault(anonymous, set()).add(user)
-        identifiers: set[str] = {event.identifier for event in self.events if event.timestamp <= at}
-        identifiers |= {f"anonymous_id:{anonymous}" for anonymous in users}
-        profiles: dict[str, list[str]] = {}
-        for identifier in sorted(identifiers):
-            owners = users.get(identifier.removeprefix("anonymous_id:"), set()) if identifier[0] == "a" else set()
-            subject = f"user_id:{min(owners)}" if len(owners) == 1 else identifier
-            profiles.setdefault(subject, []).append(identifier)
+    def profiles(self, at: int) -> dict[str, list[Event]]:
+        """Each profile's events as of an instant, by the product's own pure rules, from all evidence."""
+        evidence = [each for event in self.events for each in evidence_of(event, self.rules) if not each.reason]
+        words = {pair: word.kind == "added" for pair, word in newest_words(evidence).items()}
+        owned = tuple(name + ":" for name, each in self.rules.namespaces.items() if each.owner == "spans")
+        known = [each for each in evidence if each.at <= at and words.get(each.pair) is not False]
+        claims = [each for each in known if each.a.startswith(owned) and each.kind != "removed"]
+        persons = resolve((each for each in known if not each.a.startswith(owned)), words, self.rules)
+        counting = allowed(claims, self.rules)
+        self.owned = stretches(counting)
+        self.claims: dict[str, set[str]] = {}
+        for each in counting:
+            self.claims.setdefault(each.a, set()).add(each.b)
+        self.subject_of = persons.subject
+        profiles: dict[str, list[Event]] = {}
+        for event in self.events:
+            if event.timestamp <= at:
+                owner = owner_at(self.owned.get(event.identifier, []), event.timestamp)
+                profiles.setdefault(persons.subject(owner or event.identifier), []).append(event)
         return profiles
+
+
+def allowed(claims: list[Evidence], known: IdentityRules) -> list[Evidence]:
+    """The claims that are not too many for their claimant."""
+    firsts: dict[tuple[str, str], dict[str, Any]] = {}
+    for each in sorted(claims):
+        firsts.setdefault((each.b, each.a.partition(":")[0]), {}).setdefault(each.a, each.key)
+    gone = {
+        (name, claimant)
+        for (claimant, namespace), own in firsts.items()
+        for name in within_limit((((*key, claimant), name) for name, key in own.items()), known.limit(namespace))
+    }
+    return [each for each in claims if (each.a, each.b) not in gone]
+
+
+def stretches(claims: list[Evidence]) -> dict[str, list[Span]]:
+    """Who has each identifier when."""
+    found: dict[str, list[Evidence]] = {}
+    for each in claims:
+        found.setdefault(each.a, []).append(each)
+    return {identifier: spans(turns_of(own)) for identifier, own in found.items()}
 
 
 class Facts:
     """What a condition reads of one profile of a world."""
 
     def __init__(
-        self, world: World, subject: str, identifiers: list[str], at: int, summaries: tuple[Accumulator, ...],
-        dice: random.Random,
+        self, world: World, subject: str, own: list[Event], summaries: tuple[Accumulator, ...], dice: random.Random
     ) -> None:  # fmt: skip
-        self.subject, self.identifiers, self.workspace_zone = subject, identifiers, world.zone
-        own = [event for event in world.events if event.timestamp <= at and event.identifier in identifiers]
+        self.subject, self.workspace_zone = subject, world.zone
+        self.identifiers = {subject} | {
+            name
+            for name, held in world.claims.items()
+            if any(world.subject_of(claimant) == subject for claimant in held)
+        }
         inputs = [event for event in own if event.is_input]
         self.exists = bool(inputs)
         self.traits: dict[str, Any] = {}
@@ -137,10 +158,10 @@ class Facts:
 
     def identifier(self, namespace: str) -> str | None:
         """The smallest identifier of a namespace."""
-        own = [each.partition(":")[2] for each in self.identifiers if each.startswith(namespace + ":")]
-        if namespace == "user_id":
-            return self.subject.removeprefix("user_id:") if self.subject.startswith("user_id:") else None
-        return min(own, default=None)
+        prefix = namespace + ":"
+        if self.subject.startswith(prefix) or namespace == "user_id":
+            return self.subject.removeprefix(prefix) if self.subject.startswith(prefix) else None
+        return min((each[len(prefix) :] for each in self.identifiers if each.startswith(prefix)), default=None)
 
     def stage(self) -> str | None:
         """Never asked: expressions are expanded."""

@@ -1,6 +1,6 @@
 """Asks an audience of everyone at once: from an expression to the members as of an instant.
 
-Pure: whoever calls gives a function that runs SQL over the views `events` and `links` (the bulk engine of the store).
+Pure: whoever calls gives a function that runs SQL over the view `events` (the bulk engine of the store).
 """
 
 from __future__ import annotations
@@ -12,14 +12,22 @@ from typing import Any
 from innkeeper.audiences.catalog import Catalog
 from innkeeper.audiences.expand import expand
 from innkeeper.audiences.nodes import Expression
-from innkeeper.audiences.sql import LocalZone, Query, counting, members_query, uses_calendar, zones_query
+from innkeeper.audiences.owners import Owners, Rows
+from innkeeper.audiences.sql import (
+    NOBODY,
+    LocalZone,
+    Persons,
+    Query,
+    counting,
+    members_query,
+    uses_calendar,
+    zones_query,
+)
+from innkeeper.identity.namespaces import DEFAULT_RULES, IdentityRules
 from innkeeper.kernel.errors import InnkeeperError
 from innkeeper.kernel.json import loads
-from innkeeper.kernel.time import Instant
+from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.kernel.zones import country_zone, try_zone
-
-#: Runs a statement with named parameters; an overflow of numbers is an `InnkeeperError` that says OutOfRange.
-Rows = Callable[[str, dict[str, Any]], list[tuple[Any, ...]]]
 
 
 def zone_of(timezone: Any, country: Any, default: str) -> str:
@@ -33,9 +41,12 @@ def zone_of(timezone: Any, country: Any, default: str) -> str:
 class Question:
     """An expression with its definitions put in, ready to be asked as of any instant."""
 
-    def __init__(self, expression: Expression, catalog: Catalog, *, at: Instant, zone: str = "UTC") -> None:
+    def __init__(
+        self, expression: Expression, catalog: Catalog, *, at: Instant, zone: str = "UTC",
+        rules: IdentityRules = DEFAULT_RULES, known: Instant = FOREVER,
+    ) -> None:  # fmt: skip
         self.expression = expand(expression, catalog)
-        self.at, self.zone = at, zone
+        self.at, self.zone, self.rules, self.known = at, zone, rules, max(known, at)
 
     @cached_property
     def sql(self) -> Query:
@@ -56,24 +67,31 @@ class Question:
         return int(self._run(rows, counting)[0][0])
 
     def _run(self, rows: Rows, finish: Callable[[Query], Query]) -> list[tuple[Any, ...]]:
-        zones = self._zones(rows)
-        query = finish(self._query(zones) if zones else self.sql)
+        persons = self.owners(rows).subjects(self.at)
+        zones = self._zones(rows, persons)
+        query = finish(self._query(zones, persons) if zones or persons else self.sql)
         try:
             return rows(query.sql, query.parameters)
         except InnkeeperError as error:
             if "OutOfRange" not in error.message:
                 raise
-        query = finish(self._query(zones, wide=True))
+        query = finish(self._query(zones, persons, wide=True))
         return rows(query.sql, query.parameters)
 
-    def _query(self, zones: Sequence[LocalZone] = (), *, wide: bool = False) -> Query:
-        return members_query(self.expression, at=self.at, zones=zones, default_zone=self.zone, wide=wide)
+    def owners(self, rows: Rows) -> Owners:
+        """Who is who in this picture of the log."""
+        return Owners.of(rows, self.rules, self.known)
 
-    def _zones(self, rows: Rows) -> list[LocalZone]:
+    def _query(self, zones: Sequence[LocalZone] = (), persons: Persons = NOBODY, *, wide: bool = False) -> Query:
+        return members_query(
+            self.expression, at=self.at, zones=zones, default_zone=self.zone, wide=wide, persons=persons
+        )
+
+    def _zones(self, rows: Rows, persons: Persons) -> list[LocalZone]:
         """The zones of all profiles, when calendar words need them."""
         if not uses_calendar(self.expression):
             return []
-        query = zones_query(self.at)
+        query = zones_query(self.at, persons)
         return [
             LocalZone(timezone=timezone, country=country, zone=zone_of(_plain(timezone), _plain(country), self.zone))
             for timezone, country in rows(query.sql, query.parameters)

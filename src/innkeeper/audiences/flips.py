@@ -1,9 +1,9 @@
 """Every change of membership in a stretch of history, exact to the microsecond.
 
 Each profile's events are folded in the order of time with the engine's own accumulators, and asked again exactly when
-they say that the answer could change. A group is what can share identifiers: a user, and the anonymous ids that were
-linked with that user first. An anonymous id belongs to its user from the instant of the link; when it is linked with a
-second user it stands alone again.
+they say that the answer could change. A group is a person as of the end, with everything that its identifiers ever
+had: who an event belongs to follows from the claims up to the instant that is asked about, so an anonymous past joins
+its first claimant at the claim, and two persons become one at the bond.
 """
 
 from __future__ import annotations
@@ -16,34 +16,44 @@ from typing import Any, Final, NamedTuple
 from innkeeper.audiences.ask import zone_of
 from innkeeper.audiences.live import compile_live
 from innkeeper.audiences.nodes import Expression
+from innkeeper.audiences.owners import Owners
 from innkeeper.audiences.types import MISSING, Accumulator, Condition
 from innkeeper.audiences.values import reader
 from innkeeper.events.types import Event
+from innkeeper.identity.spans import ALWAYS
 from innkeeper.kernel.errors import InternalError
-from innkeeper.kernel.ids import ANONYMOUS, USER
 from innkeeper.kernel.json import loads
 from innkeeper.kernel.time import FOREVER, Instant
 
-#: Rows of all groups, each group together. kind: 0 an event, 1 the first input of an identifier, 2 a link.
+#: Rows of all groups, each group together; *holder* has what is under the identifier, but for the time before anybody
+#: had claimed it. kind: 0 an event, 1 the first input of what a holder has, 2 that a holder claims an identifier.
 HISTORY_SQL: Final = """
-WITH firsts AS (
-  SELECT 'anonymous_id:' || anonymous_id AS identifier, 'user_id:' || arg_min(user_id, row(ts, user_id)) AS owner
-  FROM links WHERE ts <= $until GROUP BY anonymous_id
+WITH had AS (
+  SELECT identifier, claimant, ts AS claimed_at, since, until FROM turns WHERE ts <= $until
+), joined AS (
+  SELECT identifier, min(claimed_at) AS joined_at FROM had GROUP BY identifier
+), held AS (
+  SELECT coalesce(h.claimant, e.identifier) AS holder, e.identifier, e.ts, e.source, e.message_id, e.name,
+    e.properties, e.traits, e.is_input, j.joined_at
+  FROM events AS e
+  LEFT JOIN had AS h ON h.identifier = e.identifier AND e.ts >= h.since AND e.ts < h.until
+  LEFT JOIN joined AS j ON j.identifier = e.identifier
+  WHERE e.ts <= $until
 ), happened AS (
-  SELECT identifier, ts, 0 AS kind, source, message_id, name, properties, traits, is_input, NULL AS linked
-  FROM events
-  WHERE ts <= $until
-    AND ((is_input AND list_contains($names, name))
-      OR ($traits AND traits <> '{}' AND (is_input OR name = 'Traits Updated')))
+  SELECT holder, identifier, ts, 0 AS kind, joined_at, source, message_id, name, properties, traits, is_input FROM held
+  WHERE (is_input AND list_contains($names, name))
+    OR ($traits AND traits <> '{}' AND (is_input OR name = 'Traits Updated'))
   UNION ALL
-  SELECT identifier, min(ts), 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-  FROM events WHERE ts <= $until AND is_input GROUP BY identifier
+  SELECT holder, identifier, min(ts), 1, min(joined_at), NULL, NULL, NULL, NULL, NULL, NULL
+  FROM held WHERE is_input GROUP BY holder, identifier
   UNION ALL
-  SELECT 'anonymous_id:' || anonymous_id, ts, 2, NULL, NULL, NULL, NULL, NULL, NULL, user_id
-  FROM links WHERE ts <= $until
+  SELECT claimant, identifier, min(claimed_at), 2, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+  FROM had GROUP BY claimant, identifier
+), person AS (
+  SELECT unnest($identifiers::VARCHAR[]) AS holder, unnest($subjects::VARCHAR[]) AS subject
 )
-SELECT coalesce(firsts.owner, happened.identifier) AS belongs, happened.*
-FROM happened LEFT JOIN firsts ON firsts.identifier = happened.identifier
+SELECT coalesce(person.subject, happened.holder) AS belongs, happened.*
+FROM happened LEFT JOIN person ON person.holder = happened.holder
 ORDER BY belongs, ts, kind, source, message_id
 """
 
@@ -59,54 +69,68 @@ class Flip(NamedTuple):
 class History:
     """The question: an expanded expression over a stretch of time."""
 
-    def __init__(self, expression: Expression, *, begin: Instant, until: Instant, zone: str = "UTC") -> None:
+    def __init__(
+        self, expression: Expression, *, begin: Instant, until: Instant, owners: Owners, zone: str = "UTC"
+    ) -> None:
         self.condition: Condition = compile_live(expression)
         self.begin, self.until, self.zone = begin, until, zone
+        self.subjects = owners.subjects(until)
+        self.timeline = owners.timeline(until)
 
     @property
     def parameters(self) -> dict[str, Any]:
         """The values of `HISTORY_SQL`."""
         names = sorted({summary.event for summary in self.condition.accumulators})
-        return {"until": self.until, "names": names, "traits": bool(self.condition.traits)}
+        return {
+            "until": self.until, "names": names, "traits": bool(self.condition.traits),
+            "identifiers": list(self.subjects), "subjects": list(self.subjects.values()),
+        }  # fmt: skip
 
     def flips(self, rows: Iterable[tuple[Any, ...]]) -> list[Flip]:
         """All changes in (begin, until], sorted by instant and subject, from the rows of `HISTORY_SQL`."""
         found: list[Flip] = []
-        for belongs, group in groupby(rows, key=itemgetter(0)):
-            found.extend(self._group(str(belongs), list(group)))
+        for _, group in groupby(rows, key=itemgetter(0)):
+            found.extend(self._group(list(group)))
         return sorted(found)
 
-    def _group(self, belongs: str, rows: list[tuple[Any, ...]]) -> Iterator[Flip]:
-        identifiers: dict[str, _Identifier] = {}
-        for _, identifier, ts, kind, *rest in rows:
-            if identifier not in identifiers:
-                identifiers[identifier] = _Identifier(identifier)
-            identifiers[identifier].take(ts, kind, rest)
-        for one in identifiers.values():
-            one.settle()
-        for subject in sorted({*identifiers, belongs}):
-            own = [one for one in identifiers.values() if one.name == subject or subject == belongs]
+    def _group(self, rows: list[tuple[Any, ...]]) -> Iterator[Flip]:
+        parts: dict[tuple[str, str], _Part] = {}
+        for _, holder, identifier, ts, kind, joined_at, *rest in rows:
+            part = parts.get((holder, identifier))
+            if part is None:
+                part = parts[holder, identifier] = _Part(holder, identifier, self.timeline.get(holder, []))
+            part.take(ts, kind, joined_at, rest)
+        for subject in sorted({subject for part in parts.values() for subject in part.subjects()}):
+            own = [part for part in parts.values() if subject in part.subjects()]
             yield from _Profile(subject, own, self).flips()
 
 
-class _Identifier:
-    """One identifier's events, and when it belongs to whom."""
+class _Part:
+    """What one holder has of one identifier: its events, and whose they are when.
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    Attributes:
+        joined_at: Until then the identifier stood for itself: nobody had claimed it.
+        claimed_at: From when on the identifier is one of the holder's.
+        eras: The subjects that the holder is under, each from an instant on; before, its own.
+    """
+
+    def __init__(self, holder: str, identifier: str, eras: list[tuple[Instant, str]]) -> None:
+        self.holder, self.identifier, self.eras = holder, identifier, eras
         self.events: list[Event] = []
         self.first: Instant = FOREVER
-        self.links: dict[str, Instant] = {}
-        self.joins: Instant = FOREVER
-        self.leaves: Instant = FOREVER
+        self.joined_at: Instant = ALWAYS
+        self.claimed_at: Instant = ALWAYS if holder == identifier else FOREVER
 
-    def take(self, ts: Instant, kind: int, rest: list[Any]) -> None:
+    def take(self, ts: Instant, kind: int, joined_at: Instant | None, rest: list[Any]) -> None:
         """One row of the history."""
-        source, message_id, name, properties, traits, is_input, linked = rest
+        source, message_id, name, properties, traits, is_input = rest
+        if kind == 2:
+            self.claimed_at = ts
+            return
+        if joined_at is not None:
+            self.joined_at = joined_at
         if kind == 1:
             self.first = ts
-        elif kind == 2:
-            self.links.setdefault(linked, ts)
         else:
             self.events.append(
                 Event(
@@ -115,30 +139,35 @@ class _Identifier:
                 )
             )  # fmt: skip
 
-    def settle(self) -> None:
-        """Find out when it joins its user and when it leaves again; all rows have been taken."""
-        instants = sorted(self.links.values())
-        if instants:
-            self.joins = instants[0]
-            self.leaves = instants[1] if len(instants) > 1 else FOREVER
+    def subjects(self) -> set[str]:
+        """Every subject that it is ever under."""
+        return {self.holder, self.identifier, *(subject for _, subject in self.eras)}
 
-    def belongs(self, subject: str, now: Instant) -> bool:
-        """Whether it is the subject's at an instant."""
-        if self.name.startswith(USER):
-            return True
-        joined = self.joins <= now < self.leaves
-        return joined if subject != self.name else not joined
+    def edges(self) -> list[Instant]:
+        """When what it belongs to changes."""
+        return [self.first, self.joined_at, self.claimed_at, *(at for at, _ in self.eras)]
+
+    def subject(self, now: Instant) -> str:
+        """Whom it belongs to at an instant."""
+        return self.identifier if now < self.joined_at else self._person(now)
+
+    def _person(self, now: Instant) -> str:
+        return next((subject for at, subject in reversed(self.eras) if at <= now), self.holder)
+
+    def known(self, subject: str, now: Instant) -> bool:
+        """Whether a profile is known under the identifier at an instant."""
+        return self.claimed_at <= now and self._person(now) == subject
 
 
 class _Profile:
     """One profile's way through time; what a condition reads of it at the instant it stands at."""
 
-    def __init__(self, subject: str, identifiers: list[_Identifier], history: History) -> None:
-        self.subject, self.history = subject, history
-        self.all = identifiers
-        self.here: list[_Identifier] = []
-        self.folded: dict[str, dict[str, Any]] = {one.name: {} for one in identifiers}
-        self.newest: dict[str, dict[str, tuple[Instant, str, str, Any]]] = {one.name: {} for one in identifiers}
+    def __init__(self, subject: str, parts: list[_Part], history: History) -> None:
+        self.subject, self.history, self.all = subject, history, parts
+        self.now: Instant = history.begin
+        self.here: list[_Part] = []
+        self.folded: dict[int, dict[str, Any]] = {id(part): {} for part in parts}
+        self.newest: dict[int, dict[str, tuple[Instant, str, str, Any]]] = {id(part): {} for part in parts}
         self.merged: dict[str, Any] = {}
         self.traits: dict[str, Any] = {}
         self.by_event: dict[str, list[Accumulator]] = {}
@@ -149,9 +178,9 @@ class _Profile:
         """The changes of membership after the beginning."""
         begin, until = self.history.begin, self.history.until
         events = sorted(
-            ((event, one.name) for one in self.all for event in one.events), key=lambda pair: pair[0].timestamp
+            ((event, part) for part in self.all for event in part.events), key=lambda pair: pair[0].timestamp
         )
-        edges = {edge for one in self.all for edge in (one.first, one.joins, one.leaves) if begin < edge <= until}
+        edges = {edge for part in self.all for edge in part.edges() if begin < edge <= until}
         instants = sorted({begin, *edges, *(event.timestamp for event, _ in events if event.timestamp > begin)})
         position, member = 0, False
         for index, instant in enumerate(instants):
@@ -167,7 +196,7 @@ class _Profile:
     def answers(self, instant: Instant, following: Instant) -> Iterator[tuple[Instant, bool]]:
         """The answer at an instant and whenever time alone could change it, up to the following one."""
         self.stand(instant)
-        if not any(one.first <= instant for one in self.here):
+        if not any(part.first <= instant for part in self.here):
             yield instant, False
             return
         while instant < following:
@@ -177,13 +206,13 @@ class _Profile:
             yield instant, holds
             instant = recheck
 
-    def fold(self, event: Event, identifier: str) -> None:
-        """Take one event of one identifier."""
+    def fold(self, event: Event, part: _Part) -> None:
+        """Take one event."""
         if event.type:
-            states = self.folded[identifier]
+            states = self.folded[id(part)]
             for summary in self.by_event.get(event.name, ()):
                 states[summary.key] = summary.add(states.get(summary.key), event)
-        newest = self.newest[identifier]
+        newest = self.newest[id(part)]
         for name, value in event.traits.items():
             stamp = (event.timestamp, event.source, event.message_id)
             if name not in newest or newest[name][:3] < stamp:
@@ -191,11 +220,12 @@ class _Profile:
 
     def stand(self, instant: Instant) -> None:
         """Bring together what belongs to the profile at an instant."""
-        self.here = [one for one in self.all if one.belongs(self.subject, instant)]
+        self.now = instant
+        self.here = [part for part in self.all if part.subject(instant) == self.subject]
         self.merged = {}
         latest: dict[str, tuple[Instant, str, str, Any]] = {}
-        for one in self.here:
-            for name, stamped in self.newest[one.name].items():
+        for part in self.here:
+            for name, stamped in self.newest[id(part)].items():
                 if name not in latest or latest[name][:3] < stamped[:3]:
                     latest[name] = stamped
         self.traits = {name: stamped[3] for name, stamped in latest.items()}
@@ -205,8 +235,8 @@ class _Profile:
         key = accumulator.key
         if key not in self.merged:
             state: Any = None
-            for one in self.here:
-                state = accumulator.merge(state, self.folded[one.name].get(key))
+            for part in self.here:
+                state = accumulator.merge(state, self.folded[id(part)].get(key))
             self.merged[key] = state
         return self.merged[key]
 
@@ -216,10 +246,13 @@ class _Profile:
 
     def identifier(self, namespace: str) -> str | None:
         """See `FactsReader`."""
+        prefix = namespace + ":"
+        if self.subject.startswith(prefix):
+            return self.subject[len(prefix) :]
         if namespace == "user_id":
-            return self.subject[len(USER) :] if self.subject.startswith(USER) else None
-        own = [one.name[len(ANONYMOUS) :] for one in self.here if one.name.startswith(ANONYMOUS)]
-        return min(own, default=None) if namespace == "anonymous_id" else None
+            return None
+        known = (part.identifier for part in self.all if part.known(self.subject, self.now))
+        return min((name[len(prefix) :] for name in known if name.startswith(prefix)), default=None)
 
     def stage(self) -> str | None:
         """See `FactsReader`; the expression is expanded, so nobody asks."""

@@ -1,4 +1,4 @@
-"""From an expression to one SQL statement over the views `events` and `links`: who is a member as of an instant.
+"""From an expression to one SQL statement over `events` and `turns` (`owners.py`): who is a member as of an instant.
 
 One grouped pass over the events has one aggregate per function of the expression; traits have a pass of their own over
 the events that carry any. A profile that has none of the named events is left out of the pass when an empty profile is
@@ -7,10 +7,10 @@ no member. Expressions come expanded (`expand.py`); conditions are written by `s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from sqlglot import exp
 
@@ -38,9 +38,13 @@ from innkeeper.audiences.sql_values import (
     wide_sum,
 )
 from innkeeper.audiences.types import MISSING
+from innkeeper.identity.spans import ALWAYS
 from innkeeper.kernel.ids import ANONYMOUS, USER
 from innkeeper.kernel.time import Instant
 
+#: The subjects of identifiers that do not name their profile themselves.
+Persons = Mapping[str, str]
+NOBODY: Final[Persons] = {}
 _TRAIT_UPDATES = "Traits Updated"
 
 
@@ -73,10 +77,10 @@ def uses_calendar(expression: Expression) -> bool:
     return bool(_calendar_spans(expression))
 
 
-def zones_query(at: Instant) -> Query:
+def zones_query(at: Instant, persons: Persons = NOBODY) -> Query:
     """The distinct pairs of the traits `timezone` and `country` as of an instant, as JSON texts."""
     bind = Binder()
-    sources = _Sources(bind, at)
+    sources = _Sources(bind, at, persons)
     traits = sources.traits(["timezone", "country"])
     pairs = exp.select("t0", "t1").distinct().from_("traits", copy=False)
     return _query(pairs.with_("owned", as_=sources.owned()).with_("traits", as_=traits), bind)
@@ -84,7 +88,7 @@ def zones_query(at: Instant) -> Query:
 
 def members_query(
     expression: Expression, *, at: Instant, zones: Sequence[LocalZone] = (), default_zone: str = "UTC",
-    wide: bool = False,
+    wide: bool = False, persons: Persons = NOBODY,
 ) -> Query:  # fmt: skip
     """The members as of an instant, one row each: the subject.
 
@@ -94,21 +98,27 @@ def members_query(
         zones: The zones of the pairs that `zones_query` found; needed when `uses_calendar`.
         default_zone: The zone of profiles without these traits.
         wide: Whether sums may grow beyond 38 digits; asked for after an overflow, since it costs.
+        persons: The subjects of identifiers that do not name their profile themselves, as of the instant.
     """
-    return _Statement(expression, at, zones, default_zone, wide).query()
+    return _Statement(expression, at, zones, default_zone, wide, persons).query()
 
 
-def anonymous_ids_query(at: Instant) -> Query:
-    """The smallest anonymous id of each user that has one as of an instant: (subject, id)."""
+def anonymous_ids_query(at: Instant, persons: Persons = NOBODY) -> Query:
+    """The smallest anonymous id of each person that has one as of an instant: (subject, id)."""
     bind = Binder()
-    owned = _Sources(bind, at).owned()
+    owned = _Sources(bind, at, persons).owned()
     return _query(own_ids().with_("owned", as_=owned), bind)
 
 
 def own_ids() -> exp.Select:
-    """The smallest anonymous id of each user, from the table `owned`."""
+    """The smallest anonymous id of each person, from the table `owned`."""
     bare = fn("substr", exp.column("identifier"), number(len(ANONYMOUS) + 1))
-    return exp.select("subject", exp.alias_(exp.Min(this=bare), "anonymous")).from_("owned").group_by("subject")
+    return (
+        exp.select("subject", exp.alias_(exp.Min(this=bare), "anonymous"))
+        .from_("owned")
+        .where(fn("starts_with", exp.column("identifier"), text(ANONYMOUS)))
+        .group_by("subject")
+    )
 
 
 def counting(members: Query) -> Query:
@@ -165,21 +175,34 @@ def _holds_for_nobody(expression: Expression, at: Instant) -> bool:
 class _Sources:
     """The common table expressions that do not depend on the expression."""
 
-    def __init__(self, bind: Binder, at: Instant) -> None:
-        self.bind, self.at = bind, bind.bind(at)
+    def __init__(self, bind: Binder, at: Instant, persons: Persons) -> None:
+        self.bind, self.at, self.persons = bind, bind.bind(at), persons
 
     def owned(self) -> exp.Select:
-        """Anonymous ids that belong to the one user they were linked with."""
-        identifier = exp.DPipe(this=text(ANONYMOUS), expression=exp.column("anonymous_id"), safe=True)
-        subject = exp.DPipe(this=text(USER), expression=exp.Min(this=exp.column("user_id")), safe=True)
-        one_user = exp.EQ(this=exp.Min(this=exp.column("user_id")), expression=exp.Max(this=exp.column("user_id")))
-        return (
-            exp.select(exp.alias_(identifier, "identifier"), exp.alias_(subject, "subject"))
-            .from_("links")
-            .where(exp.LTE(this=exp.column("ts"), expression=self.at.copy()))
-            .group_by(exp.column("anonymous_id"))
-            .having(one_user)
+        """Whose each identifier is that is not its own, in which stretch of time (`owners.py`)."""
+        stretch = [exp.column(name, table="turns") for name in ("since", "until")]
+        claimant = exp.column("claimant", table="turns")
+        began = exp.LTE(this=exp.column("ts", table="turns"), expression=self.at.copy())
+        identifier = exp.column("identifier", table="turns")
+        if not self.persons:
+            return exp.select(identifier, claimant.as_("subject"), *stretch).from_("turns").where(began)
+        names = exp.select(
+            fn("unnest", self.bind.texts(self.persons.keys())).as_("identifier"),
+            fn("unnest", self.bind.texts(self.persons.values())).as_("subject"),
         )
+        subject = exp.Coalesce(this=exp.column("subject", table="person"), expressions=[claimant.copy()])
+        claimed = (
+            exp.select(identifier, subject.as_("subject"), *stretch)
+            .from_("turns")
+            .join(
+                exp.to_table("person"), join_type="left",
+                on=exp.EQ(this=exp.column("identifier", table="person"), expression=claimant.copy()),
+            )
+            .where(began)
+        )  # fmt: skip
+        themselves = exp.select("identifier", "subject", number(ALWAYS), number(-ALWAYS)).from_("person")
+        both = exp.union(claimed, themselves, distinct=False, copy=False).subquery("owned_by_all")
+        return exp.select("*").from_(both).with_("person", as_=names)
 
     def events(self, *columns: Sql) -> exp.Select:
         """Events up to the instant, with their owner as the first column, `subject`."""
@@ -189,7 +212,11 @@ class _Sources:
             .from_(exp.to_table("events", alias="e"))
             .join(
                 exp.to_table("owned", alias="o"), join_type="left",
-                on=exp.EQ(this=exp.column("identifier", table="o"), expression=exp.column("identifier", table="e")),
+                on=exp.and_(
+                    exp.EQ(this=exp.column("identifier", table="o"), expression=exp.column("identifier", table="e")),
+                    exp.GTE(this=exp.column("ts", table="e"), expression=exp.column("since", table="o")),
+                    exp.LT(this=exp.column("ts", table="e"), expression=exp.column("until", table="o")),
+                ),
             )
             .where(exp.LTE(this=exp.column("ts"), expression=self.at.copy()))
             .group_by(number(1))
@@ -220,12 +247,13 @@ class _Statement(Columns):
     """One statement: gives each function, trait and identifier its column, and joins their sources."""
 
     def __init__(
-        self, expression: Expression, at: Instant, zones: Sequence[LocalZone], default_zone: str, wide: bool
-    ) -> None:
+        self, expression: Expression, at: Instant, zones: Sequence[LocalZone], default_zone: str, wide: bool,
+        persons: Persons,
+    ) -> None:  # fmt: skip
         self.wide = wide
         self.expression, self.instant, self.zones, self.default_zone = expression, at, zones, default_zone
         self.bind = Binder()
-        self.sources = _Sources(self.bind, at)
+        self.sources = _Sources(self.bind, at, persons)
         self.at = self.sources.at
         self.aggregates: list[Aggregate] = []
         self.trait_names: list[str] = []

@@ -6,7 +6,7 @@ by sqlglot and come from the paths of an expression alone. `sql.py` puts these t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -43,6 +43,13 @@ class Binder:
             self._names[key] = f"p{len(self._names)}"
             self.values[self._names[key]] = value
         return exp.Placeholder(this=self._names[key])
+
+    def texts(self, values: Iterable[str]) -> Sql:
+        """The placeholder of a list of texts."""
+        name = f"p{len(self.values)}"
+        self._names[list, name] = name
+        self.values[name] = list(values)
+        return exp.cast(exp.Placeholder(this=name), "varchar[]")
 
 
 def own(part: Sql) -> Sql:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final, Literal, NamedTuple
 
 from innkeeper.events.types import ENGINE_SOURCE, Event
-from innkeeper.identity.namespaces import IdentityRules, Namespace
+from innkeeper.identity.namespaces import BUILT_IN, IdentityRules, Namespace
 from innkeeper.identity.normal import exact
 from innkeeper.kernel.ids import USER, anonymous, parse_id, user
 from innkeeper.kernel.time import Instant
@@ -67,9 +67,8 @@ def evidence_of(event: Event, rules: IdentityRules) -> tuple[Evidence, ...]:
     if (
         event.type == "alias"
         or event.name in SPOKEN
-        or len(rules.namespaces) > 5
+        or len(rules.namespaces) > len(BUILT_IN)
         or "device" in context
-        or "externalIds" in context
         or "email" in event.traits
         or "phone" in event.traits
     ):
@@ -152,10 +151,10 @@ class _Reading:
         for namespace in namespaces.values():
             for path in namespace.paths:
                 yield namespace, _at(event, path)
-        external = event.context.get("externalIds")
+        external = event.context.get("externalIds") if len(namespaces) > len(BUILT_IN) else None
         for item in external if isinstance(external, list) else ():
-            if isinstance(item, dict) and (found := namespaces.get(str(item.get("type")))) is not None:
-                yield found, item.get("id")
+            if isinstance(item, dict) and (name := str(item.get("type"))) in namespaces and name not in BUILT_IN:
+                yield namespaces[name], item.get("id")
         if event.name in (VERIFIED, CONFIRMED) and (said := self._said()) is not None:
             yield said
 

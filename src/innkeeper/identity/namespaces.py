@@ -47,8 +47,20 @@ class Namespace:
 
     def blocks(self, value: str) -> bool:
         """Whether a value joins nothing."""
-        folded = value.strip().casefold()
-        return folded in (BROKEN if self.name == "user_id" else NOBODY) or folded in self.blocked
+        return folded_value(value) in self.nobody
+
+    @property
+    def nobody(self) -> frozenset[str]:
+        """All blocked values, folded."""
+        return (BROKEN if self.name == "user_id" else NOBODY) | self.blocked
+
+
+def folded_value(value: str) -> str:
+    """A value as blocked ones are compared: without white space around it, and without the case of ASCII letters."""
+    return value.strip(" \t\r\n").translate(_LOWER)
+
+
+_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

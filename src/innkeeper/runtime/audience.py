@@ -15,8 +15,8 @@ from innkeeper.audiences.ask import Question
 from innkeeper.audiences.check import Checked, cycle_problem
 from innkeeper.audiences.expand import expand
 from innkeeper.kernel.errors import Invalid, Problem, UsageError, did_you_mean
-from innkeeper.kernel.ids import ANONYMOUS, NAMESPACES, USER, display_id
-from innkeeper.kernel.time import Instant
+from innkeeper.kernel.ids import ANONYMOUS, USER, display_id
+from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.strategy.known import KnownNames, join
 from innkeeper.strategy.types import Definitions
 
@@ -39,6 +39,7 @@ class Audiences:
         self.home = home
         self.definitions, self.clock = _definitions(home)
         self.zone = self.definitions.workspace.zone
+        self.rules = self.definitions.workspace.identity
 
     def understand(self, text: str, *, allow_unknown: bool = False) -> Asked:
         """The tree of an expression whose names are known.
@@ -63,11 +64,12 @@ class Audiences:
 
     def ids(self, asked: Asked, at: Instant | None, namespace: str | None = None) -> list[str]:
         """The members' ids, sorted: as ids are printed, or the identifiers of a namespace, of those who have one."""
-        if namespace is not None and namespace not in NAMESPACES:
+        known = self.rules.namespaces
+        if namespace is not None and namespace not in known:
             raise UsageError(
                 f"there is no namespace '{namespace}'",
                 code="unknown-namespace",
-                fix=did_you_mean(namespace, NAMESPACES) or f"namespaces: {', '.join(NAMESPACES)}",
+                fix=did_you_mean(namespace, known) or f"namespaces: {', '.join(known)}",
             )
         question = self._question(asked, at)
         if question is None:
@@ -75,21 +77,24 @@ class Audiences:
 
         def answer(rows: Any) -> list[str]:
             members = question.members(rows)
-            return members if namespace is None else _in_namespace(members, namespace, rows, question.at)
+            return members if namespace is None else _in_namespace(members, namespace, rows, question)
 
-        return sorted(map(display_id, self._ask(question, answer)))
+        return sorted(display_id(each, known) for each in self._ask(question, answer))
 
     def flips(self, asked: Asked, begin: Instant, until: Instant) -> list[tuple[Instant, str, bool]]:
         """Every change of membership in (begin, until]: instant, id as printed, member; sorted by instant and id."""
         from innkeeper.audiences.flips import HISTORY_SQL, History
+        from innkeeper.audiences.owners import Owners
         from innkeeper.store.bulk import Bulk
 
         if until < begin:
             raise UsageError("--until is before --from", code="bad-period", fix="exchange them")
-        history = History(expand(asked.expression, asked.catalog), begin=begin, until=until, zone=self.zone)
+        expression, known = expand(asked.expression, asked.catalog), self.rules.namespaces
         with Bulk.open(self.home) as bulk:
+            owners = Owners.of(bulk.rows, self.rules, max(until, FOREVER if self.clock is None else self.clock))
+            history = History(expression, begin=begin, until=until, owners=owners, zone=self.zone)
             rows = (row for piece in bulk.stream(HISTORY_SQL, history.parameters) for row in piece)
-            return sorted((flip.at, display_id(flip.subject), flip.member) for flip in history.flips(rows))
+            return sorted((flip.at, display_id(flip.subject, known), flip.member) for flip in history.flips(rows))
 
     def sql(self, asked: Asked, at: Instant | None) -> tuple[str, dict[str, Any]]:
         """The statement that lists the members, and its values."""
@@ -101,7 +106,8 @@ class Audiences:
         instant = self._instant(at)
         if instant is None:
             return None
-        return Question(asked.expression, asked.catalog, at=instant, zone=self.zone)
+        known = FOREVER if self.clock is None else self.clock
+        return Question(asked.expression, asked.catalog, at=instant, zone=self.zone, rules=self.rules, known=known)
 
     def _instant(self, at: Instant | None) -> Instant | None:
         """The instant that is asked about; None when the log is empty and there is no clock."""
@@ -159,12 +165,17 @@ def _refuse(checked: Checked, catalog: Catalog, expression: Expression) -> None:
         raise Invalid([cycle_problem(cycle)])
 
 
-def _in_namespace(members: Sequence[str], namespace: str, rows: Any, at: Instant) -> list[str]:
+def _in_namespace(members: Sequence[str], namespace: str, rows: Any, question: Question) -> list[str]:
     if namespace == "user_id":
         return [subject for subject in members if subject.startswith(USER)]
-    from innkeeper.audiences.sql import anonymous_ids_query
+    owners = question.owners(rows)
+    if namespace == "anonymous_id":
+        from innkeeper.audiences.sql import anonymous_ids_query
 
-    query = anonymous_ids_query(at)
-    own = {subject: ANONYMOUS + value for subject, value in rows(query.sql, query.parameters)}
-    found = (subject if subject.startswith(ANONYMOUS) else own.get(subject) for subject in members)
+        query = anonymous_ids_query(question.at, owners.subjects(question.at))
+        own = {subject: ANONYMOUS + value for subject, value in rows(query.sql, query.parameters)}
+    else:
+        own = owners.in_namespace(rows, namespace, question.at, question.known)
+    prefix = namespace + ":"
+    found = (subject if subject.startswith(prefix) else own.get(subject) for subject in members)
     return [identifier for identifier in found if identifier is not None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from innkeeper.identity.namespaces import BUILT_IN, FAN_IN, IdentityRules, Namespace, Source
+from innkeeper.identity.namespaces import BUILT_IN, FAN_IN, IdentityRules, Namespace, Source, folded_value
 from innkeeper.kernel.errors import did_you_mean
 from innkeeper.kernel.located import Findings, Located, Reader
 
@@ -59,7 +59,7 @@ def _namespace(name: str, node: Located, trusted: dict[str, Source], findings: F
         base,
         paths=paths or base.paths,
         limit=_positive(reader, "limit", findings),
-        blocked=frozenset(str(item.plain()).strip().casefold() for item in reader.items("blocked")),
+        blocked=frozenset(folded_value(str(item.plain())) for item in reader.items("blocked")),
         sources=frozenset(allowed) if allowed else None,
     )
     reader.close()
