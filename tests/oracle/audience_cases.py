@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import msgspec
+
 from innkeeper.audiences import nodes as n
 from innkeeper.audiences.spans import Span
 from innkeeper.events.types import Event
@@ -140,7 +142,16 @@ class Dice:
                     timestamp=self.instant(), received_at=0, **event,
                 )
             )  # fmt: skip
-        return made
+        return [self.after_all_inputs(event, made) for event in made]
+
+    def after_all_inputs(self, event: Event, events: list[Event]) -> Event:
+        """The engine says nothing of anybody before it has heard of them."""
+        if event.is_input:
+            return event
+        heard = [each.timestamp for each in events if each.is_input and each.user_id == event.user_id]
+        if event.user_id is None or not heard:
+            return msgspec.structs.replace(event, source="web")
+        return msgspec.structs.replace(event, timestamp=max(event.timestamp, min(heard)))
 
     def span(self, *, calendar: bool = True) -> Span:
         """The length of a window."""

@@ -54,7 +54,10 @@ def stage_counts(home: Path, definitions: Definitions, instants: Sequence[Instan
     # which repeats all rules before it. The last rule holds for all.
     rules: list[tuple[str, Expression]] = [*catalog.stages, ("", Boolean(True))]
     zone = definitions.workspace.zone
-    questions = [[(name, Question(when, catalog, at=at, zone=zone)) for name, when in rules] for at in instants]
+    identity = definitions.workspace.identity
+    questions = [
+        [(name, Question(when, catalog, at=at, zone=zone, rules=identity)) for name, when in rules] for at in instants
+    ]
     paths = {path for asked in questions for _, question in asked for path in question.properties}
     with Bulk.open(home, properties=paths) as bulk:
         return [_first_true(asked, bulk) for asked in questions]
