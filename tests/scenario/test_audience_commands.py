@@ -126,7 +126,7 @@ def test_unknown_names_can_be_allowed(home: Path) -> None:
 def test_wrong_calls(home: Path, tmp_path: Path) -> None:
     login = "did('Login')"
     backwards = ("--from", "2026-03-02T00:00:00Z", "--until", "2026-03-01T00:00:00Z")
-    assert refused(home, "list", login, "--id", "email") == "unknown-namespace"
+    assert refused(home, "list", login, "--id", "emial") == "unknown-namespace"
     assert refused(tmp_path / "none", "count", login) == "no-home"
     assert refused(home, "count", login, "--at", "2026-03-01T00:00:00") == "bad-time"
     assert refused(home, "flips", login, *backwards) == "bad-period"

@@ -151,6 +151,14 @@ class Owners:
         return found
 
 
+def telling_sql(rules: IdentityRules) -> tuple[str, dict[str, Any]]:
+    """SQL for every event that may say who is who, with its values."""
+    making = _Making(lambda sql, values: [], rules, FOREVER)
+    parts = [making.special(), "(user_id IS NOT NULL AND anonymous_id IS NOT NULL)"]
+    parts += making.carrying(rules.namespaces["device"])
+    return "(" + " OR ".join(parts) + ")", {name: value for name, value in making.values.items() if name != "engine"}
+
+
 class _Making:
     def __init__(self, rows: Rows, rules: IdentityRules, known: Instant) -> None:
         self.rows, self.rules, self.known = rows, rules, known
@@ -158,7 +166,7 @@ class _Making:
 
     def make(self) -> Owners:
         """Everything at once."""
-        special = self._special()
+        special = self.special()
         evidence = [each for each in self._evidence(special) if not each.reason]
         words = self._words(evidence)
         spans = [each for each in evidence if self._in_spans(each)]
@@ -175,7 +183,7 @@ class _Making:
     def claimed(self, namespace: str, instant: Instant) -> Iterator[Evidence]:
         """The claims in a namespace of spans that count as of an instant."""
         own = self.rules.namespaces[namespace]
-        where = " OR ".join(["name IN ('Link Added', 'Link Removed')", *self._carrying(own, bool(own.paths))])
+        where = " OR ".join(["name IN ('Link Added', 'Link Removed')", *self.carrying(own)])
         evidence = [each for each in self._evidence(f"({where})") if not each.reason]
         words = self._words(evidence)
         claims = sorted(
@@ -201,23 +209,25 @@ class _Making:
         said = newest_words(each for each in evidence if each.at <= self.known)
         return {pair: word.kind == "added" for pair, word in said.items()}
 
-    def _special(self) -> str:
+    def special(self) -> str:
         """SQL: the events that say more than that a user has a browser."""
         parts = ["type = 'alias'", "name IN (" + ", ".join(f"'{name}'" for name in sorted(SPOKEN)) + ")"]
         for namespace in self.rules.namespaces.values():
             if namespace.verified or namespace.name not in BUILT_IN:
-                parts += self._carrying(namespace, bool(namespace.paths))
+                parts += self.carrying(namespace)
         return "(" + " OR ".join(parts) + ")"
 
-    def _carrying(self, namespace: Namespace, from_paths: bool) -> list[str]:
+    def carrying(self, namespace: Namespace) -> list[str]:
         """SQL conditions, one of which holds for every event that carries a value of a namespace that may count."""
-        parts = [f"contains({path[0]}, {self._bind(dumps(path[-1]))})" for path in namespace.paths if from_paths]
+        verifying = sorted(name for name, source in self.rules.sources.items() if namespace.name in source.verifies)
+        if namespace.verified and not verifying:
+            return []
+        parts = [f"contains({path[0]}, {self._bind(dumps(path[-1]))})" for path in namespace.paths]
         if namespace.name not in BUILT_IN:
             parts.append("contains(context, '\"externalIds\"')")
         if namespace.verified:
-            verifying = [name for name, source in self.rules.sources.items() if namespace.name in source.verifies]
-            listed = ", ".join(self._bind(name) for name in sorted(verifying))
-            return [f"(source IN ({listed}) AND {part})" for part in parts] if verifying else []
+            listed = ", ".join(self._bind(name) for name in verifying)
+            return [f"(source IN ({listed}) AND {part})" for part in parts]
         return parts
 
     def _bind(self, value: str) -> str:

@@ -16,6 +16,7 @@ from innkeeper.kernel.time import Instant
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime.engine import Engine, subject_row
 from innkeeper.runtime.record import taken_events
+from innkeeper.runtime.resettle import is_settled, resettle
 from innkeeper.store.state import Cursor, State
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ def adopt(engine: Engine, bulk: Bulk, number: int, cursor: Cursor, *, identifier
 
     With *identifiers* only these are looked at.
     """
+    engine.identities.adopt(engine.world.identity)
+    if not is_settled(engine.state, engine.world.identity):
+        resettle(engine, bulk, cursor)
     keys = dict(engine.world.profiles.accumulators)
     if keys and engine.state.count_subjects():
         names = sorted({accumulator.event for accumulator, _ in keys.values()})

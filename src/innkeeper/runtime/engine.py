@@ -340,6 +340,14 @@ class Engine:
         self._next.gone.discard(subject)
         return self._state(subject)
 
+    def begin(self) -> None:
+        """Begin a piece of work of its own: nothing has been read yet."""
+        self._forget()
+
+    def commit(self) -> None:
+        """Write what a piece of work has made; the cursor stays where it is."""
+        self._commit(None)
+
     def emit(self, state: ProfileState, at: Instant, outputs: Sequence[o.Output]) -> None:
         """Take what a profile says."""
         self._emit(state, at, outputs)

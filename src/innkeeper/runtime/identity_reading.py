@@ -29,7 +29,12 @@ class IdentityReader:
     """
 
     def __init__(self, connection: sqlite3.Connection, rules: IdentityRules) -> None:
-        self.tables, self.rules = IdentityTables(connection), rules
+        self.tables = IdentityTables(connection)
+        self.adopt(rules)
+
+    def adopt(self, rules: IdentityRules) -> None:
+        """Go by these rules from now on."""
+        self.rules = rules
         self._spans_owned = tuple(name + ":" for name, each in rules.namespaces.items() if each.owner == "spans")
         self.forget()
 

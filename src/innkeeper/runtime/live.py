@@ -23,6 +23,7 @@ from innkeeper.runtime.engine import Engine, Item
 from innkeeper.runtime.outlet import Trimmer
 from innkeeper.runtime.recall import Recall
 from innkeeper.runtime.record import first_timestamp, waiting_keys
+from innkeeper.runtime.resettle import is_settled
 from innkeeper.runtime.run import LAST
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.log import Log
@@ -46,7 +47,8 @@ class Live:
         with Bulk.open(home) as bulk:
             self.cursor = state.cursor() or self._fresh(bulk)
             number = applied.number(state)
-            if str(number) != (state.meta("adopted") or "0"):
+            adopted = str(number) == (state.meta("adopted") or "0")
+            if not (adopted and is_settled(state, self.engine.world.identity)):
                 adopt(self.engine, bulk, number, self.cursor)
                 with state.transaction():
                     state.set_meta("adopted", str(number))

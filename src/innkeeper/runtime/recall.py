@@ -48,8 +48,12 @@ class Recall:
         again: Whether this is a replay: `state` is a scratch store beside the log's own.
     """
 
-    def __init__(self, home: Path, state: State, *, again: bool = False) -> None:
-        self.home, self.state, self.again = home, state, again
+    def __init__(self, home: Path, state: State, *, again: bool = False, bulk: Bulk | None = None) -> None:
+        self.home, self.state, self.again, self._bulk = home, state, again, bulk
+
+    def borrowing(self, bulk: Bulk) -> Recall:
+        """The same over a picture of the log that is open already, and in which nothing is missing."""
+        return Recall(self.home, self.state, again=self.again, bulk=bulk)
 
     def under(self, identifiers: Iterable[str], fresh: Fresh) -> list[Event]:
         """Everything that was taken under some identifiers, and what the engine said under them, in order of time."""
@@ -71,10 +75,11 @@ class Recall:
     def _logged(self, where: str, parameters: dict[str, object], fresh: Fresh) -> list[Event]:
         from innkeeper.store.bulk import Bulk
 
+        ask = self._again if self.again else self._ask
+        if self._bulk is not None:
+            return ask(self._bulk, where, parameters, fresh)
         with Bulk.open(self.home) as bulk:
-            return (
-                self._again(bulk, where, parameters, fresh) if self.again else self._ask(bulk, where, parameters, fresh)
-            )
+            return ask(bulk, where, parameters, fresh)
 
     def _ask(self, bulk: Bulk, where: str, parameters: dict[str, object], fresh: Fresh) -> list[Event]:
         cursor = self.state.cursor()

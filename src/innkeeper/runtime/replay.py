@@ -23,6 +23,7 @@ from innkeeper.runtime.adopt import adopt, end_history
 from innkeeper.runtime.engine import Engine, Item, Mode
 from innkeeper.runtime.lock import hold
 from innkeeper.runtime.recall import Recall
+from innkeeper.runtime.resettle import is_settled
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.log import Log
 from innkeeper.store.state import Cursor, Receipt, State, TakenRow
@@ -104,6 +105,7 @@ class Again:
             memory=Recall(home, scratch, again=True),
         )
         self.cursor = Cursor(clock=BEGINNING, timestamp=BEGINNING)
+        is_settled(scratch, self.engine.world.identity)
 
     def play(self, wanted: Callable[[TakenRow], bool] | None = None, *, until: Instant | None = None) -> None:
         """Take the wanted inputs in their order, then let every timer go off up to *until* (None: the clock)."""

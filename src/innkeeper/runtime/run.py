@@ -21,6 +21,7 @@ from innkeeper.runtime.lock import hold
 from innkeeper.runtime.outlet import FULL, drain
 from innkeeper.runtime.recall import Recall
 from innkeeper.runtime.record import first_timestamp, late_events, ordered_events
+from innkeeper.runtime.resettle import is_settled
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.log import Log
 from innkeeper.store.state import Cursor, State
@@ -182,7 +183,8 @@ class _Run:
 
     def _adopt(self, bulk: Bulk) -> None:
         number = applied.number(self.state)
-        if str(number) == (self.state.meta("adopted") or "0"):
+        adopted = str(number) == (self.state.meta("adopted") or "0")
+        if adopted and is_settled(self.state, self.engine.world.identity):
             return
         adopt(self.engine, bulk, number, self.cursor)
         with self.state.transaction():

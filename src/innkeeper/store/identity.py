@@ -161,6 +161,11 @@ class IdentityTables:
 
     # Writing
 
+    def clear(self) -> None:
+        """Forget everything but the log of merges."""
+        for table in ("turns", "bonds", "words", "persons"):
+            self.connection.execute("DELETE FROM " + table)  # noqa: S608 – names of ours
+
     def replace_turns(self, identifier: str, old: Sequence[Turn], new: Sequence[Turn]) -> None:
         """Bring the turns of an identifier from *old* to *new*."""
         gone, fresh = set(old) - set(new), set(new) - set(old)
