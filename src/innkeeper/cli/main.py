@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("imports", "Import events from JSONL, CSV or Parquet."),
     "init": ("strategy_init", "Write a small strategy folder that passes check."),
     "ledger": ("ledger", "Planned against all ends; the deliveries."),
+    "link": ("link", "Say that two identifiers are one customer, or take that back."),
     "plan": ("strategy_plan", "Show what applying the strategy folder would change."),
     "profile": ("profile", "Show one customer."),
     "replay": ("replay", "Make all outputs again from the log and compare."),

@@ -26,6 +26,8 @@ def command(call: Call) -> None:
             click.echo(f"  journey  {journey:<24} {counts['entered']:>9,} entered, {counts['active']:,} active")
         for parked in told["parked"]:
             click.echo(f"  parked   {parked['id']}: {parked['error']}")
+        for reason, number in told["refused_links"].items():
+            click.echo(f"  alert    {number:,} links refused ({reason}): innkeeper profile links ID")
         lag = told["lag"]
         click.echo(f"waiting    {lag['outbox']:,} outputs for the log, {lag['deliveries']:,} deliveries")
         click.echo(f"sending    {'armed' if told['armed'] else 'disarmed'}")
@@ -36,6 +38,7 @@ def command(call: Call) -> None:
 def look(call: Call) -> dict[str, Any]:
     """The JSON of `status`."""
     from innkeeper.kernel.ids import display_id
+    from innkeeper.store.identity import IdentityTables
     from innkeeper.store.log import Log
     from innkeeper.store.queries import journey_counts, stage_counts
     from innkeeper.store.state import State
@@ -62,5 +65,6 @@ def look(call: Call) -> dict[str, Any]:
                 "deliveries": waiting,
             },
             "parked": [{"id": display_id(subject), "error": error} for subject, error in parked],
+            "refused_links": IdentityTables(state.connection).refused(),
             "armed": state.meta("armed") != "no",
         }

@@ -17,7 +17,7 @@ def portrait(state: ProfileState, workspace_zone: str, at: Instant) -> dict[str,
     return {
         "id": display_id(state.subject),
         "at": format_instant(at),
-        "identifiers": sorted({state.subject, *state.facts}),
+        "identifiers": sorted({state.subject, *state.facts, *state.identifiers}),
         "zone": zone.name,
         "stage": state.stage,
         "parked": state.parked,

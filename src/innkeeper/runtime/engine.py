@@ -26,7 +26,7 @@ from innkeeper.runtime import moving
 from innkeeper.runtime.identities import Change, Identities
 from innkeeper.runtime.recall import Fresh, Memory
 from innkeeper.runtime.receipts import receipt_event, receipt_row, virtual_receipt
-from innkeeper.store.identity import Merge
+from innkeeper.store.identity import IdentityTables, Merge
 from innkeeper.store.projections import REACHED, Move, Projections, move_subject, restate, to_outbox
 from innkeeper.store.state import Cursor, OutboxRow, Receipt, State, SubjectRow, TakenRow
 
@@ -125,7 +125,9 @@ class Engine:
         self._waiting: set[str] = set()
         self._next = Pending()
         self.memory = memory
-        self.identities = Identities(state.connection, world.identity, recall=self._recalled, last=self._last_claim)
+        self.identities = Identities(
+            IdentityTables(state.connection), world.identity, recall=self._recalled, last=self._last_claim
+        )
 
     def tick(self, items: Sequence[Item], horizon: Instant, cursor: Cursor, *, due: Iterable[str] = ()) -> None:
         """Take *items* in order and every timer of their subjects and of *due* up to *horizon*; commit with *cursor*.

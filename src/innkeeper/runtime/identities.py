@@ -6,7 +6,6 @@ evidence costs nothing here. What a change does to the profiles is `moving.py`.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -18,7 +17,7 @@ from innkeeper.identity.spans import ALWAYS, Turn, before, is_new, put, turns_of
 from innkeeper.kernel.ids import USER
 from innkeeper.kernel.time import Instant
 from innkeeper.runtime.identity_reading import BondKey, IdentityReader
-from innkeeper.store.identity import Pair
+from innkeeper.store.identity import IdentityTables, Pair
 
 Key = tuple[Instant, str, str, str]
 
@@ -36,20 +35,20 @@ class Identities(IdentityReader):
     """Who is who, kept up to date as events are taken.
 
     Args:
-        connection, rules: See `IdentityReader`.
+        tables, rules: See `IdentityReader`.
         recall: All claims on an identifier that have been taken, from the log.
         last: When a claimant claimed an identifier last, as far as that is known.
     """
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        tables: IdentityTables,
         rules: IdentityRules,
         *,
         recall: Callable[[str], Iterable[Evidence]],
         last: Callable[[str, str], Instant | None],
     ) -> None:
-        super().__init__(connection, rules)
+        super().__init__(tables, rules)
         self._recall, self._last = recall, last
         self._saying: tuple[Evidence, ...] = ()
 

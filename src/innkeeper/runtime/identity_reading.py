@@ -6,7 +6,6 @@ Everything that a tick may ask is read before it begins. What an event changes i
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 
 from innkeeper.events.types import Event
@@ -24,12 +23,12 @@ class IdentityReader:
     """Who is who, as of everything that was taken.
 
     Args:
-        connection: The state; it is only read until `write`.
+        tables: The stored state; it is only read until `write`.
         rules: The rules in force.
     """
 
-    def __init__(self, connection: sqlite3.Connection, rules: IdentityRules) -> None:
-        self.tables = IdentityTables(connection)
+    def __init__(self, tables: IdentityTables, rules: IdentityRules) -> None:
+        self.tables = tables
         self.adopt(rules)
 
     def adopt(self, rules: IdentityRules) -> None:

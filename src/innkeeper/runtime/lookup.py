@@ -8,6 +8,7 @@ from innkeeper.kernel.ids import parse_id
 from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.runtime.definitions import applied
 from innkeeper.runtime.identity_reading import IdentityReader
+from innkeeper.store.identity import IdentityTables
 from innkeeper.store.state import State
 
 
@@ -25,4 +26,4 @@ def identifier_meant(text: str, rules: IdentityRules) -> str:
 def subject_of(state: State, text: str, rules: IdentityRules | None = None, at: Instant = FOREVER) -> str:
     """The subject of the profile that an id belongs to, a browser's at an instant; an unknown id is its own subject."""
     rules = rules or rules_of(state)
-    return IdentityReader(state.connection, rules).owner(identifier_meant(text, rules), at)
+    return IdentityReader(IdentityTables(state.connection), rules).owner(identifier_meant(text, rules), at)

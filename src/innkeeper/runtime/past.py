@@ -33,7 +33,7 @@ def known(home: Path, identifier: str, at: Instant | None) -> tuple[ProfileState
 
 
 def _profile(state: State, identifier: str, world: lifecycle.World) -> ProfileState | None:
-    subject = IdentityReader(state.connection, world.identity).owner(identifier, FOREVER)
+    subject = IdentityReader(IdentityTables(state.connection), world.identity).owner(identifier, FOREVER)
     body = state.bodies([subject]).get(subject)
     return None if body is None else lifecycle.decode(body)
 
@@ -41,7 +41,7 @@ def _profile(state: State, identifier: str, world: lifecycle.World) -> ProfileSt
 def _replayed(
     home: Path, log: Log, state: State, identifier: str, at: Instant
 ) -> tuple[ProfileState | None, lifecycle.World]:
-    identifiers = _everybody(state, identifier)
+    identifiers = everybody(state, identifier)
     with Bulk.open(home) as bulk, State.in_memory() as scratch:
         seqs = {
             seq
@@ -58,7 +58,7 @@ def _replayed(
 _EVENTS = ("live", "late", "history")
 
 
-def _everybody(state: State, identifier: str) -> set[str]:
+def everybody(state: State, identifier: str) -> set[str]:
     """The identifiers that evidence connects with one, over any number of steps, whether it counts or not."""
     tables = IdentityTables(state.connection)
     found, fresh = {identifier}, {identifier}

@@ -82,24 +82,41 @@ def run(
         return _Run(home, log, state, deliver, tick_size, progress).play(goal, history_until)
 
 
+def run_to_the_clock(home: Path, before: Callable[[Log, State], None]) -> Report:
+    """Take what has come in late, at the workspace's clock; what it plans is left to whoever delivers next.
+
+    Args:
+        home: Folder of the workspace.
+        before: Called first, under the same lock: it may append to the log.
+
+    Raises:
+        OperationFailed: The home is in use, the store is damaged or the disk is full.
+    """
+    with hold(home), Log.open(home) as log, State.open(home) as state:
+        before(log, state)
+        return _Run(home, log, state, "later", TICK, None).play(state.clock() or BEGINNING, None)
+
+
 class _Run:
     def __init__(
         self,
         home: Path,
         log: Log,
         state: State,
-        deliver: Deliver,
+        deliver: Deliver | Literal["later"],
         tick_size: int,
         progress: Callable[[Instant, Counts], None] | None,
     ) -> None:
         self.home, self.log, self.state = home, log, state
         self.tick_size, self.progress = tick_size, progress
         definitions = applied.applied(state) or Definitions(version="none")
-        self.deliverer = None if deliver == "none" else Deliverer.open(home, state, definitions, live=deliver == "live")
+        self.deliver = deliver
+        silent = deliver in ("none", "later")
+        self.deliverer = None if silent else Deliverer.open(home, state, definitions, live=deliver == "live")
         self.engine = Engine(
             state,
             applied.world(state),
-            delivery="virtual" if deliver == "none" else "wait",
+            delivery="virtual" if deliver == "none" else "later" if deliver == "later" else "wait",
             deliver=self._send,
             memory=Recall(home, state),
         )
@@ -167,7 +184,9 @@ class _Run:
 
     def _recover(self) -> None:
         """Finish what an earlier run left between planning and receipt."""
-        if self.deliverer is None:
+        if self.deliver == "later":
+            pass  # What is planned waits for whoever delivers next.
+        elif self.deliverer is None:
             with self.state.transaction() as connection:
                 connection.execute(
                     "UPDATE deliveries SET reason = 'virtual', state = 'planned', receipt = 'pending'"

@@ -19,6 +19,7 @@ from innkeeper.kernel.errors import InnkeeperError
 from innkeeper.store import duck, files, manifest, sqlite
 from innkeeper.store.columns import text_sql
 from innkeeper.store.hashes import HashIndex
+from innkeeper.store.identity import IdentityTables
 from innkeeper.store.manifest import FOLDER, Manifest, Segment
 from innkeeper.store.sealed import rebuild_index
 from innkeeper.store.segments import NAME, Sealer, Sizes
@@ -87,6 +88,13 @@ def _state(home: Path, progress: Callable[[str], None]) -> Iterator[Finding]:
         with sqlite.translated(path):
             tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
             parked = database.execute("SELECT subject, error FROM parked").fetchall() if "parked" in tables else []
+            refused = IdentityTables(database).refused() if "turns" in tables else {}
+        for reason, number in refused.items():
+            yield Finding(
+                code="links-refused", message=f"{number:,} links are refused: {reason}", state="note",
+                fix="look at one: innkeeper profile links ID; then block the value, or raise the limit",
+                where=str(path),
+            )  # fmt: skip
         for subject, error in parked:
             yield Finding(
                 code="profile-parked", message=f"{subject} takes no more inputs: {error}", state="wrong",

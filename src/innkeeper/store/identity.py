@@ -140,19 +140,19 @@ class IdentityTables:
 
     def merges(self, identifiers: Iterable[str]) -> list[Merge]:
         """What became one and came apart of some profiles, in its order."""
-        wanted, found = list(identifiers), set[Merge]()
-        columns = "at, what, subject, other, kind, a, b, event_at, source, message_id"
+        wanted, found = list(identifiers), dict[int, Merge]()
+        columns = "rowid, at, what, subject, other, kind, a, b, event_at, source, message_id"
         for column in ("subject", "other"):
             sql = "SELECT " + columns + " FROM merges WHERE " + column + " IN"  # noqa: S608 – names of ours
-            found.update(Merge(*row) for row in self._in(sql, wanted))
-        return sorted(found)
+            found |= {place: Merge(*row) for place, *row in self._in(sql, wanted)}
+        return [merge for _, merge in sorted(found.items())]
 
     def refused(self) -> dict[str, int]:
-        """How many pairs a limit has refused, by reason; those are the alerts."""
+        """How many pairs a limit or the fan-in cap has refused, by reason; those are the alerts."""
         sql = (
             "SELECT reason, count(*) FROM (SELECT DISTINCT identifier, claimant, reason FROM turns"
-            " WHERE reason NOT IN ('', 'removed')) GROUP BY 1 UNION ALL"
-            " SELECT reason, count(*) FROM bonds WHERE reason NOT IN ('', 'removed') GROUP BY 1"
+            " WHERE reason IN ('limit', 'fan_in')) GROUP BY 1 UNION ALL"
+            " SELECT reason, count(*) FROM bonds WHERE reason IN ('limit', 'fan_in') GROUP BY 1"
         )
         found: dict[str, int] = {}
         for reason, count in self.connection.execute(sql):
