@@ -12,7 +12,8 @@ from innkeeper.identity.normal import exact
 
 #: Characters that some folding takes for the ASCII one: case, NFKC, confusables, dotless and long letters.
 LOOK_ALIKES = {
-    "a": "аａⓐᵃạ𝐚", "e": "еｅéẹ𝐞", "i": "ıіｉíℹ", "k": "\u212aｋкķ𝐤", "o": "оｏοöº", "s": "ſｓѕş𝐬", "c": "сｃⅽç", "p": "рｐ",
+    "a": "аａⓐᵃạ𝐚", "e": "еｅéẹ𝐞", "i": "ıіｉíℹ", "k": "\u212aｋкķ𝐤", "o": "оｏοöº", "s": "ſｓѕş𝐬", "c": "сｃⅽç",
+    "p": "рｐ",
     "x": "хｘⅹ", "m": "ｍⅿ", "l": "ｌⅼłℓ", "d": "ｄⅾđ", "n": "ｎñп",
 }  # fmt: skip
 BASES = ("ann.smith+shop@kelvin-discount.example", "max.koel+pisc@maxi-pocket-sold.example")
