@@ -17,20 +17,17 @@ import msgspec
 from innkeeper import lifecycle
 from innkeeper.events import outputs as o
 from innkeeper.events.types import Event
-from innkeeper.identity.evidence import Evidence, evidence_of
 from innkeeper.kernel.failpoints import failpoint
-from innkeeper.kernel.ids import ANONYMOUS, USER
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.state import Facts, ProfileState
-from innkeeper.runtime import moving
-from innkeeper.runtime.identities import Change, Identities
-from innkeeper.runtime.recall import Fresh, Memory
+from innkeeper.runtime.identifying import Identification
+from innkeeper.runtime.identities import Identities
+from innkeeper.runtime.recall import Memory
 from innkeeper.runtime.receipts import receipt_event, receipt_row, virtual_receipt
-from innkeeper.store.identity import IdentityTables, Merge
+from innkeeper.store.identity import Merge
 from innkeeper.store.projections import REACHED, Move, Projections, move_subject, restate, to_outbox
 from innkeeper.store.state import Cursor, OutboxRow, Receipt, State, SubjectRow, TakenRow
 
-_EVENTS = ("live", "late", "history")
 Mode = Literal["live", "late", "history"]
 #: What becomes of planned deliveries: nothing (accepted at once, virtually), waited for, left to a deliverer, or, in a
 #: replay, what became of them in the recorded order.
@@ -125,9 +122,7 @@ class Engine:
         self._waiting: set[str] = set()
         self._next = Pending()
         self.memory = memory
-        self.identities = Identities(
-            IdentityTables(state.connection), world.identity, recall=self._recalled, last=self._last_claim
-        )
+        self.identification = Identification(self)
 
     def tick(self, items: Sequence[Item], horizon: Instant, cursor: Cursor, *, due: Iterable[str] = ()) -> None:
         """Take *items* in order and every timer of their subjects and of *due* up to *horizon*; commit with *cursor*.
@@ -191,7 +186,7 @@ class Engine:
 
     def _take(self, item: Item) -> None:
         event = item.event
-        change = self._identify(item)
+        change = self.identification.take(event, item.taken_at, announce=item.mode != "history")
         subject = self.identities.owner(event.identifier, event.timestamp)
         state = self._state(subject)
         at = max(item.taken_at, state.last_at)
@@ -202,7 +197,7 @@ class Engine:
         outputs = lifecycle.advance(state, lifecycle.EventInput(event, at, item.mode), self.world)
         self.counts.events += 1
         self._emit(state, at, outputs)
-        self._note_claims(event)
+        self.identification.note_claims(event)
 
     def _settle(self, subject: str, until: Instant) -> None:
         state = self._cache.get(subject)
@@ -226,7 +221,7 @@ class Engine:
             self._next.projections.refuse(receipt.delivery, at)
         if receipt.state == "accepted" and receipt.reason != "virtual":
             self.counts.accepted += 1
-        stamped = msgspec.structs.replace(receipt, identifier=self._stamp(state, receipt.identifier, at))
+        stamped = msgspec.structs.replace(receipt, identifier=self.identification.stamp(state, receipt.identifier, at))
         self._hear(state, receipt_event(stamped, at), at)
 
     def _hear(self, state: ProfileState, event: Event, at: Instant) -> None:
@@ -239,7 +234,7 @@ class Engine:
         planned: list[o.DeliveryPlanned] = []
         number = state.inputs
         for index, output in enumerate(outputs):
-            stamped = self._stamp(state, output.identifier, at)
+            stamped = self.identification.stamp(state, output.identifier, at)
             self._next.outbox.append(to_outbox(at, state.subject, number, index, output, stamped))
             virtual = isinstance(output, o.DeliveryPlanned) and self._is_virtual(output.delivery_id)
             self._next.projections.add(at, state.subject, output, virtual=virtual)
@@ -249,7 +244,7 @@ class Engine:
             elif isinstance(output, o.DeliveryPlanned) and self.delivery == "wait":
                 self._waiting.add(state.subject)
         for plan in planned:
-            self._hear(state, virtual_receipt(plan, at, self._stamp(state, plan.identifier, at)), at)
+            self._hear(state, virtual_receipt(plan, at, self.identification.stamp(state, plan.identifier, at)), at)
 
     def _is_virtual(self, delivery_id: str) -> bool:
         if self.delivery == "replay" and self._was_virtual is not None:
@@ -264,64 +259,12 @@ class Engine:
         for receipt in self.state.receipts(1_000_000):
             self._take_receipt(receipt, receipt.planned_at)
 
-    # Identity: what changes is `identities.py`, what that does to profiles `moving.py`
+    # For `identifying.py`, `moving.py` and `resettle.py`
 
-    def _stamp(self, state: ProfileState, identifier: str, at: Instant) -> str:
-        """The identifier that what a profile says at an instant is stored under: one that is its own at that instant.
-
-        A browser may have gone to somebody else since; an address is nothing that events are stored under.
-        """
-        if identifier.startswith(USER) or (
-            identifier.startswith(ANONYMOUS) and self.identities.owner(identifier, at) == state.subject
-        ):
-            return identifier
-        own = [each for each in state.facts if self.identities.owner(each, at) == state.subject]
-        users = [each for each in own if each.startswith(USER)]
-        if state.subject.startswith(USER):
-            users.append(state.subject)
-        return min(users or own or list(state.facts), default=identifier)
-
-    def _identify(self, item: Item) -> Change | None:
-        """Take what an event says about who is who, and move what belongs elsewhere now."""
-        change = self.identities.take(item.event)
-        if change is not None:
-            moving.move(self, change, item.taken_at, announce=item.mode != "history")
-        return change
-
-    def _note_claims(self, event: Event) -> None:
-        """Remember when each claimant claimed last, so that a claim that is not late needs no log."""
-        for each in self.identities.evidence(event):
-            if self.identities.in_spans(each.a) and each.kind != "removed":
-                state = self._cache.get(self.identities.subject(each.b))
-                facts = None if state is None else state.facts.get(each.b)
-                if state is not None and facts is not None and facts.claims.get(each.a, -1) < event.timestamp:
-                    facts.claims[each.a] = event.timestamp
-                    self._next.dirty.add(state.subject)
-
-    def _last_claim(self, claimant: str, identifier: str) -> Instant | None:
-        state = self._state_if_any(self.identities.subject(claimant))
-        facts = None if state is None else state.facts.get(claimant)
-        return None if facts is None else facts.claims.get(identifier)
-
-    def _recalled(self, identifier: str) -> Iterable[Evidence]:
-        for event in self._remembers().naming(identifier, self._fresh()):
-            for each in evidence_of(event, self.world.identity):
-                if each.a == identifier and not each.reason and each.kind != "removed":
-                    yield each
-
-    def recall(self, identifiers: Iterable[str]) -> list[Event]:
-        """Everything that was taken under some identifiers, from the log."""
-        return self._remembers().under(identifiers, self._fresh())
-
-    def _remembers(self) -> Memory:
-        if self.memory is None:
-            raise AssertionError("an engine that takes late claims needs the log")
-        return self.memory
-
-    def _fresh(self) -> Fresh:
-        return {row.seq for row in self._next.taken if row.mode in _EVENTS}, self._next.outbox
-
-    # For `moving.py`
+    @property
+    def identities(self) -> Identities:
+        """Who is who, as of everything that was taken."""
+        return self.identification.identities
 
     @property
     def cache(self) -> dict[str, ProfileState]:
@@ -341,6 +284,10 @@ class Engine:
         """A profile, made when it is missing."""
         self._next.gone.discard(subject)
         return self._state(subject)
+
+    def state_if_any(self, subject: str) -> ProfileState | None:
+        """A profile that is there."""
+        return self._state_if_any(subject)
 
     def begin(self) -> None:
         """Begin a piece of work of its own: nothing has been read yet."""

@@ -24,11 +24,19 @@ Key = tuple[Instant, str, str, str]
 
 @dataclass(slots=True)
 class Change:
-    """What an event changes: the subjects that it concerns, the identifiers that may belong elsewhere now, and why."""
+    """What an event changes.
+
+    Attributes:
+        subjects: The profiles that it concerns.
+        identifiers: What may belong elsewhere now.
+        evidence: Why.
+        apart: The profiles that came apart of each other, once they have been moved (`moving.py`).
+    """
 
     subjects: set[str] = field(default_factory=set)
     identifiers: set[str] = field(default_factory=set)
     evidence: list[Evidence] = field(default_factory=list)
+    apart: set[str] = field(default_factory=set)
 
 
 class Identities(IdentityReader):
