@@ -79,6 +79,7 @@ def test_late_events_divide_what_was_one_with_the_help_of_the_log(tmp_path: Path
     for number, until in enumerate(("2026-03-05T00:00:00Z", "2026-03-14T00:00:00Z", UNTIL)):
         with Log.open(late.home) as log:
             log.append(events[number::3])
+            log.append(events[: 3 * number])  # again
             log.seal(force=number == 1)
         late.run(until, tick_size=7)
     assert profiles(late) == profiles(straight)
