@@ -121,9 +121,11 @@ class Again:
             delivery="replay",
             was_virtual=self._was_virtual,
             memory=Recall(
-                home, scratch, again=True,
+                home,
+                scratch,
+                again=True,
                 begin=None if begin is None else Begin(real, begin.position, begin.seq),
-            ),  # fmt: skip
+            ),
         )
         self.cursor = Cursor(clock=BEGINNING, timestamp=BEGINNING)
         is_settled(scratch, self.engine.world.identity)

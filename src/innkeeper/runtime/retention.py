@@ -99,7 +99,8 @@ def _case(home: Path, state: State, clock: Clock | None) -> Case:
 
 
 def _due(case: Case, bulk: Bulk) -> Due:
-    return Due(bulk, rules_of(case, bulk), still_read(case), case.cursor.seq)
+    rules = applied.world(case.state).identity
+    return Due(bulk, rules_of(case, bulk), still_read(case), case.cursor.seq, rules)
 
 
 def _leaving(case: Case, due: Due) -> Leaving:

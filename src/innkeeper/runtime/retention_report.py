@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from innkeeper.events.retention import Class, Retention, class_of
+from innkeeper.events.retention import STANDING, Class, Retention, class_of
 from innkeeper.events.types import ENGINE_SOURCE
 from innkeeper.kernel.time import Duration, Instant, format_duration, format_instant, to_datetime
 from innkeeper.runtime import definitions as applied
@@ -112,8 +112,12 @@ def rules_of(case: Case, bulk: Bulk) -> list[DueRule]:
 
 
 def still_read(case: Case) -> list[tuple[str, str]]:
-    """Events that an earlier version of a journey, with customers inside, reads further back than they are kept."""
-    reasons: dict[str, str] = {}
+    """Events that stay by name: what stands for good, what objects are made of, and what an earlier version of a
+    journey, with customers inside, reads further back than it is kept.
+    """
+    reasons = dict(STANDING)
+    for fold in applied.world(case.state).others:
+        reasons |= dict.fromkeys(fold.event_names, f"an {fold.kind} is made of it")
     for journey, version, needed in _earlier_reaches(case.state):
         for name, reach in needed.items():
             for source in ("", ENGINE_SOURCE):

@@ -15,9 +15,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _ROOTS = ("traits", "properties", "context")
 
 
-def read_identity(
-    identity: Located | None, sources: Mapping[str, DeclaredSource], findings: Findings
-) -> IdentityRules:
+def read_identity(identity: Located | None, sources: Mapping[str, DeclaredSource], findings: Findings) -> IdentityRules:
     """The rules of who is who; without the key and declared sources the built-in ones."""
     fan_in, namespaces = FAN_IN, dict(BUILT_IN)
     trusted = {name: Source(verifies=each.verifies, may_link=each.may_link) for name, each in sources.items()}

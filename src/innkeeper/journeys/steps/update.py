@@ -57,9 +57,7 @@ class Update(Step):
         facts.last = max(facts.last, turn.now)
         alone = len(turn.state.facts) == 1
         for name, value in values.items():
-            if set_trait(
-                facts, name, value, turn.now, ENGINE_SOURCE, message_id, turn.rules.merges, alone=alone
-            ):
+            if set_trait(facts, name, value, turn.now, ENGINE_SOURCE, message_id, turn.rules.merges, alone=alone):
                 turn.trait_changed(name)
                 turn.trace.append(f"update of traits.{name} in journey '{enrollment.journey}'")
         turn.outputs.append(
