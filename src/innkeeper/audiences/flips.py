@@ -29,7 +29,7 @@ from innkeeper.kernel.time import FOREVER, Instant
 #: had claimed it. kind: 0 an event, 1 the first input of what a holder has, 2 that a holder claims an identifier.
 HISTORY_SQL: Final = """
 WITH had AS (
-  SELECT identifier, claimant, ts AS claimed_at, since, until FROM turns WHERE ts <= $until
+  SELECT identifier, claimant, ts AS claimed_at, since, until FROM turns WHERE ts <= $until AND identifier <> ''
 ), joined AS (
   SELECT identifier, min(claimed_at) AS joined_at FROM had GROUP BY identifier
 ), held AS (
