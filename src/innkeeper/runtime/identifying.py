@@ -13,7 +13,7 @@ from innkeeper.events.types import Event
 from innkeeper.identity.evidence import Evidence, evidence_of
 from innkeeper.identity.spans import ALWAYS
 from innkeeper.kernel.ids import ANONYMOUS, USER
-from innkeeper.kernel.time import Instant
+from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime import moving
 from innkeeper.runtime.identities import Change, Identities
@@ -74,9 +74,13 @@ class Identification:
             if self.identities.in_spans(each.a) and each.kind != "removed":
                 state = engine.cache.get(self.identities.subject(each.b))
                 facts = None if state is None else state.facts.get(each.b)
-                if state is not None and facts is not None and facts.claims.get(each.a, ALWAYS) < event.timestamp:
-                    facts.claims[each.a] = event.timestamp
-                    engine.pending.dirty.add(state.subject)
+                if state is None or facts is None:
+                    continue
+                # Claimed before, and nothing noted: only the log knows when last.
+                unknown = FOREVER if (each.a, each.b) not in self.identities.first_claims else ALWAYS
+                last = facts.claims.get(each.a, unknown)
+                facts.claims[each.a] = max(last, event.timestamp)
+                engine.pending.dirty.add(state.subject)
 
     def recall(self, identifiers: Iterable[str]) -> list[Event]:
         """Everything that was taken under some identifiers, from the log."""
