@@ -12,7 +12,7 @@ from typing import Any
 
 from innkeeper.audiences import Expression, compile_live
 from innkeeper.audiences.nodes import Aggregate, walk
-from innkeeper.events.retention import CARRIED
+from innkeeper.events.retention import CARRIED, STANDING
 from innkeeper.events.types import ENGINE_SOURCE, Event
 from innkeeper.identity.evidence import SPOKEN
 from innkeeper.kernel.ids import ANONYMOUS, USER
@@ -62,7 +62,8 @@ def split(events: Sequence[Event], until: int, dice: random.Random) -> tuple[lis
     left: list[Event] = []
     for event in events:
         stays = (
-            event.timestamp > until or bool(event.traits) or says_who(event) or not event.is_input
+            event.timestamp > until or bool(event.traits) or event.name in STANDING or says_who(event)
+            or not event.is_input
         )  # fmt: skip
         (left if stays or dice.random() < 0.2 else gone).append(event)
     return gone, left

@@ -221,6 +221,32 @@ def test_the_commands(tmp_path: Path) -> None:
     assert {link["kind"]: link["reason"] for link in links} == {"removed": "", "claim": "removed"}
 
 
+CARDS = (
+    "identity: {namespaces: {card: {from: [traits.card, properties.card], limit: 1},"
+    " kiosk: {owner: spans, from: context.kiosk}}}\n"
+)
+
+
+def test_declared_namespaces_and_devices_are_found_and_printed(tmp_path: Path) -> None:
+    made = workspace(tmp_path, identity=CARDS)
+    device = {"context": {"device": {"id": "d1"}, "kiosk": "k1", "externalIds": [{"type": "card", "id": 77}]}}
+    made.add(
+        event("Login", "ann", day(1)) | device, identify("bob", day(2), card="88"), identify("cid", day(3), card="0")
+    )
+    made.add(event("Login", None, day(4), anonymous="b", card="77"), identify("bob", day(5), card="99"))
+    made.run(day(6))
+    everyone = ("audience", "list", "true", "--id")
+    assert made.cli(*everyone, "card")["ids"] == ["card:77", "card:88"]
+    assert made.cli(*everyone, "device")["ids"] == ["device:d1"]
+    assert made.cli(*everyone, "kiosk")["ids"] == ["kiosk:k1"]
+    assert made.cli(*everyone, "anonymous_id")["ids"] == ["anonymous_id:b"]
+    assert {made.cli("profile", "show", id)["id"] for id in ("card:77", "kiosk:k1", "device:d1", "anonymous_id:b")} == {
+        "ann"
+    }
+    reasons = {link["a"]: link["reason"] for link in links_of(tmp_path, "bob")["links"]}
+    assert reasons == {"card:88": "", "card:99": "limit"}
+
+
 @pytest.mark.parametrize(
     ("call", "code"),
     [

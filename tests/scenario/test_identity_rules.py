@@ -68,6 +68,25 @@ def test_new_rules_hold_for_everything_that_was_taken(tmp_path: Path, seed: int,
     assert again.different == 0, again.examples
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_late_events_divide_what_was_one_with_the_help_of_the_log(tmp_path: Path, seed: int) -> None:
+    straight = workspace(tmp_path / "a", seed, CRM)
+    straight.run(UNTIL)
+    late = Workspace(tmp_path / "b")
+    change(late, CRM)
+    events = [to_row(event) for event in People(random.Random(seed)).history(40)]
+    random.Random(seed).shuffle(events)
+    for number, until in enumerate(("2026-03-05T00:00:00Z", "2026-03-14T00:00:00Z", UNTIL)):
+        with Log.open(late.home) as log:
+            log.append(events[number::3])
+            log.append(events[: 3 * number])  # again
+            log.seal(force=number == 1)
+        late.run(until, tick_size=7)
+    assert profiles(late) == profiles(straight)
+    again = replay(late.home)
+    assert again.different == 0, again.examples
+
+
 def test_a_store_of_an_older_version_learns_who_has_what_when(tmp_path: Path) -> None:
     """Before, a browser that two people used stood alone; the table of links had each pair once."""
     always, older = workspace(tmp_path / "a", 1, ""), workspace(tmp_path / "b", 1, NOBODY_LINKS)

@@ -14,6 +14,7 @@ from support.workspace import Workspace, event, identify
 from innkeeper.identity.homes import homes
 from innkeeper.identity.matching import FIELD_KINDS, HomeRules, MatchRules, comparable, decided
 from innkeeper.kernel.errors import Invalid, OperationFailed
+from innkeeper.runtime.replay import replay
 from innkeeper.store import match_model
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.match_model import Person, score
@@ -113,6 +114,27 @@ def test_doubles_are_found_accepted_and_rejected(tmp_path: Path) -> None:
     assert len(rest) == 58
     assert one.cli("match", "list", "--kind", "person")["proposals"] == []
     assert one.run("2026-01-03T00:00:00Z").counts.events == 60
+
+
+def test_an_accepted_match_is_one_customer_until_the_link_is_taken_back(tmp_path: Path) -> None:
+    pytest.importorskip("splink")
+    one = workspace(tmp_path, crowd(1))
+    one.cli("match", "propose", "--kind", "person")
+    best = one.cli("match", "list", "--kind", "person")["proposals"][0]
+    a, b = best["members"]
+    names = sorted(each.removeprefix("user_id:") for each in (a, b))
+    one.cli("match", "accept", best["id"])
+    one.run("2026-01-03T00:00:00Z")
+    assert [one.cli("profile", "show", name)["id"] for name in names] == [names[0]] * 2
+    shown = one.cli("profile", "show", names[1])
+    assert shown["identifiers"] == sorted((a, b))
+    assert [merge["what"] for merge in shown["merges"]] == ["joined"]
+    assert replay(tmp_path).different == 0
+
+    one.cli("link", "remove", *names)
+    one.run("2026-01-04T00:00:00Z")
+    assert [one.cli("profile", "show", name)["id"] for name in names] == names
+    assert replay(tmp_path).different == 0
 
 
 def test_what_people_decided_is_read_from_the_log(tmp_path: Path) -> None:

@@ -24,9 +24,19 @@ CARRIED: Final = "Facts Carried"
 CONSENT_EVENTS: Final = frozenset(
     {
         "Consent Given", "Consent Withdrawn", "Unsubscribed", "Suppressed", "Unsuppressed", "Message Complained",
-        "Message Bounced", "Consent Recorded", "Suppression Recorded",
+        "Message Bounced", "Consent Recorded", "Suppression Recorded", "Double Opt-In Requested",
+        "Double Opt-In Confirmed",
     }
 )  # fmt: skip
+#: Inputs that stay by their name, and why: what they say may still stand, whenever it was said.
+STANDING: Final = {
+    "Link Added": "it links identifiers", "Link Removed": "it links identifiers",
+    "Identifier Verified": "an address was verified by it",
+    "Memory Noted": "somebody is remembered by it", "Memory Forgotten": "somebody is remembered by it",
+    "Household Joined": "it says who lives together", "Household Left": "it says who lives together",
+    "Deceased Reported": "it says who has died", "Suppression Corrected": "it says who has died",
+    "Bereavement Answered": "it says what may be sent to a home",
+}  # fmt: skip
 _MONTH: Final = 30 * DAY
 _YEAR: Final = 365 * DAY
 

@@ -61,7 +61,7 @@ def _forget_copies(engine: Engine) -> None:
 def _show_all(engine: Engine, fold: ObjectFold) -> None:
     for page in things.pages(engine.state, fold.kind, size=_PAGE):
         news = [each for row in page for each in fold.present(row.type, row.id, row.body)]
-        owners = engine.owners({each.identifier for each in news})
+        owners = engine.identification.holders({each.identifier for each in news})
         profiles = dict(_profiles(engine.state, sorted(set(owners.values()))))
         for each in news:
             lifecycle.show(profiles[owners[each.identifier]], each)

@@ -8,7 +8,7 @@ planned delivery waits until its receipt is taken. Next in the flow: `lifecycle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -17,34 +17,28 @@ import msgspec
 from innkeeper import lifecycle
 from innkeeper.events import outputs as o
 from innkeeper.events.types import Event
-from innkeeper.identity.evidence import Evidence, evidence_of
-from innkeeper.identity.spans import ALWAYS
 from innkeeper.kernel.errors import InternalError
 from innkeeper.kernel.failpoints import failpoint
-from innkeeper.kernel.ids import ANONYMOUS, USER
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.others import News
 from innkeeper.profiles.state import Facts, ProfileState
-from innkeeper.runtime import moving
 from innkeeper.runtime.account_desk import AccountDesk
 from innkeeper.runtime.fanout import Telling
 from innkeeper.runtime.home_order import HomeOrder
-from innkeeper.runtime.identities import Change, Identities
+from innkeeper.runtime.identifying import Identification
+from innkeeper.runtime.identities import Identities
 from innkeeper.runtime.item_desk import ItemDesk
-from innkeeper.runtime.recall import Fresh, Memory
+from innkeeper.runtime.recall import Memory
 from innkeeper.runtime.receipts import receipt_event, receipt_row, virtual_receipt
 from innkeeper.runtime.record import events_about
 from innkeeper.runtime.telling import Plan, Things
 from innkeeper.runtime.work import Counts, Delivery, Item, Mode, Pending
 from innkeeper.store import accounts as fanouts
-from innkeeper.store.identity import IdentityTables
 from innkeeper.store.projections import REACHED, move_subject, restate, to_outbox
 from innkeeper.store.state import NOBODY, Cursor, Receipt, State, SubjectRow, TakenRow
 
 if TYPE_CHECKING:
     from innkeeper.store.bulk import Bulk
-
-_EVENTS = ("live", "late", "history")
 
 
 __all__ = ["Counts", "Delivery", "Engine", "Item", "Mode", "subject_row"]
@@ -93,9 +87,7 @@ class Engine(Telling):
         self._homes = HomeOrder(state, world.journeys.policies, messages, lambda subject: self._cache.get(subject))
         self._next = Pending()
         self.memory = memory
-        self.identities = Identities(
-            IdentityTables(state.connection), world.identity, recall=self._recalled, last=self._last_claim
-        )
+        self.identification = Identification(self)
 
     def tick(self, items: Sequence[Item], horizon: Instant, cursor: Cursor, *, due: Iterable[str] = ()) -> None:
         """Take *items* in order and every timer of their subjects and of *due* up to *horizon*; commit with *cursor*.
@@ -186,9 +178,9 @@ class Engine(Telling):
 
     def _take(self, item: Item, plan: Plan) -> None:
         event = item.event
-        change = self._identify(item)
+        change = self.identification.take(event, item.taken_at, announce=item.mode != "history")
         subject = self.identities.owner(event.identifier, event.timestamp)
-        news = plan.by_subject(self._holder_of)
+        news = plan.by_subject(self.identification.holder)
         state = self._state(subject)
         at = max(item.taken_at, state.last_at)
         if change is not None or not state.inputs:
@@ -203,7 +195,7 @@ class Engine(Telling):
         outputs = lifecycle.advance(state, given, self.world)
         self.counts.events += 1
         self._emit(state, at, outputs)
-        self._note_claims(event)
+        self.identification.note_claims(event)
         for other in sorted(news):
             self._tell_role(other, news[other], item)
         self._things.keep(plan)
@@ -223,6 +215,18 @@ class Engine(Telling):
             lifecycle.known_as(state, self.identities.identifiers(subject), at, self.world)
         outputs = lifecycle.advance(state, lifecycle.ToldInput(news, item.event, at, item.mode), self.world)
         self._emit(state, at, outputs)
+
+    def _subjects_of(self, event: Event, plan: Plan) -> set[str]:
+        """Every profile that taking the event may change."""
+        subjects = {*self.identities.touched(event), *plan.by_subject(self.identification.holder)}
+        self._fetch(subjects - self._looked_up)
+        return subjects | {*self._awaiting(event), *self._homes.answered(event, self._cache)}
+
+    def _awaiting(self, event: Event) -> list[str]:
+        """The profiles whose deliveries wait for the answer that the event gives."""
+        found = self._homes.awaiting(event) if self.delivery == "wait" else []
+        self._fetch(set(found))
+        return found
 
     def _settle(self, subject: str, until: Instant) -> None:
         state = self._cache.get(subject)
@@ -246,7 +250,7 @@ class Engine(Telling):
             self._next.projections.refuse(receipt.delivery, at)
         if receipt.state == "accepted" and receipt.reason != "virtual":
             self.counts.accepted += 1
-        stamped = msgspec.structs.replace(receipt, identifier=self._stamp(state, receipt.identifier, at))
+        stamped = msgspec.structs.replace(receipt, identifier=self.identification.stamp(state, receipt.identifier, at))
         self._hear(state, receipt_event(stamped, at), at)
 
     def _hear(self, state: ProfileState, event: Event, at: Instant) -> None:
@@ -259,7 +263,7 @@ class Engine(Telling):
         planned: list[o.DeliveryPlanned] = []
         number = state.inputs
         for index, output in enumerate(outputs):
-            stamped = self._stamp(state, output.identifier, at)
+            stamped = self.identification.stamp(state, output.identifier, at)
             self._next.outbox.append(to_outbox(at, state.subject, number, index, output, stamped))
             virtual = isinstance(output, o.DeliveryPlanned) and self._is_virtual(output.delivery_id)
             self._next.projections.add(at, state.subject, output, virtual=virtual)
@@ -269,7 +273,7 @@ class Engine(Telling):
             elif self.delivery == "wait":
                 self._wait(state.subject, at, output)
         for plan in planned:
-            self._hear(state, virtual_receipt(plan, at, self._stamp(state, plan.identifier, at)), at)
+            self._hear(state, virtual_receipt(plan, at, self.identification.stamp(state, plan.identifier, at)), at)
 
     def _wait(self, subject: str, at: Instant, output: o.Output) -> None:
         """What holds a profile back: a planned delivery, or the end of one that a person was asked about."""
@@ -292,86 +296,12 @@ class Engine(Telling):
         for receipt in self.state.receipts(1_000_000):
             self._take_receipt(receipt, receipt.planned_at)
 
-    # Identity: what changes is `identities.py`, what that does to profiles `moving.py`
+    # For `identifying.py`, `moving.py` and `resettle.py`
 
-    def _holder_of(self, identifier: str) -> str:
-        """Whose the things are that are held under an identifier: of a browser, its first owner's."""
-        return self.identities.owner(identifier, ALWAYS)
-
-    def owners(self, identifiers: Collection[str]) -> dict[str, str]:
-        """The subject of each identifier that things are held under."""
-        self.identities.forget()
-        self.identities.know(identifiers)
-        return {identifier: self._holder_of(identifier) for identifier in identifiers}
-
-    def _subjects_of(self, event: Event, plan: Plan) -> set[str]:
-        """Every profile that taking the event may change."""
-        subjects = {*self.identities.touched(event), *plan.by_subject(self._holder_of)}
-        self._fetch(subjects - self._looked_up)
-        return subjects | {*self._awaiting(event), *self._homes.answered(event, self._cache)}
-
-    def _awaiting(self, event: Event) -> list[str]:
-        """The profiles whose deliveries wait for the answer that the event gives."""
-        found = self._homes.awaiting(event) if self.delivery == "wait" else []
-        self._fetch(set(found))
-        return found
-
-    def _stamp(self, state: ProfileState, identifier: str, at: Instant) -> str:
-        """The identifier that what a profile says at an instant is stored under: one that is its own at that instant.
-
-        A browser may have gone to somebody else since; an address is nothing that events are stored under.
-        """
-        if identifier.startswith(USER) or (
-            identifier.startswith(ANONYMOUS) and self.identities.owner(identifier, at) == state.subject
-        ):
-            return identifier
-        own = [each for each in state.facts if self.identities.owner(each, at) == state.subject]
-        users = [each for each in own if each.startswith(USER)]
-        if state.subject.startswith(USER):
-            users.append(state.subject)
-        return min(users or own or list(state.facts), default=identifier)
-
-    def _identify(self, item: Item) -> Change | None:
-        """Take what an event says about who is who, and move what belongs elsewhere now."""
-        change = self.identities.take(item.event)
-        if change is not None:
-            moving.move(self, change, item.taken_at, announce=item.mode != "history")
-        return change
-
-    def _note_claims(self, event: Event) -> None:
-        """Remember when each claimant claimed last, so that a claim that is not late needs no log."""
-        for each in self.identities.evidence(event):
-            if self.identities.in_spans(each.a) and each.kind != "removed":
-                state = self._cache.get(self.identities.subject(each.b))
-                facts = None if state is None else state.facts.get(each.b)
-                if state is not None and facts is not None and facts.claims.get(each.a, -1) < event.timestamp:
-                    facts.claims[each.a] = event.timestamp
-                    self._next.dirty.add(state.subject)
-
-    def _last_claim(self, claimant: str, identifier: str) -> Instant | None:
-        state = self._state_if_any(self.identities.subject(claimant))
-        facts = None if state is None else state.facts.get(claimant)
-        return None if facts is None else facts.claims.get(identifier)
-
-    def _recalled(self, identifier: str) -> Iterable[Evidence]:
-        for event in self._remembers().naming(identifier, self._fresh()):
-            for each in evidence_of(event, self.world.identity):
-                if each.a == identifier and not each.reason and each.kind != "removed":
-                    yield each
-
-    def recall(self, identifiers: Iterable[str]) -> list[Event]:
-        """Everything that was taken under some identifiers, from the log."""
-        return self._remembers().under(identifiers, self._fresh())
-
-    def _remembers(self) -> Memory:
-        if self.memory is None:
-            raise AssertionError("an engine that takes late claims needs the log")
-        return self.memory
-
-    def _fresh(self) -> Fresh:
-        return {row.seq for row in self._next.taken if row.mode in _EVENTS}, self._next.outbox
-
-    # For `moving.py`
+    @property
+    def identities(self) -> Identities:
+        """Who is who, as of everything that was taken."""
+        return self.identification.identities
 
     @property
     def cache(self) -> dict[str, ProfileState]:
@@ -391,6 +321,10 @@ class Engine(Telling):
         """A profile, made when it is missing."""
         self._next.gone.discard(subject)
         return self._state(subject)
+
+    def state_if_any(self, subject: str) -> ProfileState | None:
+        """A profile that is there."""
+        return self._state_if_any(subject)
 
     def begin(self) -> None:
         """Begin a piece of work of its own: nothing has been read yet."""

@@ -24,11 +24,19 @@ Key = tuple[Instant, str, str, str]
 
 @dataclass(slots=True)
 class Change:
-    """What an event changes: the subjects that it concerns, the identifiers that may belong elsewhere now, and why."""
+    """What an event changes.
+
+    Attributes:
+        subjects: The profiles that it concerns.
+        identifiers: What may belong elsewhere now.
+        evidence: Why.
+        apart: The profiles that came apart of each other, once they have been moved (`moving.py`).
+    """
 
     subjects: set[str] = field(default_factory=set)
     identifiers: set[str] = field(default_factory=set)
     evidence: list[Evidence] = field(default_factory=list)
+    apart: set[str] = field(default_factory=set)
 
 
 class Identities(IdentityReader):
@@ -51,6 +59,8 @@ class Identities(IdentityReader):
         super().__init__(tables, rules)
         self._recall, self._last = recall, last
         self._saying: tuple[Evidence, ...] = ()
+        #: The pairs that the event taken last was the first to claim.
+        self.first_claims: set[tuple[str, str]] = set()
 
     def touched(self, event: Event) -> set[str]:
         """Every subject that taking an event may change."""
@@ -72,6 +82,7 @@ class Identities(IdentityReader):
         """Take what an event says; what it changes, None for nothing."""
         change: Change | None = None
         self._saying = self.evidence(event)
+        self.first_claims.clear()
         for each in self._saying:
             in_spans = self.in_spans(each.a)
             if not (self._is_new_claim(each) if in_spans else self._is_new_bond(each)):
@@ -130,6 +141,7 @@ class Identities(IdentityReader):
             self._put(turns, claim, known[0].reason if known else "limit" if late else "")
             self._mark(identifier)
             if not known:
+                self.first_claims.add((identifier, claimant))
                 if self._removed(claim.pair):
                     self._judge(identifier, claimant, "removed")
                 elif displaces:
@@ -146,7 +158,7 @@ class Identities(IdentityReader):
             if until is None or until >= claim.at:
                 # It may fall into a stretch that its owner claimed again: only the log has all claims.
                 reasons = {turn.claimant: turn.reason for turn in turns} | {claim.b: reason}
-                said = [each for each in self._saying if each.a == claim.a and each.kind != "removed"]
+                said = [each for each in self._saying if each.a == claim.a and each.kind != "removed" and each <= claim]
                 made = turns_of([*self._recall(claim.a), *said])
                 turns[:] = [turn._replace(reason=reasons.get(turn.claimant, "")) for turn in made]
                 return
@@ -294,7 +306,8 @@ class Identities(IdentityReader):
         for each in sorted(members):
             groups.setdefault(self.subject(each), []).append(each)
         users = {each for each in members if each.startswith(USER)}
-        aliases = self.tables.aliases(users) if self._has["bonds"] else []
+        stored = self.tables.aliases(users) if self._has["bonds"] else []
+        aliases = [each for each in stored if (each.a, each.b, each.kind) not in self._dirty_bonds]
         aliases += [self._dirty_bonds[key] for each in users for key in self._touched.get(each, ())]
         renamed = {each.a: each.b for each in aliases if each.kind == "alias" and not each.reason and each != besides}
         return Persons.of(groups.values(), renamed)

@@ -33,6 +33,7 @@ from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.ids import ANONYMOUS, USER, digest
 from innkeeper.kernel.json import loads
 from innkeeper.kernel.time import Instant, SystemClock
+from innkeeper.profiles.state import sender_of
 from innkeeper.profiles.traits import trait_at
 from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.lock import hold
@@ -142,9 +143,11 @@ def _people(state: State, rules: MatchRules, merges: Merges) -> tuple[list[Perso
         for subject, body in page:
             profile = lifecycle.decode(body)
             subjects[subject] = subject
-            subjects.update(dict.fromkeys(profile.facts, subject))
+            subjects.update(dict.fromkeys([*profile.facts, *profile.identifiers], subject))
             values = {trait: trait_at(profile, path, merges) for trait, path in paths.items()}
-            people.append(Person(subject=subject, values={k: v for k, v in values.items() if v is not MISSING}))
+            people.append(
+                Person(subject=sender_of(profile), values={k: v for k, v in values.items() if v is not MISSING})
+            )
     return people, subjects
 
 
@@ -157,7 +160,10 @@ def _propose_persons(
         frozenset(subjects.get(name, name) for name in pair): word for pair, word in decided(_decisions(home)).items()
     }
     found: list[tuple[Proposal, ProposalState]] = [
-        (one, said.get(frozenset(one.members), "open")) for one in scored.proposals
+        # Two browsers that nobody has logged in on are no persons: no link joins them.
+        (one, said.get(frozenset(one.members), "open"))
+        for one in scored.proposals
+        if not all(member.startswith(ANONYMOUS) for member in one.members)
     ]
     at = _now(state)
     with state.transaction() as connection:

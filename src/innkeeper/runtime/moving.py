@@ -24,13 +24,15 @@ if TYPE_CHECKING:
     from innkeeper.runtime.engine import Engine
 
 
-def move(engine: Engine, change: Change, now: Instant, *, announce: bool) -> None:
-    """Bring the profiles that a change concerns to what holds now.
+def move(engine: Engine, change: Change, now: Instant, *, announce: bool) -> set[str]:
+    """Bring the profiles that a change concerns to what holds now; the subjects that came apart, on both sides.
 
     This is the one place where identifiers are taken apart. What only the profile that they were together has brought
-    about stays as it is here; `apart` in the log of merges says where to look.
+    about stays as it is here.
     """
-    _Moving(engine, change, now, announce).run()
+    moving = _Moving(engine, change, now, announce)
+    moving.run()
+    return moving.apart
 
 
 class _Moving:
@@ -47,6 +49,7 @@ class _Moving:
         #: The subjects that are not as they were, with the audiences that they were in together with others.
         self.disturbed: dict[str, set[str]] = {}
         self.gone: dict[str, list[Enrollment]] = {}
+        self.apart: set[str] = set()
 
     def run(self) -> None:
         """Take apart what has to be, join what belongs together, and let those look again that are not as they were."""
@@ -97,7 +100,7 @@ class _Moving:
 
     def _from_the_log(self, identifier: str) -> dict[tuple[str, str], Facts]:
         by_owner: dict[str, list[Event]] = {}
-        for event in self.engine.recall([identifier]):
+        for event in self.engine.identification.recall([identifier]):
             by_owner.setdefault(self.identities.owner(identifier, event.timestamp), []).append(event)
         found = {(owner, identifier): lifecycle.remade(events, self.engine.world) for owner, events in by_owner.items()}
         return {key: facts for key, facts in found.items() if facts is not None}
@@ -133,6 +136,7 @@ class _Moving:
         for each in (state.subject, subject):
             self.disturbed.setdefault(each, set()).update(members)
         self._note("apart", state.subject, subject)
+        self.apart |= {state.subject, subject}
         for identifier in sorted(self.change.identifiers | {each for each, _ in contents(apart)}):
             self._move_rows(state.subject, subject, identifier)
         self.pieces.setdefault(subject, []).append(apart)

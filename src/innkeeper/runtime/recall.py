@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from innkeeper.events.retention import CARRIED
 from innkeeper.events.types import ENGINE_SOURCE, Event, LogRow, from_row
 from innkeeper.identity.evidence import SPOKEN
 from innkeeper.kernel.json import dumps
@@ -29,6 +30,19 @@ _NAMING = (
 )
 
 
+class Begin(NamedTuple):
+    """Where a replay begins that does not begin at the beginning.
+
+    Attributes:
+        state: The recorded state, which says what was taken up to there.
+        position, seq: The last input, and the newest row of the log, that are in what it begins with.
+    """
+
+    state: State
+    position: int
+    seq: int
+
+
 class Memory(Protocol):
     """What the engine needs: everything that was taken so far, by identifier."""
 
@@ -46,14 +60,17 @@ class Recall:
         home: The workspace whose log it is.
         state: The state that says what has been taken.
         again: Whether this is a replay: `state` is a scratch store beside the log's own.
+        begin: Where such a replay begins; None: at the beginning.
     """
 
-    def __init__(self, home: Path, state: State, *, again: bool = False, bulk: Bulk | None = None) -> None:
-        self.home, self.state, self.again, self._bulk = home, state, again, bulk
+    def __init__(
+        self, home: Path, state: State, *, again: bool = False, bulk: Bulk | None = None, begin: Begin | None = None
+    ) -> None:
+        self.home, self.state, self.again, self._bulk, self.begin = home, state, again, bulk, begin
 
     def borrowing(self, bulk: Bulk) -> Recall:
         """The same over a picture of the log that is open already, and in which nothing is missing."""
-        return Recall(self.home, self.state, again=self.again, bulk=bulk)
+        return Recall(self.home, self.state, again=self.again, bulk=bulk, begin=self.begin)
 
     def under(self, identifiers: Iterable[str], fresh: Fresh) -> list[Event]:
         """Everything that was taken under some identifiers, and what the engine said under them, in order of time."""
@@ -98,10 +115,17 @@ class Recall:
         return _events(bulk.rows(sql, parameters | values | {"seqs": sorted(seqs), "engine": ENGINE_SOURCE}))
 
     def _again(self, bulk: Bulk, where: str, parameters: dict[str, object], fresh: Fresh) -> list[Event]:
-        sql = f"SELECT {COLUMNS} FROM events WHERE {where} AND source <> $engine"  # noqa: S608
+        own = f"source = $engine AND (name = '{CARRIED}' OR seq <= $made)"
+        sql = f"SELECT {COLUMNS} FROM events WHERE {where} AND (source <> $engine OR ({own}))"  # noqa: S608
+        parameters = parameters | {"made": -1 if self.begin is None else self.begin.seq}
         found = _events(bulk.rows(sql, parameters | {"engine": ENGINE_SOURCE}))
-        taken = fresh[0] | self.state.which_taken([event.seq for event in found])
-        return [event for event in found if event.seq in taken]
+        seqs = [event.seq for event in found if event.source != ENGINE_SOURCE]
+        taken = fresh[0] | self.state.which_taken(seqs) | self._before(seqs)
+        return [event for event in found if event.source == ENGINE_SOURCE or event.seq in taken]
+
+    def _before(self, seqs: list[int]) -> set[int]:
+        """Which events a replay that begins at a checkpoint does not take again, because they are in it."""
+        return set() if self.begin is None else self.begin.state.taken_up_to(self.begin.position, seqs)
 
     def _said(self, fresh: Fresh) -> Iterable[Event]:
         rows = list(fresh[1])
@@ -120,7 +144,7 @@ def spoken(row: OutboxRow) -> Event:
 
 
 def _counts(event: Event) -> bool:
-    return event.is_input or event.name == "Traits Updated"
+    return event.is_input or event.name in ("Traits Updated", CARRIED)
 
 
 def _events(rows: Iterable[tuple[object, ...]]) -> list[Event]:

@@ -26,7 +26,7 @@ from innkeeper.runtime.checkpoint import Checkpoint, checkpoints, folder_of
 from innkeeper.runtime.engine import Engine
 from innkeeper.runtime.fanout import Page
 from innkeeper.runtime.lock import hold
-from innkeeper.runtime.recall import Recall
+from innkeeper.runtime.recall import Begin, Recall
 from innkeeper.runtime.resettle import is_settled
 from innkeeper.runtime.work import Item, Mode
 from innkeeper.store.bulk import Bulk
@@ -124,7 +124,12 @@ class Again:
             delivery="replay",
             was_virtual=self._was_virtual,
             log=lambda: Bulk.open(home),
-            memory=Recall(home, scratch, again=True),
+            memory=Recall(
+                home,
+                scratch,
+                again=True,
+                begin=None if begin is None else Begin(real, begin.position, begin.seq),
+            ),
         )
         self.cursor = Cursor(clock=BEGINNING, timestamp=BEGINNING)
         is_settled(scratch, self.engine.world.identity)

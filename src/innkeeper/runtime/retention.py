@@ -100,8 +100,8 @@ def _case(home: Path, state: State, clock: Clock | None) -> Case:
 
 
 def _due(case: Case, bulk: Bulk) -> Due:
-    wanted = still_read(case.state, case.retention)
-    return Due(bulk, rules_of(case, bulk), wanted, case.cursor.seq, oldest=oldest_traits(case.state))
+    rules, wanted = applied.world(case.state).identity, still_read(case.state, case.retention)
+    return Due(bulk, rules_of(case, bulk), wanted, case.cursor.seq, rules, oldest=oldest_traits(case.state))
 
 
 def _leaving(case: Case, due: Due) -> Leaving:

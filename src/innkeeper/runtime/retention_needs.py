@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from innkeeper.audiences.nodes import Aggregate, walk
-from innkeeper.events.retention import Retention
+from innkeeper.events.retention import STANDING, Retention
 from innkeeper.events.types import ENGINE_SOURCE
 from innkeeper.kernel.time import Duration, format_duration
 from innkeeper.runtime import definitions as applied
@@ -17,24 +17,18 @@ from innkeeper.store.state import State
 from innkeeper.strategy.retention_check import reaches
 from innkeeper.strategy.types import Definitions
 
-#: What these events said stands until another of them takes it back.
+#: Besides the events that always stay: what accounts, items, objects and retractions are made of.
 _WORDS: Final = {
-    "it says who somebody is": ("Link Added", "Link Removed", "Identifier Verified", "Match Rejected"),
-    "proof of consent": ("Double Opt-In Requested", "Double Opt-In Confirmed"),
-    "it is remembered": ("Memory Noted", "Memory Forgotten"),
-    "it says who lives together and who has died": (
-        "Household Joined", "Household Left", "Deceased Reported", "Suppression Corrected", "Bereavement Answered",
-    ),
     "an account is made of it": ("Grouped", "Left Account", "Account Updated"),
     "an item or a wish is made of it": ("Item Updated", "Item Requested", "Item Request Withdrawn"),
     "an object is made of it": ("Object Updated", "Object Removed"),
-    "it says what never came": ("Events Retracted", "Retraction Lifted"),
-}  # fmt: skip
+    "two people were said to be two by it": ("Match Rejected",),
+}
 
 
 def still_read(state: State, retention: Retention) -> list[tuple[str, str]]:
     """Names of events that stay, each with its reason."""
-    reasons = {name: reason for reason, names in _WORDS.items() for name in names}
+    reasons = STANDING | {name: reason for reason, names in _WORDS.items() for name in names}
     definitions = applied.applied(state)
     if definitions is not None:
         reasons |= dict(_made_of(definitions))

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from innkeeper.events.retention import CARRIED
 from innkeeper.events.types import ENGINE_SOURCE
+from innkeeper.identity.namespaces import BUILT_IN, DEFAULT_RULES, IdentityRules
 from innkeeper.kernel.time import Instant
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.columns import text_sql
@@ -73,12 +74,13 @@ class Due:
         rules: What is due until when.
         wanted: Names of inputs that stay, with the reason.
         taken: The last place of the log that the engine has looked at; what it has not taken stays.
+        identity: The rules of who is who: what they may read stays.
         oldest: Traits of which every word stays.
     """
 
     def __init__(
-        self, bulk: Bulk, rules: Iterable[DueRule], wanted: Iterable[tuple[str, str]], taken: int, *,
-        oldest: Iterable[str] = (),
+        self, bulk: Bulk, rules: Iterable[DueRule], wanted: Iterable[tuple[str, str]], taken: int,
+        identity: IdentityRules = DEFAULT_RULES, *, oldest: Iterable[str] = (),
     ) -> None:  # fmt: skip
         self.bulk = bulk
         # The newest row stays, so that the end of the sealed log does not move back.
@@ -86,6 +88,9 @@ class Due:
         self._values = {"engine": ENGINE_SOURCE, "taken": taken, "last": last, "carried": CARRIED}
         bulk.rows("CREATE TABLE rules (ours BOOLEAN, name VARCHAR, until BIGINT)")
         bulk.rows("CREATE TABLE wanted (name VARCHAR, reason VARCHAR)")
+        bulk.rows("CREATE TABLE paths (namespace VARCHAR, spans BOOLEAN, root VARCHAR, pointer VARCHAR)")
+        for path in _paths(identity):
+            bulk.rows("INSERT INTO paths VALUES (?, ?, ?, ?)", path)
         for rule in rules:
             bulk.rows("INSERT INTO rules VALUES (?, ?, ?)", rule)
         for pair in wanted:
@@ -93,7 +98,7 @@ class Due:
         bulk.rows("CREATE TABLE oldest_traits (trait VARCHAR)")
         for trait in oldest:
             bulk.rows("INSERT INTO oldest_traits VALUES (?)", [trait])
-        for table in ("starts", "due", "told", "needed", "going", "merged"):
+        for table in ("valued", "telling", "starts", "evident", "due", "told", "needed", "going", "merged"):
             self._ask(table)
 
     def counts(self) -> list[Count]:
@@ -129,6 +134,16 @@ class Due:
     def _ask(self, name: str) -> list[tuple[Any, ...]]:
         text = _statement(name)
         return self.bulk.rows(text, {key: value for key, value in self._values.items() if f"${key}" in text})
+
+
+def _paths(identity: IdentityRules) -> Iterator[tuple[str, bool, str, str]]:
+    """Where events carry values of a namespace: the name, whether it is owned in spans, the column and the pointer."""
+    for namespace in identity.namespaces.values():
+        for root, *parts in namespace.paths:
+            pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+            yield namespace.name, namespace.owner == "spans", root, pointer
+    if identity.namespaces.keys() - BUILT_IN.keys():
+        yield "externalIds", True, "context", "/externalIds"
 
 
 def _statement(name: str) -> str:

@@ -91,6 +91,8 @@ class Asked:
 
     def possible(self, bitmap: memoryview, shift: int) -> Iterator[int]:
         """Which of the hashes a bitmap may hold; one in 16 of the others passes too."""
+        if len(self._hashes) == 1:
+            return iter(())
         pick = self._pickers.get(shift)
         if pick is None:
             pick = self._pickers[shift] = itemgetter(*[value >> shift for value in self._hashes])

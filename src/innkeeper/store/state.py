@@ -289,6 +289,14 @@ class State:
         )
         return {seq for (seq,) in rows}
 
+    def taken_up_to(self, position: int, seqs: Sequence[int]) -> set[int]:
+        """Which of some log events are among the inputs up to a position."""
+        wanted = set(seqs)
+        rows = self.connection.execute(
+            "SELECT seq FROM taken WHERE position <= ? AND mode IN ('live', 'late', 'history')", (position,)
+        )
+        return {seq for (seq,) in rows if seq in wanted}
+
     def which_taken(self, seqs: Sequence[int]) -> set[int]:
         """Which of some log events were taken, at any time; makes an index for it, so only scratch stores are asked."""
         self.connection.execute("CREATE INDEX IF NOT EXISTS taken_seq ON taken (seq)")

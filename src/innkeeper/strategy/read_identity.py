@@ -53,6 +53,11 @@ def _namespace(name: str, node: Located, trusted: dict[str, Source], findings: F
             )  # fmt: skip
     elif reader.choice("owner", ("person", "spans"), "person") == "spans":
         base = replace(base, owner="spans")
+    if name in ("user_id", "anonymous_id") and reader.has("from"):
+        findings.add(
+            node.keys["from"], "built-in-namespace", f"'{name}' is an id of the event itself",
+            "remove 'from'; declare a namespace of your own for other values",
+        )  # fmt: skip
     paths = tuple(path for item in reader.items("from") if (path := _path(item, findings)))
     allowed = [_source_name(item, trusted, findings) for item in reader.items("sources")]
     made = replace(

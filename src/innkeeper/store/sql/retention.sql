@@ -2,15 +2,56 @@
 -- over the view events of the bulk engine and a table rules (ours, name, until): whether events of our own source are
 -- meant, their name, and the instant up to which they are due. No value is put into these texts.
 
+-- name: valued
+-- The values by which events say who is who beside their own ids: table paths has where they stand.
+CREATE TABLE valued AS
+SELECT e.seq, p.namespace, p.spans, CAST(json_extract(
+        CASE p.root WHEN 'traits' THEN e.traits WHEN 'context' THEN e.context ELSE e.properties END, p.pointer
+    ) AS VARCHAR) AS value
+FROM events AS e CROSS JOIN paths AS p
+WHERE e.is_input AND e.source <> $engine AND value IS NOT NULL AND value <> 'null';
+
+-- name: telling
+-- The events that carry such values, or have a browser: who speaks (its user, else the persons' values), and all it says.
+CREATE TABLE telling AS
+SELECT e.seq, e.source, e.message_id, e.ts, e.user_id, e.anonymous_id, v.said,
+    coalesce('u' || e.user_id, 's' || v.people) AS who
+FROM events AS e LEFT JOIN (
+    SELECT seq, string_agg(namespace || value, chr(0) ORDER BY namespace, value) AS said,
+        string_agg(namespace || value, chr(0) ORDER BY namespace, value) FILTER (WHERE NOT spans) AS people
+    FROM valued GROUP BY seq
+) AS v USING (seq)
+WHERE e.is_input AND e.source <> $engine AND (v.said IS NOT NULL OR (e.anonymous_id IS NOT NULL AND e.user_id IS NOT NULL));
+
 -- name: starts
--- Where a stretch of one user begins on a browser: all that is needed of the events that have both ids. Over all
--- sources, and within each, because the word of some sources may not count for links.
+-- Where a stretch of one user begins on a browser: all that is needed of the events that claim it. Over all sources, and
+-- within each, because the word of some sources may not count for links. An alias or an explicit word claims it too.
 CREATE TABLE starts AS
 SELECT seq, anonymous_id, ts FROM (
     SELECT seq, anonymous_id, ts,
-        lag(user_id) OVER (PARTITION BY anonymous_id ORDER BY ts, source, message_id) IS DISTINCT FROM user_id AS first,
-        lag(user_id) OVER (PARTITION BY anonymous_id, source ORDER BY ts, message_id) IS DISTINCT FROM user_id AS own
-    FROM events WHERE is_input AND anonymous_id IS NOT NULL AND user_id IS NOT NULL
+        lag(who) OVER (PARTITION BY anonymous_id ORDER BY ts, source, message_id) IS DISTINCT FROM who AS first,
+        lag(who) OVER (PARTITION BY anonymous_id, source ORDER BY ts, message_id) IS DISTINCT FROM who AS own
+    FROM telling WHERE anonymous_id IS NOT NULL AND who IS NOT NULL
+) WHERE first OR own
+UNION ALL SELECT seq, json_extract_string(extra, '$.previousId'), ts FROM events
+    WHERE is_input AND type = 'alias' AND json_extract_string(extra, '$.previousId') IS NOT NULL
+UNION ALL SELECT seq, substr(word, 14), ts FROM (
+    SELECT seq, ts, trim(unnest([json_extract_string(properties, '$.a'), json_extract_string(properties, '$.b')])) AS word
+    FROM events WHERE is_input AND name = 'Link Added'
+) WHERE starts_with(word, 'anonymous_id:');
+
+-- name: evident
+-- The earliest event of each set of values under the same ids, and where a run begins on a device.
+CREATE TABLE evident AS
+SELECT arg_min(seq, row(ts, message_id)) AS seq FROM telling WHERE said IS NOT NULL
+GROUP BY source, user_id, anonymous_id, said
+UNION SELECT seq FROM (
+    SELECT t.seq,
+        lag(coalesce(t.who, '')) OVER (PARTITION BY v.namespace, v.value ORDER BY t.ts, t.source, t.message_id)
+            IS DISTINCT FROM coalesce(t.who, '') AS first,
+        lag(coalesce(t.who, '')) OVER (PARTITION BY v.namespace, v.value, t.source ORDER BY t.ts, t.message_id)
+            IS DISTINCT FROM coalesce(t.who, '') AS own
+    FROM valued AS v JOIN telling AS t USING (seq) WHERE v.spans
 ) WHERE first OR own;
 
 -- name: due
@@ -39,6 +80,7 @@ SELECT t.seq, t.identifier, coalesce(s.ts, 0) AS span, t.source, t.ts, t.message
 CREATE TABLE needed AS
 SELECT seq, min(reason) AS reason FROM (
     SELECT seq, 'it links identifiers' AS reason FROM starts
+    UNION ALL SELECT seq, 'it links identifiers' FROM evident
     UNION ALL SELECT seq, 'it links identifiers' FROM due WHERE is_input AND type IN ('alias', 'group')
     UNION ALL SELECT arg_max(seq, row(ts, message_id)), 'a trait still stands' FROM told
         GROUP BY identifier, span, trait, source
