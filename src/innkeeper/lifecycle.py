@@ -196,6 +196,6 @@ def _park(turn: Turn) -> None:
 
 
 __all__ = [
-    "FOREVER", "EventInput", "ProfileState", "TimerInput", "World", "absorb", "advance", "decode", "encode",
+    "FOREVER", "EventInput", "Input", "ProfileState", "TimerInput", "World", "absorb", "advance", "decode", "encode",
     "missing_accumulators", "new_state", "next_due_at", "record_history", "refold", "release",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from innkeeper.content.types import Message
 from innkeeper.decisions.policy import Policies
 from innkeeper.journeys.definition import AudienceEntry, EventEntry, Journey, Step
 from innkeeper.profiles.rules import RulesBuilder
+from innkeeper.profiles.state import Enrollment
 
 CompileLive = Callable[[Expression], Condition]
 Predicate = Callable[[Mapping[str, Any]], bool]
@@ -42,6 +43,7 @@ class CompiledJourney:
     Attributes:
         bit: Its place in the bitmasks of watchers.
         local: By event name, the summaries that every open enrollment keeps for itself.
+        named: In a revision, the id that the enrollment of this entry has; None: the one that its number gives.
     """
 
     journey: Journey
@@ -54,6 +56,7 @@ class CompiledJourney:
     first: str
     program: Mapping[str, Instruction]
     local: dict[str, tuple[Accumulator, ...]] = field(default_factory=dict)
+    named: Callable[[Enrollment, int], str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

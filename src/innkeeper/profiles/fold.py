@@ -31,7 +31,9 @@ def fold_event(turn: Turn, event: Event) -> None:
     route = turn.rules.routes.get(event.name, NO_ROUTE)
     if event.traits:
         for name, value in event.traits.items():
-            if set_trait(facts, name, value, event.timestamp, event.source, event.message_id):
+            # Under several identifiers the newest word may change hands without changing here.
+            changed = set_trait(facts, name, value, event.timestamp, event.source, event.message_id)
+            if changed or len(turn.state.facts) > 1:
                 turn.trait_changed(name)
     summaries = facts.accumulators
     for key, accumulator, nodes, watchers in route.accumulators:

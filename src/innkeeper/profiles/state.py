@@ -136,6 +136,8 @@ class ProfileState(msgspec.Struct, array_like=True):
         parked: Why it takes no more inputs; None while it does.
         rechecks: By audience (the empty name: the stages), when its answer could next change.
         visits: By journey and key (`visit_key`).
+        used: By identifier, journey and key (`used_key`), how many enrollments had their ids before a revision took
+            the visit away: ids are never used again.
     """
 
     subject: str
@@ -152,6 +154,7 @@ class ProfileState(msgspec.Struct, array_like=True):
     enrollments: list[Enrollment] = []
     visits: dict[str, list[Visit]] = {}
     reservations: list[Reservation] = []
+    used: dict[str, int] = {}
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -195,3 +198,8 @@ def visit_key(journey: str, key: str | None) -> str:
     False
     """
     return journey if key is None else f"{journey}\n{key}"
+
+
+def used_key(identifier: str, visit: str) -> str:
+    """The name of an identifier's visits of a (journey, key) in `ProfileState.used`."""
+    return f"{identifier}\n{visit}"

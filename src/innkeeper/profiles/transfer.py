@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.rules import STAGES, ProfileRules
-from innkeeper.profiles.state import Enrollment, ProfileState, new_state
+from innkeeper.profiles.state import Enrollment, ProfileState, new_state, used_key
 
 
 def join(state: ProfileState, other: ProfileState) -> list[Enrollment]:
@@ -27,6 +27,7 @@ def join(state: ProfileState, other: ProfileState) -> list[Enrollment]:
     state.reservations = sorted(
         [*state.reservations, *other.reservations], key=lambda each: (each.at, each.delivery_id)
     )
+    state.used.update(other.used)
     state.last_at = max(state.last_at, other.last_at)
     state.parked = state.parked or other.parked
     for name, at in other.rechecks.items():
@@ -72,6 +73,8 @@ def split(state: ProfileState, identifier: str, at: Instant) -> ProfileState:
             state.visits[name] = [each for each in visits if each.identifier != identifier]
         if not state.visits[name]:
             del state.visits[name]
+    prefix = used_key(identifier, "")
+    apart.used = {name: state.used.pop(name) for name in list(state.used) if name.startswith(prefix)}
     for enrollment in apart.enrollments:
         enrollment.facts = {name: each for name, each in enrollment.facts.items() if name == identifier}
         enrollment.recheck_at = at

@@ -33,15 +33,24 @@ def end_history(engine: Engine, at: Instant, cursor: Cursor) -> None:
     engine.mark("history_end", 0, at, cursor)
 
 
-def adopt(engine: Engine, bulk: Bulk, number: int, cursor: Cursor, *, identifiers: set[str] | None = None) -> None:
+def adopt(
+    engine: Engine,
+    bulk: Bulk,
+    number: int,
+    cursor: Cursor,
+    *,
+    identifiers: set[str] | None = None,
+    upto: Instant | None = None,
+) -> None:
     """Bring every profile under the engine's world: new conditions learn the past, nothing is announced.
 
-    With *identifiers* only these are looked at.
+    With *identifiers* only these are looked at; in a replay *upto* is the instant of the turning point.
     """
     keys = dict(engine.world.profiles.accumulators)
     if keys and engine.state.count_subjects():
         names = sorted({accumulator.event for accumulator, _ in keys.values()})
-        _refold(engine, taken_events(bulk, cursor, names, identifiers), set(keys))
+        events = taken_events(bulk, cursor, names, identifiers, upto=upto)
+        _refold(engine, (event for event in events if not engine.left_out.covers(event)), set(keys))
     for page in _profiles(engine.state):
         for state in page:
             lifecycle.record_history(state, max(cursor.clock, state.last_at), engine.world)

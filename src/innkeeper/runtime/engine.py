@@ -8,7 +8,8 @@ planned delivery waits until its receipt is taken. Next in the flow: `lifecycle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,13 +19,15 @@ from innkeeper import lifecycle
 from innkeeper.events import outputs as o
 from innkeeper.events.types import Event
 from innkeeper.identity import links
+from innkeeper.identity.retraction import LeftOut
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.kernel.ids import ANONYMOUS
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime.receipts import receipt_event, receipt_row, virtual_receipt
 from innkeeper.store.projections import REACHED, Projections, move_subject, to_outbox
-from innkeeper.store.state import Cursor, OutboxRow, Receipt, State, TakenRow
+from innkeeper.store.retractions import standing
+from innkeeper.store.state import Connection, Cursor, OutboxRow, Receipt, State, TakenRow
 
 Mode = Literal["live", "late", "history"]
 #: What becomes of planned deliveries: nothing (accepted at once, virtually), waited for, left to a deliverer, or, in a
@@ -108,6 +111,8 @@ class Engine:
         self.state, self.world, self.delivery, self.counts = state, world, delivery, Counts()
         #: While set, cursors keep this position: events after it were taken by a tick that was cut off.
         self.held_position: int | None = None
+        #: Events that are as if they had never come: they keep their place in the order, and that is all.
+        self.left_out: LeftOut = standing(state.connection)
         self._deliver = deliver
         self._was_virtual = was_virtual
         self._position = state.last_position()
@@ -117,6 +122,11 @@ class Engine:
         self._users: dict[str, set[str]] = {}
         self._waiting: set[str] = set()
         self._next = _Pending()
+
+    @property
+    def next_position(self) -> int:
+        """The place of the next input in the order taken."""
+        return self._position + 1
 
     def tick(self, items: Sequence[Item], horizon: Instant, cursor: Cursor, *, due: Iterable[str] = ()) -> None:
         """Take *items* in order and every timer of their subjects and of *due* up to *horizon*; commit with *cursor*.
@@ -159,6 +169,9 @@ class Engine:
         held = set(self._waiting)
         rest: list[Item] = []
         for item in items:
+            if self.left_out.covers(item.event):
+                self._pass_over(item)
+                continue
             subjects = self._subjects_of(item.event)
             if not held.isdisjoint(subjects):
                 held.update(subjects)
@@ -178,15 +191,23 @@ class Engine:
                 self._settle(subject, horizon)
         return rest
 
+    def _pass_over(self, item: Item) -> None:
+        self._position += 1
+        self._next.taken.append(TakenRow(self._position, item.mode, item.event.seq, item.taken_at))
+
     def _take(self, item: Item) -> None:
         event = item.event
         self._link(item)
         subject = self._owner(event)
         state = self._state(subject)
         at = max(item.taken_at, state.last_at)
-        self._position += 1
-        self._next.taken.append(TakenRow(self._position, item.mode, event.seq, item.taken_at))
-        outputs = lifecycle.advance(state, lifecycle.EventInput(event, at, item.mode), self.world)
+        self._pass_over(item)
+        number = self.state.numbered(event.identifier) if event.identifier not in state.facts else None
+        if number is not None:
+            state.used.update(number[1])
+        outputs = self._advance(state, lifecycle.EventInput(event, at, item.mode), at)
+        if number is not None and event.identifier != subject:
+            state.facts[event.identifier].inputs = number[0]
         self.counts.events += 1
         self._emit(state, at, outputs)
 
@@ -196,7 +217,7 @@ class Engine:
             return
         while state.next_due_at <= until and subject not in self._waiting:
             at = max(state.next_due_at, state.last_at)
-            self._emit(state, at, lifecycle.advance(state, lifecycle.TimerInput(at), self.world))
+            self._emit(state, at, self._advance(state, lifecycle.TimerInput(at), at))
 
     def _take_receipt(self, receipt: Receipt, at: Instant) -> None:
         state = self._state(receipt.subject)
@@ -215,9 +236,16 @@ class Engine:
         self._hear(state, receipt_event(receipt, at), at)
 
     def _hear(self, state: ProfileState, event: Event, at: Instant) -> None:
-        outputs = lifecycle.advance(state, lifecycle.EventInput(event, at, "live"), self.world)
+        outputs = self._advance(state, lifecycle.EventInput(event, at, "live"), at)
         self._next.outbox.append(receipt_row(event, at, state.subject, state.inputs))
         self._emit(state, at, outputs)
+
+    def _advance(self, state: ProfileState, given: lifecycle.Input, at: Instant) -> list[o.Output]:
+        self._prepare(state, at)
+        return lifecycle.advance(state, given, self.world)
+
+    def _prepare(self, state: ProfileState, at: Instant) -> None:
+        """What a profile has to know before it is asked; the world as if knows more (`as_if.py`)."""
 
     def _emit(self, state: ProfileState, at: Instant, outputs: Sequence[o.Output]) -> None:
         self._next.dirty.add(state.subject)
@@ -259,14 +287,14 @@ class Engine:
     def _subjects_of(self, event: Event) -> set[str]:
         """Every profile that taking the event may change."""
         subjects = {self._owner(event)}
-        for link in links.links_of(event):
+        for link in self.left_out.links_of(event):
             for change in links.changes(link, self._users.get(link.anonymous, ())):
                 subjects.update((link.user, change.anonymous, change.user))
         return subjects
 
     def _link(self, item: Item) -> None:
         """Apply the links that an event states for the first time."""
-        for link in links.links_of(item.event):
+        for link in self.left_out.links_of(item.event):
             users = self._users.setdefault(link.anonymous, set())
             if link.user in users:
                 continue
@@ -283,6 +311,7 @@ class Engine:
             return
         state, other = self._state(change.user), self._cache.pop(change.anonymous)
         at = max(item.taken_at, state.last_at, other.last_at)
+        self._prepare(state, at)
         outputs = lifecycle.absorb(state, other, at, self.world, announce=item.mode != "history")
         self._next.dirty.discard(change.anonymous)
         self._next.gone.add(change.anonymous)
@@ -294,6 +323,7 @@ class Engine:
         if state is None:
             return
         at = max(item.taken_at, state.last_at)
+        self._prepare(state, at)
         other, outputs = lifecycle.release(state, change.anonymous, at, self.world, announce=item.mode != "history")
         self._next.moves.append((change.user, change.anonymous, change.anonymous))
         self._emit(state, at, outputs)
@@ -307,12 +337,12 @@ class Engine:
     def _load(self, items: Sequence[Item], due: Iterable[str]) -> None:
         anonymous = {item.event.identifier for item in items if item.event.user_id is None}
         for item in items:
-            anonymous.update(link.anonymous for link in links.links_of(item.event))
+            anonymous.update(link.anonymous for link in self.left_out.links_of(item.event))
         self._users = self.state.users_of(anonymous) if anonymous else {}
         subjects = set(due)
         for item in items:
             subjects.add(self._owner(item.event))
-            for link in links.links_of(item.event):
+            for link in self.left_out.links_of(item.event):
                 subjects.update((link.anonymous, link.user, *self._users[link.anonymous]))
         self._fetch(subjects)
 
@@ -331,29 +361,85 @@ class Engine:
             self._fetch({subject})
             state = self._cache.get(subject)
         if state is None:
-            state = self._cache[subject] = lifecycle.new_state(subject)
+            state = self._cache[subject] = self._fresh(subject)
+        return state
+
+    def _fresh(self, subject: str) -> ProfileState:
+        """A profile that has no row; names that it used before a revision took the row away are not used again."""
+        state = lifecycle.new_state(subject)
+        number = self.state.numbered(subject)
+        if number is not None:
+            state.inputs, state.used = number
         return state
 
     def _commit(self, cursor: Cursor | None) -> None:
         """Write everything that the last pass made, in one transaction; with a cursor the tick is whole."""
-        work, self._next = self._next, _Pending()
-        rows = [subject_row(self._cache[subject]) for subject in sorted(work.dirty - work.gone)]
         failpoint("tick.computed")
         with self.state.transaction() as connection:
-            self.state.put_subjects(rows)
-            self.state.delete_subjects(sorted(work.gone))
-            self.state.add_links(work.links)
-            self.state.add_taken(work.taken)
-            self.state.add_outbox(work.outbox)
-            work.projections.write(connection)
-            for before, after, identifier in work.moves:
-                move_subject(connection, before, after, identifier=identifier)
-            self.state.receipts_taken(work.heard)
-            if cursor is not None:
-                position = self._position if self.held_position is None else self.held_position
-                self.state.set_cursor(msgspec.structs.replace(cursor, position=position))
+            self._write(connection, cursor)
             failpoint("tick.written")
         failpoint("tick.committed")
+
+    def _write(self, connection: Connection, cursor: Cursor | None) -> None:
+        """Write everything that was made since the last time, into an open transaction."""
+        work, self._next = self._next, _Pending()
+        self.state.put_subjects([subject_row(self._cache[subject]) for subject in sorted(work.dirty - work.gone)])
+        self.state.delete_subjects(sorted(work.gone))
+        self.state.add_links(work.links)
+        self.state.add_taken(work.taken)
+        self.state.add_outbox(work.outbox)
+        work.projections.write(connection)
+        for before, after, identifier in work.moves:
+            move_subject(connection, before, after, identifier=identifier)
+        self.state.receipts_taken(work.heard)
+        if cursor is not None:
+            position = self._position if self.held_position is None else self.held_position
+            self.state.set_cursor(msgspec.structs.replace(cursor, position=position))
+
+    # Revisions
+
+    @contextmanager
+    def revision(self, seq: int, at: Instant, mode: str, cursor: Cursor | None) -> Iterator[Revising]:
+        """One transaction in which profiles are put as another world has them; an event asks for it, taken at *at*."""
+        self._forget()
+        delivery = self.delivery
+        # What is planned now is sent by whoever sends next, not in the middle of this.
+        self.delivery = "later" if delivery == "wait" else delivery
+        try:
+            with self.state.transaction() as connection:
+                self._position += 1
+                self._next.taken.append(TakenRow(self._position, mode, seq, at))
+                yield Revising(self, connection, self._position)
+                failpoint("revise.written")
+                self._write(connection, cursor)
+            failpoint("revise.committed")
+        finally:
+            self.delivery = delivery
+
+
+class Revising:
+    """A revision under way: puts profiles, in a transaction that its engine holds open."""
+
+    def __init__(self, engine: Engine, connection: Connection, position: int) -> None:
+        self.connection, self.position = connection, position
+        self._engine = engine
+
+    def put(self, state: ProfileState, at: Instant, outputs: Sequence[o.Output], *, gone: bool = False) -> None:
+        """Say *outputs* for a profile, and put it as it is; *gone*: it has no row any more."""
+        engine = self._engine
+        engine._cache[state.subject] = state
+        engine._emit(state, at, outputs)
+        if gone:
+            engine._next.gone.add(state.subject)
+
+    def drop(self, subject: str) -> None:
+        """A profile is part of another one now."""
+        self._engine._next.gone.add(subject)
+
+    def write(self) -> None:
+        """Write what was put so far, and let go of its memory."""
+        self._engine._write(self.connection, None)
+        self._engine._forget()
 
 
 def subject_row(state: ProfileState) -> tuple[str, Instant, str | None, bytes]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from innkeeper import lifecycle
-from innkeeper.kernel.ids import ANONYMOUS
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.replay import Again
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.log import Log
+from innkeeper.store.retractions import joined
 from innkeeper.store.state import State
 
 
@@ -35,12 +35,12 @@ def known(home: Path, subject: str, at: Instant | None) -> tuple[ProfileState | 
 def _replayed(
     home: Path, log: Log, state: State, subject: str, at: Instant
 ) -> tuple[ProfileState | None, lifecycle.World]:
-    identifiers = _everybody(state, subject)
+    identifiers = set().union(*joined(state.connection, [subject]))
     with Bulk.open(home) as bulk, State.in_memory() as scratch:
         seqs = {
             seq
             for (seq,) in bulk.rows(
-                "SELECT seq FROM events WHERE seq IS NOT NULL AND list_contains($identifiers, identifier)",
+                "SELECT seq FROM every_event WHERE seq IS NOT NULL AND list_contains($identifiers, identifier)",
                 {"identifiers": sorted(identifiers)},
             )
         }
@@ -51,18 +51,3 @@ def _replayed(
 
 
 _EVENTS = ("live", "late", "history")
-_USERS = "SELECT user FROM links WHERE anonymous = ?"
-_DEVICES = "SELECT anonymous FROM links WHERE user = ?"
-
-
-def _everybody(state: State, subject: str) -> set[str]:
-    """The identifiers that are joined to a subject by links, over any number of steps."""
-    found, fresh = {subject}, {subject}
-    while fresh:
-        near: set[str] = set()
-        for identifier in fresh:
-            sql = _USERS if identifier.startswith(ANONYMOUS) else _DEVICES
-            near.update(value for (value,) in state.connection.execute(sql, (identifier,)))
-        fresh = near - found
-        found |= fresh
-    return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import msgspec
 
 from innkeeper import lifecycle
-from innkeeper.events.types import ENGINE_SOURCE
+from innkeeper.events.types import ENGINE_SOURCE, Event
 from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.time import BEGINNING, Instant
 from innkeeper.runtime import definitions as applied
@@ -27,6 +28,8 @@ from innkeeper.store.log import Log
 from innkeeper.store.state import Cursor, Receipt, State, TakenRow
 from innkeeper.strategy.types import Definitions
 
+#: The mode of `taken` under which a revision has its place.
+REVISION = "revision"
 _PAGE = 2_000
 _SHOWN = 20
 
@@ -84,30 +87,27 @@ class Again:
     """The recorded order of inputs, played into a scratch store.
 
     Args:
-        home, log, real: The workspace, which is only read.
+        home, log, real: The workspace, which is only read; no log where `_events` knows better.
         scratch: Where the states and outputs go.
         identifiers: Only these customers' inputs are played; None: everybody's.
     """
 
     def __init__(
-        self, home: Path, log: Log, real: State, scratch: State, *, identifiers: set[str] | None = None
+        self, home: Path, log: Log | None, real: State, scratch: State, *, identifiers: set[str] | None = None
     ) -> None:
         self.home, self.log, self.real, self.scratch = home, log, real, scratch
         self.identifiers = identifiers
         self.report = Replay()
-        self.engine = Engine(
-            scratch,
-            lifecycle.World.build(Definitions(version="none")),
-            delivery="replay",
-            was_virtual=self._was_virtual,
-        )
+        self.engine = self._make_engine()
         self.cursor = Cursor(clock=BEGINNING, timestamp=BEGINNING)
+
+    def _make_engine(self) -> Engine:
+        world = lifecycle.World.build(Definitions(version="none"))
+        return Engine(self.scratch, world, delivery="replay", was_virtual=self._was_virtual)
 
     def play(self, wanted: Callable[[TakenRow], bool] | None = None, *, until: Instant | None = None) -> None:
         """Take the wanted inputs in their order, then let every timer go off up to *until* (None: the clock)."""
-        after = 0
-        while rows := self.real.taken(after, _PAGE):
-            after = rows[-1].position
+        for rows in self._pages():
             if wanted is not None:
                 rows = [row for row in rows if wanted(row)]
             for kind, group in groupby(rows, key=_kind):
@@ -117,15 +117,21 @@ class Again:
         if end is not None:
             self._settle(end)
 
+    def _pages(self) -> Iterator[list[TakenRow]]:
+        after = 0
+        while rows := self.real.taken(after, _PAGE):
+            after = rows[-1].position
+            yield rows
+
+    def _events(self, seqs: list[int]) -> dict[int, Event]:
+        return {} if self.log is None else self.log.get(seqs)
+
     def _take(self, kind: str, rows: list[TakenRow]) -> None:
         if kind == "event":
-            events = self.log.get([row.seq for row in rows])
+            events = self._events([row.seq for row in rows])
             missing = [row.seq for row in rows if row.seq not in events]
             if missing:
-                raise OperationFailed(
-                    f"the log lacks the events with seq {missing[:5]} that were taken", code="log-gap",
-                    fix="run: innkeeper doctor",
-                )  # fmt: skip
+                raise _gap(missing)
             items = [Item(events[row.seq], row.taken_at, _mode(row)) for row in rows]
             self.engine.tick(items, BEGINNING, self.cursor)
         elif kind == "receipt":
@@ -135,9 +141,31 @@ class Again:
                     continue  # heard when it was planned
                 if self.identifiers is None or receipt.identifier in self.identifiers:
                     self.engine.take_receipts([receipt], None, self.cursor)
+        elif kind == REVISION:
+            for row in rows:
+                self._revise(row)
         else:
             for row in rows:
                 self._turn(row)
+
+    def _revise(self, row: TakenRow) -> None:
+        """Do a revision again, at its place: what was taken before it is known, what came after is not."""
+        from innkeeper.runtime.as_if import Recorded
+        from innkeeper.runtime.revise import revise
+
+        self._settle(row.taken_at)
+        event = self._events([row.seq]).get(row.seq)
+        if event is None:
+            raise _gap([row.seq])
+        with Bulk.open(self.home) as bulk:
+            revise(
+                self.engine,
+                Recorded(bulk, self.real, row.position),
+                event,
+                row.taken_at,
+                None,
+                identifiers=self.identifiers,
+            )
 
     def _turn(self, row: TakenRow) -> None:
         cursor = msgspec.json.decode(row.reason or "", type=Cursor)
@@ -145,9 +173,15 @@ class Again:
             end_history(self.engine, row.taken_at, cursor)
             return
         self._settle(row.taken_at)
-        self.engine.world = applied.world(self.real, row.seq)
-        with Bulk.open(self.home) as bulk:
-            adopt(self.engine, bulk, row.seq, cursor, identifiers=self.identifiers)
+        self.engine.world = self._world(row.seq)
+        with self._asked() as bulk:
+            adopt(self.engine, bulk, row.seq, cursor, identifiers=self.identifiers, upto=row.taken_at)
+
+    def _world(self, number: int) -> lifecycle.World:
+        return applied.world(self.real, number)
+
+    def _asked(self) -> AbstractContextManager[Bulk]:
+        return Bulk.open(self.home)
 
     def _settle(self, until: Instant) -> None:
         while due := self.scratch.due(until, _PAGE):
@@ -178,7 +212,7 @@ class Again:
         with Bulk.open(self.home) as bulk:
             recorded = _flat(
                 bulk.stream(
-                    "SELECT message_id, name, properties, traits FROM events WHERE source = $source"
+                    "SELECT message_id, name, properties, traits FROM every_event WHERE source = $source"
                     " ORDER BY message_id",
                     {"source": ENGINE_SOURCE},
                 )
@@ -212,6 +246,12 @@ class Again:
                     None if made is None else " ".join(made[1:]),
                 )
             )
+
+
+def _gap(missing: list[int]) -> OperationFailed:
+    return OperationFailed(
+        f"the log lacks the events with seq {missing[:5]} that were taken", code="log-gap", fix="run: innkeeper doctor"
+    )
 
 
 def _kind(row: TakenRow) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from innkeeper.events.types import ENGINE_SOURCE
 from innkeeper.kernel.time import FOREVER, Instant
-from innkeeper.store import duck, files, manifest, sqlite
+from innkeeper.store import duck, files, manifest, retractions, sqlite
 from innkeeper.store.columns import Path_, fixed_sql, parse_paths, segments_sql, typed_sql
 from innkeeper.store.manifest import FOLDER, Manifest
 from innkeeper.store.segments import READERS_LOCK, Sealer, Sizes, restore
@@ -51,8 +51,9 @@ _LINKS: Final = """
 class Bulk:
     """Answers SQL over `events` and `links`; made by `Bulk.open`.
 
-    `events` has the columns of `EVENT_COLUMNS` and, for each property path asked for, `"n:PATH"`, `"s:PATH"` and
-    `"j:PATH"` (columns.py). Outputs that are not in the log yet have seq NULL. `links(anonymous_id, user_id, ts)` holds
+    `events` leaves out what is retracted, `every_event` has it too. Both have the columns of `EVENT_COLUMNS` and, for
+    each property path asked for, `"n:PATH"`, `"s:PATH"` and `"j:PATH"` (columns.py). Outputs that are not in the log
+    yet have seq NULL. `links(anonymous_id, user_id, ts)` holds
     each pair once, with the first timestamp at which it was seen.
     """
 
@@ -192,7 +193,10 @@ def _make_views(
             {"engine": ENGINE_SOURCE},
         )
     sealed = f" UNION ALL {segments_sql(home, listed.segments, paths)}" if listed.segments else ""
-    duck.run(engine, f"CREATE VIEW events AS SELECT * FROM hot{sealed}")  # noqa: S608
+    duck.run(engine, f"CREATE VIEW every_event AS SELECT * FROM hot{sealed}")  # noqa: S608
+    counted = retractions.leave_out(home, engine)
+    where = f" WHERE {counted}" if counted else ""
+    duck.run(engine, f"CREATE VIEW events AS SELECT * FROM every_event{where}")  # noqa: S608
     duck.run(engine, f"CREATE VIEW links AS {_LINKS}")
     duck.run(engine, "DROP TABLE tail")
     duck.run(engine, "DROP TABLE pending")

@@ -145,6 +145,17 @@ def readable(connection: sqlite3.Connection, family: str, where: str | Path) -> 
         return _version(connection, newest_version(family), where) > 0
 
 
+def is_newest(connection: sqlite3.Connection, family: str, where: str | Path) -> bool:
+    """Whether a file has the newest version.
+
+    Raises:
+        OperationFailed: The file was written by a newer Innkeeper.
+    """
+    newest = newest_version(family)
+    with translated(where):
+        return _version(connection, newest, where) == newest
+
+
 def newest_version(family: str) -> int:
     """The version that `migrate` brings a file to."""
     return _scripts(family)[-1][0]

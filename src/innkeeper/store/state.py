@@ -14,10 +14,13 @@ from pathlib import Path
 import msgspec
 
 from innkeeper.kernel.errors import UsageError
+from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import Instant
 from innkeeper.store import sqlite
 
 _PAGE = 500
+#: An open database, for those who may not import its driver.
+Connection = sqlite3.Connection
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +99,7 @@ class State:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.connection = connection
         self.path = path
+        self._numbered: bool | None = None
 
     @classmethod
     def open(cls, home: Path, *, create: bool = False, readonly: bool = False) -> State:
@@ -121,6 +125,15 @@ class State:
     def exists(home: Path) -> bool:
         """Whether the workspace has a state: a strategy was applied, or the engine has run."""
         return (home / "state.db").exists()
+
+    @staticmethod
+    def is_older(home: Path) -> bool:
+        """Whether an earlier version made the state, and opening it for writing would bring it to this one."""
+        connection = sqlite.connect(home / "state.db", read_only=True)
+        try:
+            return not sqlite.is_newest(connection, "state", home / "state.db")
+        finally:
+            connection.close()
 
     @classmethod
     def in_memory(cls) -> State:
@@ -222,6 +235,19 @@ class State:
         """How many profiles there are."""
         return int(self.connection.execute("SELECT count(*) FROM subjects").fetchone()[0])
 
+    def numbered(self, subject: str) -> tuple[int, dict[str, int]] | None:
+        """How many inputs and enrollments an identifier had when a revision took it away; None: it never did."""
+        if self._numbered is None:
+            self._numbered = self.connection.execute("SELECT 1 FROM numbered LIMIT 1").fetchone() is not None
+        if not self._numbered:
+            return None
+        row = self.connection.execute("SELECT inputs, used FROM numbered WHERE subject = ?", (subject,)).fetchone()
+        return None if row is None else (row[0], msgspec.json.decode(row[1], type=dict[str, int]))
+
+    def numbers_changed(self) -> None:
+        """Look again whether there are remembered numbers at all: mostly there are none."""
+        self._numbered = None
+
     # Links
 
     def users_of(self, anonymous: Iterable[str]) -> dict[str, set[str]]:
@@ -266,6 +292,21 @@ class State:
             (after, limit),
         )
         return [TakenRow(*row) for row in rows]
+
+    def taken_of(
+        self, seqs: Iterable[int], deliveries: Iterable[str], before: int, size: int = 2_000
+    ) -> Iterator[list[TakenRow]]:
+        """The inputs before a position that are these events, fates of these deliveries, or turning points."""
+        rows = self.connection.execute(
+            "SELECT position, mode, seq, taken_at, delivery, outcome, reason, subject FROM taken"
+            " WHERE position < :before AND (mode IN ('definitions', 'history_end')"
+            " OR (mode = 'receipt' AND delivery IN (SELECT value FROM json_each(:deliveries)))"
+            " OR (mode IN ('live', 'late', 'history') AND seq IN (SELECT value FROM json_each(:seqs))))"
+            " ORDER BY position",
+            {"before": before, "deliveries": dumps(list(deliveries)), "seqs": dumps(list(seqs))},
+        )
+        while page := rows.fetchmany(size):
+            yield [TakenRow(*row) for row in page]
 
     def taken_seqs(self, after: int) -> set[int]:
         """The log events among the inputs after a position: those of a tick that was cut off."""

@@ -1,0 +1,186 @@
+"""How the profiles of one world differ from those of another: what has to be said when the second becomes real.
+
+Pure. The profiles of a group are compared together, because identifiers may stand in other profiles afterwards. Who
+plays the second world is `runtime/as_if.py`; who makes it real is `runtime/revise.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from innkeeper.events.types import ENGINE_SOURCE
+from innkeeper.kernel.time import Instant
+from innkeeper.profiles.state import Enrollment, Facts, ProfileState, used_key
+
+States = Mapping[str, ProfileState]
+_canonical = msgspec.msgpack.Encoder(order="deterministic")
+
+
+class Difference(msgspec.Struct, kw_only=True):
+    """What is different for one profile.
+
+    Attributes:
+        entered, left: Audiences.
+        before, stage: The stage in the one world and in the other.
+        began, ended, moved: Enrollments that are open only in the second world, only in the first, or at another step.
+        words: Whether a consent or a suppression differs.
+    """
+
+    entered: list[str] = []
+    left: list[str] = []
+    before: str | None = None
+    stage: str | None = None
+    began: list[Enrollment] = []
+    ended: list[Enrollment] = []
+    moved: list[Enrollment] = []
+    words: bool = False
+
+
+def differences(before: States, after: States) -> dict[str, Difference]:
+    """What is different, by subject, for everybody of either world who is not the same in both.
+
+    The numbers of inputs and enrollments do not count: they only name things.
+    """
+    still_open = {one.id for state in after.values() for one in state.enrollments}
+    holders = {identifier: state for state in before.values() for identifier in (state.subject, *state.facts)}
+    found: dict[str, Difference] = {}
+    for subject in sorted(before.keys() | after.keys()):
+        state = after.get(subject)
+        if state is not None and subject in before and _comparable(state) == _comparable(before[subject]):
+            continue
+        if state is None:
+            if any(subject in one.facts for one in after.values()):
+                continue  # it is part of another profile, which says what is different
+            state = ProfileState(subject)
+        sources = _distinct(holders[name] for name in (subject, *state.facts) if name in holders)
+        own = [one for one in sources if one.subject == subject or one.subject not in after]
+        found[subject] = _difference(state, sources, own, still_open, after)
+    return found
+
+
+def _difference(
+    state: ProfileState, sources: list[ProfileState], own: list[ProfileState], still_open: set[str], after: States
+) -> Difference:
+    # Who was a member together and still is alone has not entered, and leaves only what came about under its own.
+    were = {name for one in sources for name in one.memberships}
+    gone = {
+        name for one in own for name in one.memberships if one.subject == state.subject or one.subject in state.facts
+    }
+    gone |= {name for one in sources for name, each in one.memberships.items() if each.identifier in state.facts}
+    opened = {one.id: one for source in sources for one in source.enrollments}
+    stage = next((one.stage for one in own or sources), None)
+    return Difference(
+        entered=sorted(state.memberships.keys() - were), left=sorted(gone - state.memberships.keys()), before=stage,
+        stage=state.stage, began=[one for one in state.enrollments if one.id not in opened],
+        ended=[one for source in own for one in source.enrollments if one.id not in still_open],
+        moved=[one for one in state.enrollments if one.id in opened and one.step != opened[one.id].step],
+        words=any(_words(sources, name) != _words([state], name) for name in state.facts),
+    )  # fmt: skip
+
+
+def _words(states: list[ProfileState], identifier: str) -> object:
+    found = [state.facts[identifier] for state in states if identifier in state.facts]
+    return [(facts.consents, facts.suppressions) for facts in found]
+
+
+def _distinct(states: Iterable[ProfileState]) -> list[ProfileState]:
+    return list({state.subject: state for state in states}.values())
+
+
+class Said(NamedTuple):
+    """A `Traits Updated`: under which identifier, when, and which traits (JSON)."""
+
+    identifier: str
+    at: Instant
+    traits: str
+
+
+def corrections(
+    state: ProfileState, made: Mapping[str, Said], said: Mapping[Said, str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Traits of the second world that its journeys have set and that were never said: identifier and values.
+
+    What was said at the same instant gets the messageId that it has in the log.
+
+    Args:
+        state: A profile of the second world.
+        made: What the second world says, by the messageId it would have.
+        said: What stands in the log, with its messageId.
+    """
+    for identifier, facts in state.facts.items():
+        values: dict[str, Any] = {}
+        for name, trait in sorted(facts.traits.items()):
+            if trait.source != ENGINE_SOURCE:
+                continue
+            known = said.get(made[trait.message_id]) if trait.message_id in made else None
+            if known is None:
+                values[name] = trait.value
+            else:
+                trait.message_id = known
+        if values:
+            yield identifier, values
+
+
+Numbers = dict[str, tuple[int, dict[str, int]]]
+
+
+def carry_numbers(before: States, after: States, floors: Numbers) -> Numbers:
+    """Let the profiles of the second world go on with the numbers of the first: no name is used twice.
+
+    *floors*: how many inputs, and enrollments by `used_key`, subjects had that are in neither world. What comes back is
+    the same for those who are in the second no more.
+    """
+    inputs = {name: number for name, (number, _) in floors.items()}
+    used: dict[str, int] = {}
+    for _, more in floors.values():
+        used.update(more)
+    for state in before.values():
+        inputs.update((name, facts.inputs) for name, facts in state.facts.items() if facts.inputs)
+        used.update(state.used)
+        for key, visits in state.visits.items():
+            used.update((used_key(visit.identifier, key), visit.count) for visit in visits)
+    inputs.update((state.subject, state.inputs) for state in before.values())
+    by_identifier: dict[str, dict[str, int]] = {}
+    for name, number in used.items():
+        by_identifier.setdefault(name.partition("\n")[0], {})[name] = number
+    for state in after.values():
+        _carry(state, inputs, by_identifier)
+    left = (inputs.keys() | by_identifier.keys()) - {name for state in after.values() for name in _names(state)}
+    return {name: (inputs.get(name, 0), by_identifier.get(name, {})) for name in sorted(left)}
+
+
+def _carry(state: ProfileState, inputs: dict[str, int], by_identifier: dict[str, dict[str, int]]) -> None:
+    state.inputs = inputs.get(state.subject, 0)
+    for name, facts in state.facts.items():
+        facts.inputs = 0 if name == state.subject else inputs.get(name, 0)
+    state.used = {}
+    for name in _names(state):
+        state.used.update(by_identifier.get(name, {}))
+    for key, visits in state.visits.items():
+        for visit in visits:
+            visit.count = max(visit.count, state.used.pop(used_key(visit.identifier, key), 0))
+
+
+def _names(state: ProfileState) -> set[str]:
+    return {state.subject, *state.facts}
+
+
+def _comparable(state: ProfileState) -> bytes:
+    copy = msgspec.structs.replace(
+        state, inputs=0, last_at=0, used={}, facts={name: _plain(facts) for name, facts in state.facts.items()},
+        visits={
+            key: [msgspec.structs.replace(one, count=0) for one in sorted(visits, key=lambda one: one.identifier)]
+            for key, visits in state.visits.items()
+        },
+        enrollments=sorted(state.enrollments, key=lambda one: one.id),
+        reservations=sorted(state.reservations, key=lambda one: one.delivery_id),
+    )  # fmt: skip
+    return _canonical.encode(copy)
+
+
+def _plain(facts: Facts) -> Facts:
+    traits = {name: msgspec.structs.replace(one, message_id="") for name, one in facts.traits.items()}
+    return msgspec.structs.replace(facts, inputs=0, traits=traits)

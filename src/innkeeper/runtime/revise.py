@@ -1,0 +1,236 @@
+"""Makes the world as if real: the engine takes `Events Retracted` or `Retraction Lifted` and puts everybody concerned
+as they would be, in one transaction, at one place of the order taken.
+
+What went out stays in the record of the one it was sent to, and goes on counting for the caps. What comes of both
+worlds is `revision.py`; the tables are brought along by `store/revision.py`. A replay does the same at the same place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from innkeeper.events import outputs as o
+from innkeeper.events.types import ENGINE_SOURCE, Event
+from innkeeper.identity.retraction import RETRACTED, LeftOut, Retraction, lifted_by, retraction_of
+from innkeeper.journeys.readmission import offer_again
+from innkeeper.kernel.errors import OperationFailed
+from innkeeper.kernel.failpoints import failpoint
+from innkeeper.kernel.ids import output_id
+from innkeeper.kernel.time import Instant, format_instant
+from innkeeper.profiles.difference import Difference, Numbers, Said, carry_numbers, corrections
+from innkeeper.profiles.state import Enrollment, ProfileState, Trait
+from innkeeper.runtime.engine import Engine, Revising
+from innkeeper.runtime.record import said_traits
+from innkeeper.runtime.replay import REVISION
+from innkeeper.runtime.revision import Batch, Group, Recorded, Told, batches, concerned
+from innkeeper.store import retractions
+from innkeeper.store import revision as tables
+from innkeeper.store.state import Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a revision is about: the retraction, whether it is lifted, and what is left out from then on."""
+
+    retraction: Retraction
+    lifted: bool
+    left_out: LeftOut
+
+
+def order_of(event: Event, engine: Engine) -> Order:
+    """What a word about the log asks for."""
+    if event.name == RETRACTED:
+        retraction = retraction_of(event)
+        return Order(retraction, False, engine.left_out.plus(retraction))
+    found = retractions.find(engine.state.connection, lifted_by(event))
+    if found is None:
+        raise OperationFailed(
+            f"'{lifted_by(event)}' is lifted, and no such retraction was ever taken", code="no-retraction",
+            where=f"event {event.seq}", fix="run: innkeeper doctor",
+        )  # fmt: skip
+    return Order(found, True, engine.left_out.without(found.id))
+
+
+def revise(
+    engine: Engine,
+    recorded: Recorded,
+    event: Event,
+    at: Instant,
+    cursor: Cursor | None,
+    *,
+    identifiers: set[str] | None = None,
+) -> int:
+    """Take a word about the log; how many profiles are different.
+
+    Args:
+        engine: Whose profiles are put; nothing of it may wait to be committed.
+        recorded: The record up to this place.
+        event: `Events Retracted` or `Retraction Lifted`.
+        at: When it is taken.
+        cursor: How far the engine has come with it; None in a replay.
+        identifiers: In a replay of a few customers, only these.
+    """
+    order = order_of(event, engine)
+    groups = concerned(recorded, engine.state, order.retraction)
+    if identifiers is not None:
+        groups = [group for group in groups if not group.isdisjoint(identifiers)]
+    number = 0
+    with engine.revision(event.seq, at, REVISION, cursor) as revising:
+        if order.lifted:
+            retractions.lift(revising.connection, order.retraction.id, at)
+        else:
+            retractions.add(revising.connection, order.retraction, at, revising.position)
+        for batch in batches(recorded, engine.state, groups, order.left_out, at):
+            failpoint("revise.played")
+            number += _Batch(engine, recorded, revising, order, batch, at).put()
+    engine.left_out = order.left_out
+    engine.state.numbers_changed()
+    return number
+
+
+class _Batch:
+    """One batch on its way into the store."""
+
+    def __init__(
+        self, engine: Engine, recorded: Recorded, revising: Revising, order: Order, batch: Batch, at: Instant
+    ) -> None:
+        self.engine, self.recorded, self.revising, self.order = engine, recorded, revising, order
+        self.batch, self.at = batch, at
+        self.connection, self.scratch = revising.connection, batch.scratch.connection
+        self.number = 0
+        self.made = batch.played.said()
+        self.said: dict[Said, str] = {}
+
+    def put(self) -> int:
+        """Put every group; how many profiles are different."""
+        tables.put_links(self.connection, self.scratch, self.batch.identifiers)
+        self._say_again()
+        for group in self.batch.groups:
+            if group.different:
+                self._group(group)
+        return self.number
+
+    def _group(self, group: Group) -> None:
+        gone = {name: ProfileState(name) for name in group.different if name not in group.after}
+        floors = tables.numbers_of(self.connection, group.identifiers)
+        left = carry_numbers(group.before, {**group.after, **gone}, floors)
+        closed = tables.tasks_to_close(self.connection, self.scratch, group.identifiers)
+        tables.cancel_deliveries(self.connection, [one.id for one in group.cancelled], self.at)
+        for subject in group.different:
+            state = group.after.get(subject) or gone[subject]
+            at = max(self.at, state.last_at, group.before.get(subject, state).last_at)
+            state.last_at = at
+            state.inputs += 1
+            outputs = self._outputs(group, state, closed, at)
+            self.revising.put(state, at, outputs, gone=subject in gone)
+            if subject in gone:
+                left[subject] = (state.inputs, state.used)
+            self.number += 1
+        for subject in group.before.keys() - group.after.keys() - gone.keys():
+            self.revising.drop(subject)
+        # The projections of what was said come first: the tables say the last word.
+        self.revising.write()
+        self._tables(group, left)
+
+    def _tables(self, group: Group, left: Numbers) -> None:
+        after = {name: state.subject for state in group.after.values() for name in (state.subject, *state.facts)}
+        before = {name: state.subject for state in group.before.values() for name in (state.subject, *state.facts)}
+        owners = {name: after.get(name, name) for name in group.identifiers}
+        tables.put_owners(self.connection, before, owners)
+        why = f"{'lifted' if self.order.lifted else 'retracted'}: {self.order.retraction.id}"
+        tables.put_enrollments(self.connection, self.scratch, group.identifiers, owners, self.at, why)
+        tables.put_tasks(self.connection, self.scratch, group.identifiers, owners)
+        tables.put_words(self.connection, group.identifiers, group.after.values())
+        tables.put_numbers(self.connection, group.identifiers, left)
+
+    # What is said
+
+    def _say_again(self) -> None:
+        """Take back what the engine has said of traits and the other world does not say; keep what both say."""
+        holds = set(self.made.values())
+        unsaid: list[str] = []
+        for identifier, at, traits, message_id in said_traits(self.recorded.bulk, self.batch.identifiers, self.at):
+            one = Said(identifier, at, traits)
+            if one in holds:
+                self.said[one] = message_id
+            else:
+                unsaid.append(message_id)
+        tables.put_said(self.connection, unsaid, self.said.values())
+
+    def _outputs(
+        self,
+        group: Group,
+        state: ProfileState,
+        closed: list[tuple[str, str]],
+        at: Instant,
+    ) -> list[o.Output]:
+        different = group.different[state.subject]
+        outputs: list[o.Output] = [*_memberships(state, different), *self._enrollments(different)]
+        for identifier, values in corrections(state, self.made, self.said):
+            message_id = output_id(state.subject, state.inputs, len(outputs))
+            for name, value in values.items():
+                state.facts[identifier].traits[name] = Trait(value, at, ENGINE_SOURCE, message_id)
+            outputs.append(o.TraitsUpdated(identifier=identifier, journey="", enrollment="", traits=values))
+        mine = {state.subject, *state.facts}
+        due = [told for told in group.due if told.plan.output.identifier in mine]
+        offered = offer_again(
+            state, [(told.plan.output, told.began_at) for told in due], at, self.engine.world.journeys,
+            self.engine.world.profiles.zone,
+        )  # fmt: skip
+        planned = [one.delivery_id for one in offered if isinstance(one, o.DeliveryPlanned)]
+        tables.forget_ends(self.connection, planned, self.revising.position)
+        missed = [told for told in group.missed if told.plan.output.identifier in mine]
+        missed += [told for told in due if told.plan.output.delivery_id not in planned]
+        outputs.append(
+            o.Retracted(
+                identifier=state.subject, retraction=self.order.retraction.id, lifted=self.order.lifted,
+                entered=different.entered, left=different.left, before=different.before, stage=different.stage,
+                began=[one.id for one in different.began], ended=[one.id for one in different.ended],
+                sent=[one.id for one in group.sent if one.identifier in mine],
+                cancelled=[one.id for one in group.cancelled if one.identifier in mine], planned=planned,
+                missed=[_missed(told) for told in missed], tasks=[id for id, name in closed if name in mine],
+            )
+        )  # fmt: skip
+        return outputs + offered
+
+    def _enrollments(self, different: Difference) -> Iterator[o.Output]:
+        why = f"{'lifted' if self.order.lifted else 'retracted'}: {self.order.retraction.id}"
+        for one in different.ended:
+            yield o.JourneyExited(
+                identifier=one.identifier, journey=one.journey, enrollment=one.id, key=one.key, outcome="retracted",
+                reason=why,
+            )  # fmt: skip
+        for one in different.began:
+            yield o.JourneyEntered(
+                identifier=one.identifier, journey=one.journey, version=one.version, enrollment=one.id, key=one.key
+            )
+        for one in (*different.began, *different.moved):
+            yield from self._step(one)
+
+    def _step(self, one: Enrollment) -> Iterator[o.Output]:
+        compiled = self.engine.world.journeys.find(one.journey, one.version)
+        instruction = None if compiled is None else compiled.program.get(one.step)
+        if instruction is not None and one.waiting:
+            yield o.StepReached(
+                identifier=one.identifier, journey=one.journey, enrollment=one.id, key=one.key, step=one.step,
+                kind=instruction.step.kind,
+            )  # fmt: skip
+
+
+def _memberships(state: ProfileState, different: Difference) -> Iterator[o.Output]:
+    for name in different.entered:
+        yield o.AudienceEntered(identifier=state.memberships[name].identifier, audience=name)
+    for name in different.left:
+        yield o.AudienceLeft(identifier=state.subject, audience=name)
+    if different.before != different.stage:
+        yield o.StageChanged(identifier=state.stage_by or state.subject, before=different.before, stage=different.stage)
+
+
+def _missed(told: Told) -> dict[str, Any]:
+    output = told.plan.output
+    return {
+        "message": output.message, "journey": output.journey, "key": output.key, "at": format_instant(told.plan.at),
+        "delivery_id": output.delivery_id,
+    }  # fmt: skip

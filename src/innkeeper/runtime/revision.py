@@ -1,0 +1,182 @@
+"""What a revision comes to for some profiles, before anything is written: both worlds, and each delivery's fate.
+
+The world as if is played by `as_if.py`; making it real is `revise.py`, telling of it is `revision_told.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from innkeeper import lifecycle
+from innkeeper.decisions.gates.cap import keep_reservations
+from innkeeper.identity.links import links_of
+from innkeeper.identity.retraction import LeftOut, Retraction
+from innkeeper.kernel.time import Instant
+from innkeeper.profiles.difference import Difference, differences
+from innkeeper.profiles.state import ProfileState
+from innkeeper.runtime.as_if import AsIf, Plan, Recorded, play
+from innkeeper.runtime.record import events_left_out
+from innkeeper.store.known_past import KnownDelivery
+from innkeeper.store.retractions import joined
+from innkeeper.store.revision import different_enrollments
+from innkeeper.store.state import State
+
+#: About how many identifiers are played together: it bounds the memory, and each batch reads the log once.
+BATCH = 1_000
+_UNDONE = ("exit: ", "goal: ")
+_PERMISSIONS = frozenset({"suppressed", "no_consent", "consent_withdrawn"})
+_STAYS_OUT = frozenset({"exit", "goal", "left", "stopped"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A planned delivery of the world as if that was never sent, and when its enrollment began."""
+
+    plan: Plan
+    began_at: Instant
+
+
+@dataclass(slots=True, kw_only=True)
+class Group:
+    """Profiles that share identifiers, in both worlds.
+
+    Attributes:
+        different: By subject; empty when the worlds are the same.
+        sent: Deliveries that really went out and that the world as if would not have planned.
+        cancelled: Deliveries that are still open and that it would not have planned.
+        due: Deliveries that it has planned, that never went out, and whose time is not over.
+        missed: The same, but their time is over.
+    """
+
+    identifiers: set[str]
+    before: dict[str, ProfileState]
+    after: dict[str, ProfileState]
+    different: dict[str, Difference]
+    sent: list[KnownDelivery]
+    cancelled: list[KnownDelivery]
+    due: list[Told]
+    missed: list[Told]
+
+
+@dataclass(slots=True)
+class Batch:
+    """Some groups, with the world as if that they were played in; its scratch store is closed with the batch."""
+
+    groups: list[Group]
+    played: AsIf
+    scratch: State
+    identifiers: set[str]
+
+
+def concerned(recorded: Recorded, ledger: State, retraction: Retraction) -> list[set[str]]:
+    """Everybody whose past a retraction could change, in groups that share identifiers."""
+    identifiers: set[str] = set()
+    edges: list[tuple[str, str]] = []
+    for event in events_left_out(recorded.bulk, retraction):
+        identifiers.add(event.identifier)
+        edges += [(link.anonymous, link.user) for link in links_of(event)]
+    return joined(ledger.connection, identifiers, edges)
+
+
+def batches(
+    recorded: Recorded, ledger: State, groups: Iterable[set[str]], left_out: LeftOut, at: Instant
+) -> Iterator[Batch]:
+    """Play the groups in batches, and compare each with what is."""
+    for part in _parts(groups):
+        identifiers = set().union(*part)
+        with State.in_memory() as scratch:
+            played = play(recorded, ledger, scratch, identifiers, left_out, at)
+            before, after = _states(ledger, identifiers), _states(scratch, identifiers)
+            caps = played.engine.world.journeys.policies.caps
+            for state in after.values():
+                played.engine.count_sent(state)
+            for state in (*before.values(), *after.values()):
+                state.reservations = keep_reservations(state.reservations, caps, at)
+            rows = different_enrollments(ledger.connection, scratch.connection, identifiers)
+            groups_ = [_group(played, names, before, after, rows, at) for names in part]
+            yield Batch(groups_, played, scratch, identifiers)
+
+
+def _parts(groups: Iterable[set[str]]) -> Iterator[list[set[str]]]:
+    part: list[set[str]] = []
+    size = 0
+    for group in groups:
+        part.append(group)
+        size += len(group)
+        if size >= BATCH:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _states(state: State, identifiers: set[str]) -> dict[str, ProfileState]:
+    return {subject: lifecycle.decode(body) for subject, body in sorted(state.bodies(identifiers).items())}
+
+
+def _group(
+    played: AsIf,
+    names: set[str],
+    before: dict[str, ProfileState],
+    after: dict[str, ProfileState],
+    rows: set[str],
+    at: Instant,
+) -> Group:
+    mine = {subject: state for subject, state in before.items() if subject in names}
+    theirs = {subject: state for subject, state in after.items() if subject in names}
+    group = Group(
+        identifiers=names, before=mine, after=theirs, different=differences(mine, theirs), sent=[], cancelled=[],
+        due=[], missed=[],
+    )  # fmt: skip
+    _deliveries(group, played, at)
+    owners = {name: state.subject for state in theirs.values() for name in (state.subject, *state.facts)}
+    # What is over leaves no trace in a profile's state, but it did happen there, or would have.
+    past = {one.identifier for one in (*group.sent, *group.cancelled)} | (rows & names)
+    past |= {told.plan.output.identifier for told in (*group.due, *group.missed)}
+    for subject in sorted({owners.get(name, name) for name in past} - group.different.keys()):
+        stage = theirs[subject].stage if subject in theirs else None
+        group.different[subject] = Difference(before=stage, stage=stage)
+    return group
+
+
+def _deliveries(group: Group, played: AsIf, at: Instant) -> None:
+    plans, known = played.engine.plans, played.past.deliveries
+    dropped = played.cancelled()
+    ended = played.ended()
+    for delivery in known.values():
+        if delivery.identifier in group.identifiers and (delivery.id not in plans or delivery.id in dropped):
+            if delivery.open:
+                group.cancelled.append(delivery)
+            elif delivery.sent and delivery.id not in plans:
+                group.sent.append(delivery)
+    for id, plan in sorted(plans.items(), key=lambda item: (item[1].at, item[0])):
+        real = known.get(id)
+        if plan.output.identifier not in group.identifiers or (
+            real is not None and not _undone(real, id in dropped, group)
+        ):
+            continue
+        outcome, began_at = ended.get(plan.output.enrollment, (None, plan.at))
+        told = Told(plan=plan, began_at=began_at)
+        late = plan.output.expires_at <= at or outcome in _STAYS_OUT or id in dropped
+        (group.missed if late else group.due).append(told)
+
+
+def _undone(real: KnownDelivery, dropped: bool, group: Group) -> bool:
+    """Whether what really kept a delivery from being sent is not so in the world as if."""
+    if real.sent or real.open:
+        return False
+    if real.reason == "retracted":
+        return True
+    if real.reason.startswith(_UNDONE):
+        return not dropped
+    different = [each for subject, each in group.different.items() if real.identifier in _names(group, subject)]
+    return real.reason in _PERMISSIONS and any(each.words for each in different)
+
+
+def _names(group: Group, subject: str) -> set[str]:
+    state = group.after.get(subject)
+    return {subject} if state is None else {subject, *state.facts}
+
+
+__all__ = ["Batch", "Group", "Recorded", "batches", "concerned"]
