@@ -6,16 +6,19 @@ plays the second world is `runtime/as_if.py`; who makes it real is `runtime/revi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
 from innkeeper.events.types import ENGINE_SOURCE
+from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import Instant
-from innkeeper.profiles.state import Enrollment, Facts, ProfileState, used_key
+from innkeeper.profiles.state import Enrollment, Facts, ProfileState, Trait, used_key
 
 States = Mapping[str, ProfileState]
+#: By subject: how many inputs it had, and how many enrollments by `used_key`.
+Numbers = dict[str, tuple[int, dict[str, int]]]
 _canonical = msgspec.msgpack.Encoder(order="deterministic")
 
 
@@ -98,33 +101,55 @@ class Said(NamedTuple):
     traits: str
 
 
-def corrections(
-    state: ProfileState, made: Mapping[str, Said], said: Mapping[Said, str]
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Traits of the second world that its journeys have set and that were never said: identifier and values.
+def agreeing(made: Mapping[str, Said], said: Mapping[str, Said], group_of: Mapping[str, int]) -> dict[str, str]:
+    """By the messageId that the second world would give, the one in the log that says the same.
 
-    What was said at the same instant gets the messageId that it has in the log.
-
-    Args:
-        state: A profile of the second world.
-        made: What the second world says, by the messageId it would have.
-        said: What stands in the log, with its messageId.
+    Only where a group says the same things in the same order at an instant: of two values the last one counts.
     """
+    ours, theirs = _by_instant(made, group_of), _by_instant(said, group_of)
+    found: dict[str, str] = {}
+    for place, ids in ours.items():
+        others = theirs.get(place, [])
+        if [made[one] for one in ids] == [said[one] for one in others]:
+            found.update(zip(ids, others, strict=True))
+    return found
+
+
+def _by_instant(said: Mapping[str, Said], group_of: Mapping[str, int]) -> dict[tuple[int, Instant], list[str]]:
+    found: dict[tuple[int, Instant], list[str]] = {}
+    for message_id in sorted(said):
+        one = said[message_id]
+        found.setdefault((group_of[one.identifier], one.at), []).append(message_id)
+    return found
+
+
+def corrections(state: ProfileState, agreed: Mapping[str, str]) -> dict[Said, list[Trait]]:
+    """Traits of the second world that its journeys have set and that were never said, by what has to be said.
+
+    What was said gets the messageId that it has in the log (*agreed*).
+    """
+    values: dict[tuple[str, Instant], dict[str, Trait]] = {}
     for identifier, facts in state.facts.items():
-        values: dict[str, Any] = {}
         for name, trait in sorted(facts.traits.items()):
             if trait.source != ENGINE_SOURCE:
                 continue
-            known = said.get(made[trait.message_id]) if trait.message_id in made else None
-            if known is None:
-                values[name] = trait.value
+            if trait.message_id in agreed:
+                trait.message_id = agreed[trait.message_id]
             else:
-                trait.message_id = known
-        if values:
-            yield identifier, values
+                values.setdefault((identifier, trait.at), {})[name] = trait
+    return {
+        Said(identifier, at, dumps({name: trait.value for name, trait in named.items()})): list(named.values())
+        for (identifier, at), named in sorted(values.items())
+    }
 
 
-Numbers = dict[str, tuple[int, dict[str, int]]]
+def inputs_of(states: States, floors: Numbers) -> dict[str, int]:
+    """How many inputs each subject has had, also of those that are part of another profile or of none."""
+    inputs = {name: number for name, (number, _) in floors.items()}
+    for state in states.values():
+        inputs.update((name, facts.inputs) for name, facts in state.facts.items() if facts.inputs)
+    inputs.update((state.subject, state.inputs) for state in states.values())
+    return inputs
 
 
 def carry_numbers(before: States, after: States, floors: Numbers) -> Numbers:
@@ -133,16 +158,14 @@ def carry_numbers(before: States, after: States, floors: Numbers) -> Numbers:
     *floors*: how many inputs, and enrollments by `used_key`, subjects had that are in neither world. What comes back is
     the same for those who are in the second no more.
     """
-    inputs = {name: number for name, (number, _) in floors.items()}
+    inputs = inputs_of(before, floors)
     used: dict[str, int] = {}
     for _, more in floors.values():
         used.update(more)
     for state in before.values():
-        inputs.update((name, facts.inputs) for name, facts in state.facts.items() if facts.inputs)
         used.update(state.used)
         for key, visits in state.visits.items():
             used.update((used_key(visit.identifier, key), visit.count) for visit in visits)
-    inputs.update((state.subject, state.inputs) for state in before.values())
     by_identifier: dict[str, dict[str, int]] = {}
     for name, number in used.items():
         by_identifier.setdefault(name.partition("\n")[0], {})[name] = number

@@ -424,9 +424,27 @@ class Revising:
         self.connection, self.position = connection, position
         self._engine = engine
 
-    def put(self, state: ProfileState, at: Instant, outputs: Sequence[o.Output], *, gone: bool = False) -> None:
-        """Say *outputs* for a profile, and put it as it is; *gone*: it has no row any more."""
+    def put(
+        self,
+        state: ProfileState,
+        at: Instant,
+        outputs: Sequence[o.Output],
+        *,
+        said: Sequence[tuple[Instant, o.Output]] = (),
+        gone: bool = False,
+    ) -> None:
+        """Say *outputs* for a profile, and put it as it is.
+
+        Args:
+            state: The profile.
+            at: Now.
+            outputs: What is said now.
+            said: What counts from an instant of its own on, and is said after those.
+            gone: It has no row any more.
+        """
         engine = self._engine
+        for index, (instant, output) in enumerate(said, len(outputs)):
+            engine._next.outbox.append(to_outbox(instant, state.subject, state.inputs, index, output))
         engine._cache[state.subject] = state
         engine._emit(state, at, outputs)
         if gone:

@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from innkeeper.events import outputs as o
-from innkeeper.events.types import ENGINE_SOURCE, Event
+from innkeeper.events.types import Event
 from innkeeper.identity.retraction import RETRACTED, LeftOut, Retraction, lifted_by, retraction_of
 from innkeeper.journeys.readmission import offer_again
 from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.kernel.ids import output_id
+from innkeeper.kernel.json import loads
 from innkeeper.kernel.time import Instant, format_instant
-from innkeeper.profiles.difference import Difference, Numbers, Said, carry_numbers, corrections
-from innkeeper.profiles.state import Enrollment, ProfileState, Trait
+from innkeeper.profiles.difference import Difference, Numbers, Said, agreeing, carry_numbers, corrections, inputs_of
+from innkeeper.profiles.state import Enrollment, ProfileState
 from innkeeper.runtime.engine import Engine, Revising
 from innkeeper.runtime.record import said_traits
 from innkeeper.runtime.replay import REVISION
@@ -100,13 +101,12 @@ class _Batch:
         self.batch, self.at = batch, at
         self.connection, self.scratch = revising.connection, batch.scratch.connection
         self.number = 0
-        self.made = batch.played.said()
-        self.said: dict[Said, str] = {}
+        self.agreed: dict[str, str] = {}
 
     def put(self) -> int:
         """Put every group; how many profiles are different."""
         tables.put_links(self.connection, self.scratch, self.batch.identifiers)
-        self._say_again()
+        self.agreed = self._say_again()
         for group in self.batch.groups:
             if group.different:
                 self._group(group)
@@ -124,7 +124,8 @@ class _Batch:
             state.last_at = at
             state.inputs += 1
             outputs = self._outputs(group, state, closed, at)
-            self.revising.put(state, at, outputs, gone=subject in gone)
+            said = self._said(state, len(outputs))
+            self.revising.put(state, at, outputs, said=said, gone=subject in gone)
             if subject in gone:
                 left[subject] = (state.inputs, state.used)
             self.number += 1
@@ -147,17 +148,23 @@ class _Batch:
 
     # What is said
 
-    def _say_again(self) -> None:
+    def _say_again(self) -> dict[str, str]:
         """Take back what the engine has said of traits and the other world does not say; keep what both say."""
-        holds = set(self.made.values())
-        unsaid: list[str] = []
-        for identifier, at, traits, message_id in said_traits(self.recorded.bulk, self.batch.identifiers, self.at):
-            one = Said(identifier, at, traits)
-            if one in holds:
-                self.said[one] = message_id
-            else:
-                unsaid.append(message_id)
-        tables.put_said(self.connection, unsaid, self.said.values())
+        identifiers = self.batch.identifiers
+        floors = tables.numbers_of(self.connection, identifiers)
+        states = {subject: state for group in self.batch.groups for subject, state in group.before.items()}
+        inputs = inputs_of(states, floors)
+        said: dict[str, Said] = {}
+        for identifier, at, traits, message_id in said_traits(self.recorded.bulk, identifiers, self.at):
+            subject, number, _ = message_id.rsplit(":", 2)
+            # In a replay the log has what was said later too.
+            if int(number) <= inputs.get(subject, 0):
+                said[message_id] = Said(identifier, at, traits)
+        group_of = {name: place for place, group in enumerate(self.batch.groups) for name in group.identifiers}
+        agreed = agreeing(self.batch.played.said(), said, group_of)
+        kept = set(agreed.values())
+        tables.put_said(self.connection, said.keys() - kept, kept)
+        return agreed
 
     def _outputs(
         self,
@@ -168,11 +175,6 @@ class _Batch:
     ) -> list[o.Output]:
         different = group.different[state.subject]
         outputs: list[o.Output] = [*_memberships(state, different), *self._enrollments(different)]
-        for identifier, values in corrections(state, self.made, self.said):
-            message_id = output_id(state.subject, state.inputs, len(outputs))
-            for name, value in values.items():
-                state.facts[identifier].traits[name] = Trait(value, at, ENGINE_SOURCE, message_id)
-            outputs.append(o.TraitsUpdated(identifier=identifier, journey="", enrollment="", traits=values))
         mine = {state.subject, *state.facts}
         due = [told for told in group.due if told.plan.output.identifier in mine]
         offered = offer_again(
@@ -194,6 +196,16 @@ class _Batch:
             )
         )  # fmt: skip
         return outputs + offered
+
+    def _said(self, state: ProfileState, first: int) -> list[tuple[Instant, o.TraitsUpdated]]:
+        """The traits that journeys of this world have set and that nobody knows of, each with its own instant."""
+        found: list[tuple[Instant, o.TraitsUpdated]] = []
+        for said, traits in corrections(state, self.agreed).items():
+            for trait in traits:
+                trait.message_id = output_id(state.subject, state.inputs, first + len(found))
+            output = o.TraitsUpdated(identifier=said.identifier, journey="", enrollment="", traits=loads(said.traits))
+            found.append((said.at, output))
+        return found
 
     def _enrollments(self, different: Difference) -> Iterator[o.Output]:
         why = f"{'lifted' if self.order.lifted else 'retracted'}: {self.order.retraction.id}"

@@ -296,13 +296,17 @@ class State:
     def taken_of(
         self, seqs: Iterable[int], deliveries: Iterable[str], before: int, size: int = 2_000
     ) -> Iterator[list[TakenRow]]:
-        """The inputs before a position that are these events, fates of these deliveries, or turning points."""
+        """Inputs before a position, by instant: these events, fates of these deliveries, and turning points.
+
+        In a run a profile that waits for a receipt is overtaken by others: by position alone, profiles that are one in
+        another world would take their inputs out of the order of time.
+        """
         rows = self.connection.execute(
             "SELECT position, mode, seq, taken_at, delivery, outcome, reason, subject FROM taken"
             " WHERE position < :before AND (mode IN ('definitions', 'history_end')"
             " OR (mode = 'receipt' AND delivery IN (SELECT value FROM json_each(:deliveries)))"
             " OR (mode IN ('live', 'late', 'history') AND seq IN (SELECT value FROM json_each(:seqs))))"
-            " ORDER BY position",
+            " ORDER BY taken_at, position",
             {"before": before, "deliveries": dumps(list(deliveries)), "seqs": dumps(list(seqs))},
         )
         while page := rows.fetchmany(size):
