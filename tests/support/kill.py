@@ -23,8 +23,8 @@ from support import kill_child
 from support.workspace import Workspace
 
 _TESTS = Path(__file__).resolve().parent.parent
-#: Reached only by `doctor --forget`, which this life never calls.
-ELSEWHERE = {"forget.listed"}
+#: Reached only by `doctor --forget` and `retract`, which this life never calls.
+ELSEWHERE = {"forget.listed", "revise.said", "revise.played", "revise.written", "revise.committed"}
 
 
 @dataclass

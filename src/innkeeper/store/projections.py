@@ -135,11 +135,12 @@ class Projections:
 def move_subject(connection: sqlite3.Connection, before: str, after: str, *, identifier: str | None = None) -> None:
     """Rows of one profile belong to another from now on; with *identifier*, only those made under it."""
     for table in ("enrollments", "deliveries", "decisions", "tasks", "consents", "suppressions"):
-        sql = "UPDATE " + table + " SET subject = ? WHERE subject = ?"  # noqa: S608 – names of ours
-        if identifier is None:
-            connection.execute(sql, (after, before))
-        else:
-            connection.execute(sql + " AND identifier = ?", (after, before, identifier))
+        where = " WHERE subject = :before AND (:identifier IS NULL OR identifier = :identifier)"
+        bound = {"before": before, "after": after, "identifier": identifier}
+        # A word that was said after the move, in the same tick, is there already and is the newer one.
+        connection.execute("UPDATE OR IGNORE " + table + " SET subject = :after" + where, bound)  # noqa: S608
+        if table in ("consents", "suppressions"):
+            connection.execute("DELETE FROM " + table + where, bound)  # noqa: S608
 
 
 def _delivery(at: Instant, subject: str, output: o.DeliveryPlanned, *, virtual: bool) -> tuple[object, ...]:

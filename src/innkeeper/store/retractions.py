@@ -124,6 +124,28 @@ def leave_out(home: Path, engine: duckdb.DuckDBPyConnection) -> str:
     return _condition(engine, found, pairs)
 
 
+def count_left_out(home: Path) -> tuple[int, int]:
+    """How many retractions stand, and how many events of the log they leave out."""
+    from innkeeper.store.bulk import Bulk
+
+    path = home / "state.db"
+    if not path.is_file():
+        return 0, 0
+    database = sqlite.connect(path, read_only=True)
+    try:
+        with sqlite.translated(path):
+            if database.execute("PRAGMA user_version").fetchone()[0] < _SINCE:
+                return 0, 0
+            number = database.execute("SELECT count(*) FROM retractions WHERE lifted_at IS NULL").fetchone()[0]
+    finally:
+        database.close()
+    if number == 0:
+        return 0, 0
+    with Bulk.open(home) as bulk:
+        sql = "SELECT (SELECT count(*) FROM every_event WHERE is_input) - (SELECT count(*) FROM events WHERE is_input)"
+        return number, bulk.rows(sql, {})[0][0]
+
+
 def _condition(engine: duckdb.DuckDBPyConnection, found: tuple[Retraction, ...], pairs: list[tuple[str, str]]) -> str:
     from innkeeper.store.columns import text_sql
 

@@ -113,11 +113,11 @@ def put_enrollments(
 def different_enrollments(connection: Connection, scratch: Connection, identifiers: set[str]) -> set[str]:
     """The identifiers that have other enrollments in the other world, open or over."""
     real = connection.execute(
-        "SELECT id, identifier, journey, key, entered_at, ended_at, outcome FROM enrollments"
+        "SELECT id, identifier, journey, key, step, entered_at, ended_at, outcome FROM enrollments"
         " WHERE subject IN (SELECT value FROM json_each(?)) AND outcome IS NOT 'retracted'",
         (dumps(sorted(identifiers)),),
     )
-    there = scratch.execute("SELECT id, identifier, journey, key, entered_at, ended_at, outcome FROM enrollments")
+    there = scratch.execute("SELECT id, identifier, journey, key, step, entered_at, ended_at, outcome FROM enrollments")
     return {row[1] for row in set(real) ^ set(there)}
 
 
