@@ -19,9 +19,12 @@ from innkeeper.store import duck, sqlite
 if TYPE_CHECKING:
     import duckdb
 
-#: The version of `state.db` from which on there can be any.
-_SINCE: Final = 2
 _LISTED: Final = "left_out"
+
+
+def is_kept(connection: sqlite3.Connection) -> bool:
+    """Whether a `state.db` can hold any: one that an earlier version made cannot."""
+    return bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'retractions'").fetchone())
 
 
 def standing(connection: sqlite3.Connection) -> LeftOut:
@@ -78,7 +81,7 @@ def joined(
     This is what has to be looked at together: facts and process move between them and nowhere else. *edges*: links that
     the tables do not have.
     """
-    former = connection.execute("PRAGMA user_version").fetchone()[0] >= _SINCE
+    former = is_kept(connection)
     more: dict[str, set[str]] = {}
     for one, other in edges:
         more.setdefault(one, set()).add(other)
@@ -114,7 +117,7 @@ def leave_out(home: Path, engine: duckdb.DuckDBPyConnection) -> str:
     database = sqlite.connect(path, read_only=True)
     try:
         with sqlite.translated(path):
-            if database.execute("PRAGMA user_version").fetchone()[0] < _SINCE:
+            if not is_kept(database):
                 return ""
             found = standing(database).standing
             unsaid = [message_id for (message_id,) in database.execute("SELECT message_id FROM unsaid")]
@@ -134,7 +137,7 @@ def count_left_out(home: Path) -> tuple[int, int]:
     database = sqlite.connect(path, read_only=True)
     try:
         with sqlite.translated(path):
-            if database.execute("PRAGMA user_version").fetchone()[0] < _SINCE:
+            if not is_kept(database):
                 return 0, 0
             number = database.execute("SELECT count(*) FROM retractions WHERE lifted_at IS NULL").fetchone()[0]
     finally:
