@@ -25,7 +25,7 @@ from innkeeper.kernel.ids import user
 from innkeeper.kernel.json import dumps_bytes
 from innkeeper.kernel.time import format_instant
 from innkeeper.store.log import Log
-from innkeeper.store.state import State
+from innkeeper.store.state import State, SubjectRow
 
 _SIZES = (100_000, 1_000_000)
 _EVENTS = 50_000
@@ -184,7 +184,7 @@ def _multiply(home: Path, customers: int) -> None:
             for number in range(start, min(start + _PROTOTYPES, customers)):
                 before, after = user(workload.user_id(number - start)), user(workload.user_id(number))
                 due, stage, body = prototypes[before]
-                page.append((after, due, stage, body.replace(before.encode(), after.encode())))
+                page.append(SubjectRow(after, due, stage, body.replace(before.encode(), after.encode())))
             with state.transaction():
                 state.put_subjects(page)
         state.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

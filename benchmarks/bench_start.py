@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.harness import Row, Scale, Table, progress, scratch, seconds
 from innkeeper.kernel.time import DAY, FOREVER
 from innkeeper.store.log import Log
-from innkeeper.store.state import Cursor, State
+from innkeeper.store.state import Cursor, State, SubjectRow
 
 _PROFILES = 1_000_000
 _HELP_SECONDS = 0.25
@@ -73,7 +73,7 @@ def _populate(home: Path, count: int) -> None:
             with state.transaction():
                 state.put_subjects(
                     [
-                        (f"user_id:c{number:08d}", number * DAY if number % 2 else FOREVER, "retention", body)
+                        SubjectRow(f"user_id:c{number:08d}", number * DAY if number % 2 else FOREVER, "retention", body)
                         for number in page
                     ]
                 )

@@ -21,14 +21,13 @@ from innkeeper.events.types import Event
 from innkeeper.kernel.time import Instant
 from innkeeper.runtime import engine as engine_module
 from innkeeper.runtime import run as run_module
-from innkeeper.runtime.engine import subject_row
 from innkeeper.runtime.outlet import drain
 from innkeeper.runtime.record import ordered_events
 from innkeeper.runtime.run import run
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.log import Log
 from innkeeper.store.projections import Projections, to_outbox
-from innkeeper.store.state import Cursor, OutboxRow, State, TakenRow
+from innkeeper.store.state import Cursor, OutboxRow, State, SubjectRow, TakenRow
 
 
 @dataclass(slots=True)
@@ -143,7 +142,7 @@ def timed_bare(home: Path, recording: Recording) -> float:
 
 
 def _write(state: State, commit: Commit, states: list[Any]) -> None:
-    rows = [subject_row(each) for each in states]
+    rows = [SubjectRow(each.subject, each.next_due_at, each.stage, lifecycle.encode(each)) for each in states]
     outbox = [to_outbox(*arguments) for arguments in commit.outputs]
     projections = Projections()
     for at, subject, output, virtual in commit.projected:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from innkeeper.events.outputs import Output, ProfileParked
 from innkeeper.events.types import Event
-from innkeeper.journeys.compiled import JourneyRules, compile_journeys, entries
+from innkeeper.journeys.compiled import JourneyRules, compile_journeys, entries, service_journeys
 from innkeeper.journeys.enrollment import count_event, end, end_enrollments, enter_by_change, enter_by_event
 from innkeeper.journeys.runner import run_steps, settle_offers
 from innkeeper.kernel.time import FOREVER, Instant
@@ -53,6 +53,7 @@ class World:
         journeys = JourneyRules(
             current=current, versions=versions, counted=counted, by_event=by_event, by_change=by_change,
             messages=definitions.messages, policies=definitions.policies, workspace=definitions.workspace.name,
+            service=service_journeys(versions, definitions.messages, definitions.policies),
         )  # fmt: skip
         return World(version=definitions.version, profiles=builder.build(), journeys=journeys)
 
@@ -188,6 +189,15 @@ def next_due_at(state: ProfileState) -> Instant:
     return due
 
 
+def next_is_service(state: ProfileState, world: World) -> bool:
+    """Whether what is due next belongs to a service or transactional journey: a busy tick takes that first."""
+    due = state.next_due_at
+    return any(
+        min(each.due_at, each.recheck_at) == due and (each.journey, each.version) in world.journeys.service
+        for each in state.enrollments
+    )
+
+
 def _park(turn: Turn) -> None:
     names = ", ".join(sorted(set(turn.trace[-MAX_ROUNDS:])))
     turn.state.parked = f"the reactions to one input did not settle in {MAX_ROUNDS} rounds: {names}"
@@ -197,5 +207,5 @@ def _park(turn: Turn) -> None:
 
 __all__ = [
     "FOREVER", "EventInput", "Input", "ProfileState", "TimerInput", "World", "absorb", "advance", "decode", "encode",
-    "missing_accumulators", "new_state", "next_due_at", "record_history", "refold", "release",
+    "missing_accumulators", "new_state", "next_due_at", "next_is_service", "record_history", "refold", "release",
 ]  # fmt: skip

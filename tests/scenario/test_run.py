@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.workspace import Workspace, event, identify, message
+from support.workspace import BASE, Workspace, event, identify, message
 
 from innkeeper import lifecycle
 from innkeeper.kernel.errors import UsageError
@@ -227,3 +227,32 @@ def test_what_the_ledger_refuses_has_a_decision_too(tmp_path: Path) -> None:
         ("deny", "delivery", "missing_value:profile.first_name"),
     ]
     assert replay(workspace.home).different == 0
+
+
+def test_a_decision_of_the_past_says_what_it_said_then(tmp_path: Path) -> None:
+    """Put off at night in London until eight there; by then she is in New York, where it is three: put off again."""
+    workspace = Workspace(tmp_path)
+    quiet = BASE["policies.yaml"] + 'quiet_hours: {from: "22:00", to: "08:00"}\n'
+    workspace.apply(
+        {
+            "policies.yaml": quiet,
+            "messages/hello.md": message("Hello"),
+            "journeys/welcome.yaml": "enter: {event: Login}\nshelf_life: 3 days\nsteps: [{send: hello}]\n",
+        }
+    )
+    workspace.add(
+        identify("u", "2026-01-01T09:00:00Z", email="u@example.com", first_name="U", timezone="Europe/London"),
+        event("Login", "u", "2026-01-02T23:00:00Z"),
+        identify("u", "2026-01-03T02:00:00Z", timezone="America/New_York"),
+    )
+    workspace.run("2026-01-05T00:00:00Z", deliver="none")
+    listed = workspace.cli("decision", "list", "--profile", "u", "--at", "2026-01-03T03:00:00Z")["decisions"]
+    assert [(one["outcome"], one["at"], one["until"], one["count"]) for one in listed] == [
+        ("defer", "2026-01-02T23:00:00Z", "2026-01-03T08:00:00Z", 1)
+    ]
+    assert listed[0]["facts"]["zone"] == "Europe/London"
+    listed = workspace.cli("decision", "list", "--profile", "u")["decisions"]
+    assert [(one["outcome"], one["at"], one["until"], one["count"]) for one in listed] == [
+        ("allow", "2026-01-03T13:00:00Z", None, 1),
+        ("defer", "2026-01-03T08:00:00Z", "2026-01-03T13:00:00Z", 2),
+    ]

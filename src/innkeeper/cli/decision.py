@@ -16,19 +16,19 @@ def command() -> None:
 @command.command("list")
 @click.option("--profile", "profile", metavar="ID", help="Only this customer's.")
 @click.option("--message", metavar="NAME", help="Only about this message.")
-@click.option("--at", metavar="TIME", help="Those that had been made by then.")
+@click.option("--at", metavar="TIME", help="As they stood then.")
 @click.option("--limit", type=click.IntRange(1), default=1_000, show_default=True)
 @click.pass_obj
 def list_(call: Call, profile: str | None, message: str | None, at: str | None, limit: int) -> None:
     """Decisions, newest first."""
+    from innkeeper.runtime.decided import decisions_then
     from innkeeper.runtime.lookup import subject_of
-    from innkeeper.store.queries import decisions
     from innkeeper.store.state import State
 
-    with State.open(call.existing_home(), readonly=True) as state:
+    home, instant = call.existing_home(), parse_time(at, option="--at")
+    with State.open(home, readonly=True) as state:
         subject = None if profile is None else subject_of(state, profile)
-        instant = parse_time(at, option="--at")
-        found = decisions(state.connection, subject=subject, message=message, at=instant, limit=limit)
+        found = decisions_then(home, state, subject=subject, message=message, at=instant, limit=limit)
 
     def tell() -> None:
         for one in found:

@@ -66,7 +66,8 @@ def look(call: Call, id: str, message: str, at: str | None) -> dict[str, Any]:
     """
     from innkeeper.journeys.explain import explain_message
     from innkeeper.kernel.ids import display_id
-    from innkeeper.store.queries import decisions, profile_rows
+    from innkeeper.runtime.decided import decisions_then
+    from innkeeper.store.queries import profile_rows
     from innkeeper.store.state import State
 
     home, instant = call.existing_home(), parse_time(at, option="--at")
@@ -79,7 +80,7 @@ def look(call: Call, id: str, message: str, at: str | None) -> dict[str, Any]:
                 fix=did_you_mean(message, world.journeys.messages) or "see the folder messages/ of the strategy",
             )
         told = explain_message(state, moment, message, world.journeys, world.profiles.zone).as_dict()
-        made = decisions(store.connection, subject=state.subject, message=message, at=instant)
+        made = decisions_then(home, store, subject=state.subject, message=message, at=instant)
         rows = profile_rows(store.connection, state.subject, at=instant)["deliveries"]
     return {
         "id": display_id(state.subject),

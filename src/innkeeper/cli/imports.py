@@ -12,7 +12,8 @@ import click
 
 if TYPE_CHECKING:
     from innkeeper.cli.main import Call
-    from innkeeper.runtime.imports import Imported, Progress
+    from innkeeper.runtime.import_intake import Progress
+    from innkeeper.runtime.imports import Imported
 
 
 @click.command("import")

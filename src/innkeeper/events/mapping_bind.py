@@ -256,6 +256,9 @@ class BoundMapping:
     def _text(self, value: Value | None) -> Callable[[Rows], str | None] | None:
         if value is None:
             return None
+        if value.kind == "value" and value.where is None and value.table is None:
+            literal = as_text(value.literal)
+            return lambda rows: literal
         known = value.kind == "column" and value.columns[0] in self._table
         if known and value.where is None and value.table is None:
             column = self._column(value.columns[0], value.place, exact=True)

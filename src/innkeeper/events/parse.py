@@ -193,40 +193,37 @@ class Parser:
 
     def made(self, event: Made, *, nested: bool = True) -> LogRow | Refusal:
         """The row of an event that a mapping made; *nested*: whether a column can hold objects or lists."""
+        kind, name, message_id, user_id, anonymous_id, timestamp, properties, traits, context = event
         try:
-            return self._made(event, nested)
+            if context and "traits" in context and (own := _object(context.get("traits"), "context.traits")):
+                traits = {**own, **traits}
+            first = _encode(properties).decode() if properties else "{}"
+            second = _encode(traits).decode() if traits else "{}"
+            third = _encode(context).decode() if context else "{}"
+            doubtful = nested or "\\" in first or "\\" in second or "\\" in third
+            # A character has at most four bytes; what may be too large is measured exactly.
+            if doubtful or 4 * (len(first) + len(second) + len(third)) > self._limits.size:
+                whole = {"properties": properties, "traits": traits, "context": context}
+                check_shape(_encode(whole), whole, self._limits)
+            if not user_id and not anonymous_id:
+                _refuse_ids({})
+            if kind != "track":
+                name = _type_name(kind)
+            elif type(name) is not str or not name or name.isspace():
+                name = _event_name({"event": name})
+            told = f"{message_id}{user_id}{anonymous_id}{name}"
+            if len(told) > MAX_NAME or "\x00" in told:
+                _check_texts({"messageId": message_id, "userId": user_id, "anonymousId": anonymous_id, "event": name})
+            if not message_id:
+                digest = _digest([kind, name, user_id, anonymous_id, timestamp, properties, traits, context])
+                message_id = f"{digest.hex()}-{self.occurrence(digest)}"
+            _sane(timestamp, "timestamp", timestamp)
         except Refused as refused:
             return refused.refusal
-
-    def _made(self, event: Made, nested: bool) -> LogRow:
-        kind, name, message_id, user_id, anonymous_id, timestamp, properties, traits, context = event
-        if context and "traits" in context and (own := _object(context.get("traits"), "context.traits")):
-            traits = {**own, **traits}
-        first = _encode(properties).decode() if properties else "{}"
-        second = _encode(traits).decode() if traits else "{}"
-        third = _encode(context).decode() if context else "{}"
-        doubtful = nested or "\\" in first or "\\" in second or "\\" in third
-        # A character has at most four bytes; what may be too large is measured exactly.
-        if doubtful or 4 * (len(first) + len(second) + len(third)) > self.limits.size:
-            whole = {"properties": properties, "traits": traits, "context": context}
-            check_shape(_encode(whole), whole, self.limits)
-        if not user_id and not anonymous_id:
-            _refuse_ids({})
-        if kind != "track":
-            name = _type_name(kind)
-        elif type(name) is not str or len(name) > MAX_NAME or not name or name.isspace():
-            name = _event_name({"event": name})
-        if "\x00" in f"{message_id}{user_id}{anonymous_id}{name}":
-            _refuse_nul(message_id, user_id, anonymous_id, name)
-        if not message_id:
-            digest = _digest([kind, name, user_id, anonymous_id, timestamp, properties, traits, context])
-            message_id = f"{digest.hex()}-{self.occurrence(digest)}"
         return _new_row(
             LogRow,
             (
-                self.source, _short(message_id, "messageId"), kind, name,
-                user_id and _short(user_id, "userId"), anonymous_id and _short(anonymous_id, "anonymousId"),
-                _sane(timestamp, "timestamp", timestamp), self.received_at,
+                self.source, message_id, kind, name, user_id, anonymous_id, timestamp, self.received_at,
                 first, second, third, "{}",
             ),
         )  # fmt: skip
@@ -261,10 +258,13 @@ class Parser:
         )  # fmt: skip
 
 
-def _refuse_nul(message_id: str | None, user_id: str | None, anonymous_id: str | None, name: str) -> NoReturn:
-    texts = {"messageId": message_id, "userId": user_id, "anonymousId": anonymous_id, "event": name}
-    key = next(key for key, text in texts.items() if text is not None and "\x00" in text)
-    raise Refused("nul-character", f"'{key}' holds the character NUL (\\u0000)", "leave it out")
+def _check_texts(texts: dict[str, str | None]) -> None:
+    """Refuse texts that hold the character NUL or are too long."""
+    for key, text in texts.items():
+        if text is not None and "\x00" in text:
+            raise Refused("nul-character", f"'{key}' holds the character NUL (\\u0000)", "leave it out")
+    for key, text in texts.items():
+        _short(text or "", key)
 
 
 def _digest(value: object) -> bytes:

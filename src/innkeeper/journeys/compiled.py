@@ -12,6 +12,7 @@ from typing import Any
 from innkeeper.audiences.nodes import Expression
 from innkeeper.audiences.types import Accumulator, Condition
 from innkeeper.content.types import Message
+from innkeeper.decisions.candidate import purpose_of
 from innkeeper.decisions.policy import Policies
 from innkeeper.journeys.definition import AudienceEntry, EventEntry, Journey, Step
 from innkeeper.profiles.rules import RulesBuilder
@@ -69,6 +70,7 @@ class JourneyRules:
         counted: Names of the events that open enrollments of some journey count for themselves.
         by_event: Journeys entered by an event, by its name.
         by_change: Journeys entered by a change of audience, by (audience, whether entered).
+        service: The versions whose timers a busy tick takes first (`service_journeys`).
     """
 
     current: Mapping[str, CompiledJourney]
@@ -79,6 +81,7 @@ class JourneyRules:
     messages: Mapping[str, Message]
     policies: Policies
     workspace: str
+    service: frozenset[tuple[str, str]] = frozenset()
 
     def find(self, name: str, version: str) -> CompiledJourney | None:
         """The version that an enrollment runs on: its own, else the current one; None when there is none."""
@@ -104,6 +107,25 @@ def compile_journeys(
         if journeys.get(journey.name) is journey:
             current[journey.name] = compiled
     return current, versions
+
+
+def service_journeys(
+    versions: Mapping[tuple[str, str], CompiledJourney], messages: Mapping[str, Message], policies: Policies
+) -> frozenset[tuple[str, str]]:
+    """The versions that serve rather than sell: by their purpose, else by any message that is no marketing.
+
+    One that sends nothing makes work for people or sets traits; it serves too.
+    """
+    found = set()
+    for mark, compiled in versions.items():
+        journey = compiled.journey
+        sent = {name for each in compiled.program.values() for name in each.step.messages()}
+        purposes = {messages[name].purpose for name in sent if name in messages}
+        if journey.purpose is not None:
+            purposes = {journey.purpose}
+        if not sent or any(purpose_of(policies, name).kind != "marketing" for name in purposes):
+            found.add(mark)
+    return frozenset(found)
 
 
 def entries(

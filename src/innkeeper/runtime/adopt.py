@@ -29,7 +29,7 @@ def end_history(engine: Engine, at: Instant, cursor: Cursor) -> None:
     for page in _profiles(engine.state):
         for state in page:
             lifecycle.record_history(state, at, engine.world)
-        store(engine.state, page)
+        store(engine, page)
     engine.mark("history_end", 0, at, cursor)
 
 
@@ -54,7 +54,7 @@ def adopt(
     for page in _profiles(engine.state):
         for state in page:
             lifecycle.record_history(state, max(cursor.clock, state.last_at), engine.world)
-        store(engine.state, page)
+        store(engine, page)
     engine.mark("definitions", number, cursor.clock, cursor)
 
 
@@ -67,7 +67,7 @@ def _refold(engine: Engine, events: Iterator[Event], keys: set[str]) -> None:
             state = states.get(owners[identifier])
             if state is not None:
                 lifecycle.refold(state, identifier, history, engine.world, keys)
-        store(engine.state, list(states.values()))
+        store(engine, list(states.values()))
 
 
 def _batches(groups: Iterator[tuple[str, Iterator[Event]]]) -> Iterator[dict[str, list[Event]]]:
@@ -95,7 +95,7 @@ def _profiles(state: State) -> Iterator[list[ProfileState]]:
         yield [lifecycle.decode(body) for _, body in page]
 
 
-def store(state: State, states: list[ProfileState]) -> None:
+def store(engine: Engine, states: list[ProfileState]) -> None:
     """Write profiles back in one transaction."""
-    with state.transaction():
-        state.put_subjects([subject_row(one) for one in states])
+    with engine.state.transaction():
+        engine.state.put_subjects([subject_row(one, engine.world) for one in states])

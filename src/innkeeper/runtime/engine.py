@@ -27,7 +27,7 @@ from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime.receipts import receipt_event, receipt_row, virtual_receipt
 from innkeeper.store.projections import REACHED, Projections, move_subject, to_outbox
 from innkeeper.store.retractions import standing
-from innkeeper.store.state import Connection, Cursor, OutboxRow, Receipt, State, TakenRow
+from innkeeper.store.state import Connection, Cursor, OutboxRow, Receipt, State, SubjectRow, TakenRow
 
 Mode = Literal["live", "late", "history"]
 #: What becomes of planned deliveries: nothing (accepted at once, virtually), waited for, left to a deliverer, or, in a
@@ -383,7 +383,8 @@ class Engine:
     def _write(self, connection: Connection, cursor: Cursor | None) -> None:
         """Write everything that was made since the last time, into an open transaction."""
         work, self._next = self._next, _Pending()
-        self.state.put_subjects([subject_row(self._cache[subject]) for subject in sorted(work.dirty - work.gone)])
+        changed = sorted(work.dirty - work.gone)
+        self.state.put_subjects([subject_row(self._cache[subject], self.world) for subject in changed])
         self.state.delete_subjects(sorted(work.gone))
         self.state.add_links(work.links)
         self.state.add_taken(work.taken)
@@ -460,6 +461,7 @@ class Revising:
         self._engine._forget()
 
 
-def subject_row(state: ProfileState) -> tuple[str, Instant, str | None, bytes]:
+def subject_row(state: ProfileState, world: lifecycle.World) -> SubjectRow:
     """What the store keeps of a profile."""
-    return state.subject, state.next_due_at, state.stage, lifecycle.encode(state)
+    lane = 0 if lifecycle.next_is_service(state, world) else 1
+    return SubjectRow(state.subject, state.next_due_at, state.stage, lifecycle.encode(state), lane)

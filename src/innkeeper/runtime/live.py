@@ -86,7 +86,7 @@ class Live:
         items.sort(key=lambda item: (item.taken_at, item.event.seq))
         behind = len(events) == TICK and bool(items)
         horizon = items[-1].taken_at if behind else wall
-        due = [subject for _, subject in self.state.due(horizon, TICK // 2)]
+        due = self.state.due_service_first(horizon, TICK // 2)
         if not (items or due or events) and horizon - self.cursor.clock < _CLOCK_WRITTEN_EVERY:
             return False
         self.cursor = msgspec.structs.replace(
@@ -101,7 +101,9 @@ class Live:
         return bool(items or due)
 
     def _revise(self, event: Event) -> None:
-        """Take a word about the log, after every receipt that is known."""
+        """Take a word about the log, after every timer that a busy tick has left and every receipt that is known."""
+        while late := self.state.due(self.cursor.clock, TICK):
+            self.engine.tick([], self.cursor.clock, self.cursor, due=[subject for _, subject in late])
         while receipts := self.state.receipts(500):
             self.engine.take_receipts(receipts, self.cursor.clock, None)
         self.cursor = msgspec.structs.replace(self.cursor, seq=event.seq)

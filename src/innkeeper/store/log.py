@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -35,6 +36,7 @@ _INSERT: Final = (
     "ON CONFLICT (message_id, source) DO NOTHING"
 )
 _READ: Final = f"SELECT {_ROW} FROM tail WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
+_key: Final = attrgetter("source", "message_id")
 #: SQLite's own limit of bound values is 32,766.
 _VARIABLES: Final = 10_000
 
@@ -99,7 +101,7 @@ class Log:
             with self._stopping_at_failed_sync(), sqlite.transaction(self._database, self.path) as database:
                 listed = self._follow(database)
                 known = self._already_sealed(rows, listed)
-                fresh = [row for row in rows if (row.source, row.message_id) not in known] if known else rows
+                fresh = [row for row in rows if _key(row) not in known] if known else rows
                 first = int(database.execute("SELECT value FROM meta WHERE key = 'next_seq'").fetchone()[0])
                 before = database.total_changes
                 database.executemany(_INSERT, ((seq, *row) for seq, row in enumerate(fresh, first)))
@@ -125,11 +127,10 @@ class Log:
         if not listed.segments:
             return set()
         self._known.follow(listed)
-        places = self._known.places(message_hashes((row.source, row.message_id) for row in rows))
+        places = self._known.places(message_hashes(map(_key, rows)))
         if not places:
             return set()
-        wanted = {(row.source, row.message_id) for row in rows}
-        return self._confirmed(places) & wanted
+        return self._confirmed(places).intersection(map(_key, rows))
 
     def _confirmed(self, places: list[int]) -> set[tuple[str, str]]:
         with self._finder as reader:
@@ -189,6 +190,18 @@ class Log:
         self._background.join()
         least = self._due(force)
         return self._background.seal_now(least) if least is not None else 0
+
+    @contextmanager
+    def filling(self) -> Iterator[None]:
+        """While the block runs, the tail may grow longer: its reader needs the core that a seal would take.
+
+        A seal of many rows is also cheaper than many of few. What is due at the end, `seal` does.
+        """
+        self._background.begin_at = self.sizes.filling_rows
+        try:
+            yield
+        finally:
+            self._background.begin_at = self.sizes.seal_rows
 
     def tend(self) -> None:
         """Start a seal in the background if one is due, as `append` does; cheap enough to be called every second.

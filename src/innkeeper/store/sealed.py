@@ -15,7 +15,7 @@ from innkeeper.events.types import Event, LogRow, from_row
 from innkeeper.kernel.errors import OperationFailed
 from innkeeper.store import duck, files, manifest
 from innkeeper.store.columns import text_sql
-from innkeeper.store.hashes import HashIndex
+from innkeeper.store.hashes import Asked, HashIndex
 from innkeeper.store.manifest import FOLDER, Manifest, Segment
 from innkeeper.store.segment_files import write_index
 from innkeeper.store.segments import READERS_LOCK
@@ -171,7 +171,8 @@ class KnownMessages:
 
     def places(self, hashes: Sequence[int]) -> list[int]:
         """Places of the log whose message may be one of the asked."""
-        return [place for index in self._indexes.values() for _, place in index.places(hashes)]
+        asked = Asked(hashes)
+        return [place for index in self._indexes.values() for _, place in index.places(asked)]
 
     def close(self) -> None:
         """Unmap everything."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from innkeeper.kernel.errors import InnkeeperError
 from innkeeper.store import sqlite
 from innkeeper.store.segments import Sealer, Sizes
 
-#: A writer that is so many times `seal_rows` ahead of the seal waits for it.
+#: A writer that is so many seals ahead waits for the one that is under way.
 _AHEAD: Final = 5
 _RETRY_SECONDS: Final = 60.0
 
@@ -21,11 +22,16 @@ class BackgroundSeal:
 
     A seal that fails is logged and kept in `error`; nothing is lost by it and appends go on. It is tried again after a
     minute, or when the tail has grown by as much again.
+
+    Attributes:
+        error: Why the last seal failed; None when it did not.
+        begin_at: How long the tail is when a seal begins beside the appends.
     """
 
     def __init__(self, home: Path, path: Path, sizes: Sizes) -> None:
         self.home, self.path, self.sizes = home, path, sizes
         self.error: InnkeeperError | None = None
+        self.begin_at = sizes.seal_rows
         self._mutex = threading.Lock()
         self._thread: threading.Thread | None = None
         self._tail_rows = 0
@@ -43,7 +49,7 @@ class BackgroundSeal:
             return self._is_due(old)
 
     def _is_due(self, old: bool) -> bool:
-        if not old and self._tail_rows < self.sizes.seal_rows:
+        if not old and self._tail_rows < self.begin_at:
             return False
         return self.error is None or self._tail_rows >= self._retry_rows or time.monotonic() >= self._retry_at
 
@@ -60,8 +66,8 @@ class BackgroundSeal:
         """Tell that rows were appended; may start a seal, or wait for one that is far behind."""
         with self._mutex:
             self._tail_rows += rows
-            due, far_ahead = self._is_due(old=False), self._tail_rows > _AHEAD * self.sizes.seal_rows
-        if due and self.start(self.sizes.seal_rows) and far_ahead:
+            due, far_ahead = self._is_due(old=False), self._tail_rows > _AHEAD * self.begin_at
+        if due and self.start(self.begin_at) and far_ahead:
             self.join()
 
     def join(self) -> None:
@@ -78,23 +84,25 @@ class BackgroundSeal:
         return sealed
 
     def _run(self, least: int) -> None:
+        # One core is for whoever appends.
+        beside = max(1, len(os.sched_getaffinity(0)) - 1)
         try:
             # While a large import goes on, segments are as large as its lead; merging them would slow it down.
-            sealed = self._seal(least, merge=False)
+            sealed = self._seal(least, merge=False, threads=beside)
             with self._mutex:
                 behind = self._tail_rows - sealed >= self.sizes.seal_rows // 2
             if not behind:
-                self._seal(self.sizes.seal_rows, merge=True)
+                self._seal(self.sizes.seal_rows, merge=True, threads=beside)
             self._ended(sealed, None)
         except InnkeeperError as error:
             _report(error)
             self._ended(0, error)
 
-    def _seal(self, least: int, *, merge: bool) -> int:
+    def _seal(self, least: int, *, merge: bool, threads: int | None = None) -> int:
         """Over a connection of its own, so that appends go on."""
         database = sqlite.connect(self.path)
         try:
-            sealer = Sealer(self.home, database, self.sizes)
+            sealer = Sealer(self.home, database, self.sizes, threads=threads)
             sealed = sealer.seal(least=least)
             if merge:
                 sealer.compact()

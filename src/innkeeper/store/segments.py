@@ -42,12 +42,14 @@ class Sizes:
 
     Attributes:
         seal_rows: The tail is sealed when it holds as many rows.
+        filling_rows: The same while a file is imported, see `Log.filling`.
         segment_rows: A segment holds at most as many rows.
         fan_in: As many neighbours of one size are merged into one.
         seal_age: When a row has waited longer (microseconds since it arrived), `Log.seal` seals it with its elders.
     """
 
     seal_rows: int = 200_000
+    filling_rows: int = 1_000_000
     segment_rows: int = 4_000_000
     fan_in: int = 5
     seal_age: int = 24 * 3600 * 1_000_000
@@ -56,8 +58,9 @@ class Sizes:
 class Sealer:
     """Changes the sealed part of a home's log; one at a time over all processes, by a lock."""
 
-    def __init__(self, home: Path, database: sqlite3.Connection, sizes: Sizes) -> None:
+    def __init__(self, home: Path, database: sqlite3.Connection, sizes: Sizes, *, threads: int | None = None) -> None:
         self.home, self.folder, self.database, self.sizes = home, home / FOLDER, database, sizes
+        self.threads = threads
         self.database_path = home / "log.db"
 
     def seal(self, *, least: int) -> int:
@@ -199,7 +202,7 @@ class Sealer:
         after = listed.sealed_through
         stem = _stem(after + 1, upto, listed.generation + 1)
         with duck.translated(self.folder):
-            engine = duck.connect(self.home, memory=_MEMORY)
+            engine = duck.connect(self.home, memory=_MEMORY, threads=self.threads)
             try:
                 scratch = duck.scratch_file(self.home, "seal")
                 with sqlite.translated(self.database_path):
@@ -215,7 +218,7 @@ class Sealer:
     def _merge(self, listed: Manifest, run: Sequence[Segment]) -> Manifest:
         stem = _stem(run[0].first_seq, run[-1].last_seq, listed.generation + 1)
         with duck.translated(self.folder):
-            engine = duck.connect(self.home, memory=_MEMORY)
+            engine = duck.connect(self.home, memory=_MEMORY, threads=self.threads)
             try:
                 typed = Typed(_union(segment.numbers for segment in run), _union(segment.texts for segment in run))
                 typed = add_typed_columns(engine, segments_sql(self.home, run, []), "merged", typed)

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -74,6 +75,16 @@ class TakenRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     outcome: str | None = None
     reason: str | None = None
     subject: str | None = None
+
+
+class SubjectRow(NamedTuple):
+    """What the store keeps of a profile; lane 0: its next timer is a service one, 1: any other."""
+
+    subject: str
+    next_due_at: Instant
+    stage: str | None
+    body: bytes
+    lane: int = 1
 
 
 class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -207,11 +218,26 @@ class State:
             (until, limit),
         ).fetchall()
 
-    def put_subjects(self, rows: Sequence[tuple[str, Instant, str | None, bytes]]) -> None:
-        """Write states: (subject, next due instant, stage, body)."""
+    def due_service_first(self, until: Instant, limit: int) -> list[str]:
+        """The subjects with a timer at or before *until*: those of service journeys first, then the others."""
+        found = self.connection.execute(
+            "SELECT subject FROM subjects WHERE lane = 0 AND next_due_at <= ? ORDER BY next_due_at, subject LIMIT ?",
+            (until, limit),
+        ).fetchall()
+        if len(found) < limit:
+            found += self.connection.execute(
+                "SELECT subject FROM subjects WHERE next_due_at <= ? AND lane <> 0"
+                " ORDER BY next_due_at, subject LIMIT ?",
+                (until, limit - len(found)),
+            ).fetchall()
+        return [subject for (subject,) in found]
+
+    def put_subjects(self, rows: Sequence[SubjectRow]) -> None:
+        """Write states."""
         self.connection.executemany(
-            "INSERT INTO subjects (subject, next_due_at, stage, body) VALUES (?, ?, ?, ?) ON CONFLICT (subject)"
-            " DO UPDATE SET next_due_at = excluded.next_due_at, stage = excluded.stage, body = excluded.body",
+            "INSERT INTO subjects (subject, next_due_at, stage, body, lane) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (subject) DO UPDATE SET next_due_at = excluded.next_due_at, stage = excluded.stage,"
+            " body = excluded.body, lane = excluded.lane",
             rows,
         )
 
