@@ -64,7 +64,7 @@ def test_a_dry_run_tells_everything_and_stores_nothing(home: Workspace) -> None:
     before = stored(home)
     told = ask(home, "retract", *PERIOD)
     assert stored(home) == before
-    assert (told["events"], told["profiles"], told["different"], told["done"]) == (1, 1, 1, False)
+    assert (told["events"], told["groups"], told["different"], told["done"]) == (1, 1, 1, False)
     assert told["entered"] == [{"id": "b", "at": "2026-01-03T10:00:00Z", "audience": "big"}]
     assert told["stages"] == [{"id": "b", "at": "2026-01-03T10:00:00Z", "before": "new", "stage": "buyer"}]
     assert [(one["id"], one["journey"]) for one in told["journeys"]] == [("b", "welcome")]

@@ -95,11 +95,19 @@ def list_(call: Call) -> None:
 
 
 def _tell(told: dict[str, Any]) -> None:
-    verb = "count again" if told["lifted"] else "are as if they had never come"
-    events = f"{told['events']:,} events of '{told['source']}'"
-    click.echo(f"{events} {verb}" if told["done"] else f"{events} would be concerned; nothing is stored")
-    click.echo(f"  {told['different']:,} profiles are different, {told['profiles']:,} were looked at")
-    because = "without these events" if told["lifted"] else "because of these events"
+    one = told["events"] == 1
+    if not told["done"]:
+        verb = "would be concerned; nothing is stored"
+    elif told["lifted"]:
+        verb = "counts again" if one else "count again"
+    else:
+        verb = "is as if it had never come" if one else "are as if they had never come"
+    click.echo(f"{told['events']:,} {'event' if one else 'events'} of '{told['source']}' {verb}")
+    profiles = "1 profile is" if told["different"] == 1 else f"{told['different']:,} profiles are"
+    groups = "1 group of people who share ids was" if told["groups"] == 1 else f"{told['groups']:,} groups were"
+    click.echo(f"  {profiles} different, {groups} looked at")
+    these = "this event" if one else "these events"
+    because = f"without {these}" if told["lifted"] else f"because of {these}"
     for name, words in _LISTS.items():
         _list(told[name], words.format(because=because))
     if told["done"]:
@@ -115,13 +123,13 @@ _LISTS = {
     "stages": "changed stage {because}",
     "journeys": "entered a journey {because}",
     "received": "received something {because}; it cannot be unsent",
-    "tasks": "tasks were made {because}",
-    "cancelled": "deliveries that are not sent yet are cancelled",
-    "ended": "leave a journey",
-    "readmitted": "are in a journey again",
-    "closed": "open tasks are closed",
-    "planned": "messages are offered to the gates now",
-    "missed": "messages were missed; their time is over",
+    "tasks": "made as a task {because}",
+    "cancelled": "not sent yet, cancelled",
+    "ended": "leaving a journey",
+    "readmitted": "in a journey again",
+    "closed": "open tasks closed",
+    "planned": "offered to the gates now",
+    "missed": "missed; the time is over",
 }
 
 

@@ -192,8 +192,8 @@ class Retracted(Output, frozen=True, kw_only=True):
     """A profile is as if some events had never come, or as if they had not been retracted: what that changed.
 
     Attributes:
-        retraction: The messageId of the `Events Retracted`.
-        lifted: Whether the retraction was lifted.
+        retraction: The messageId of the `Events Retracted`, or of what took links away.
+        kind: `retracted`, `lifted`, or `unlinked`.
         entered, left: Audiences.
         before, stage: The stage until now and from now on.
         began, ended: Enrollments that are open from now on, and no longer.
@@ -206,7 +206,7 @@ class Retracted(Output, frozen=True, kw_only=True):
 
     event_name: ClassVar[str] = "Retracted"
     retraction: str
-    lifted: bool
+    kind: str
     entered: list[str]
     left: list[str]
     before: str | None

@@ -80,6 +80,10 @@ class LeftOut:
         """The same but for one retraction."""
         return LeftOut((each for each in self.standing if each.id != retraction), self.removed)
 
+    def without_links(self, links: Iterable[Link]) -> LeftOut:
+        """The same, and these links count no more, whoever states them."""
+        return LeftOut(self.standing, self.removed | frozenset(links))
+
     def plus(self, retraction: Retraction) -> LeftOut:
         """The same and one retraction more."""
         return LeftOut((*self.standing, retraction), self.removed)

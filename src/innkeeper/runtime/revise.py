@@ -7,12 +7,13 @@ worlds is `revision.py`; the tables are brought along by `store/revision.py`. A 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from innkeeper.events import outputs as o
 from innkeeper.events.types import Event
+from innkeeper.identity.links import Link
 from innkeeper.identity.retraction import RETRACTED, LeftOut, Retraction, lifted_by, retraction_of
 from innkeeper.journeys.readmission import offer_again
 from innkeeper.kernel.errors import OperationFailed
@@ -28,30 +29,29 @@ from innkeeper.runtime.replay import REVISION
 from innkeeper.runtime.revision import Batch, Group, Recorded, Told, batches, concerned
 from innkeeper.store import retractions
 from innkeeper.store import revision as tables
-from innkeeper.store.state import Cursor
+from innkeeper.store.state import Connection, Cursor
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What a revision is about: the retraction, whether it is lifted, and what is left out from then on."""
+    """What a revision is about.
 
-    retraction: Retraction
-    lifted: bool
+    Attributes:
+        name: What is retracted or lifted, as its outputs name it.
+        kind: `retracted`, `lifted`, or `unlinked` (links are as if nobody had ever stated them).
+        left_out: What is left out from then on.
+        groups: Everybody concerned.
+    """
+
+    name: str
+    kind: Literal["retracted", "lifted", "unlinked"]
     left_out: LeftOut
+    groups: list[set[str]]
 
-
-def order_of(event: Event, engine: Engine) -> Order:
-    """What a word about the log asks for."""
-    if event.name == RETRACTED:
-        retraction = retraction_of(event)
-        return Order(retraction, False, engine.left_out.plus(retraction))
-    found = retractions.find(engine.state.connection, lifted_by(event))
-    if found is None:
-        raise OperationFailed(
-            f"'{lifted_by(event)}' is lifted, and no such retraction was ever taken", code="no-retraction",
-            where=f"event {event.seq}", fix="run: innkeeper doctor",
-        )  # fmt: skip
-    return Order(found, True, engine.left_out.without(found.id))
+    @property
+    def reason(self) -> str:
+        """Why enrollments end by it."""
+        return f"{self.kind}: {self.name}"
 
 
 def revise(
@@ -66,29 +66,74 @@ def revise(
     """Take a word about the log; how many profiles are different.
 
     Args:
-        engine: Whose profiles are put; nothing of it may wait to be committed.
+        engine: Whose profiles are put; nothing of it may wait to be committed, and no timer of those concerned.
         recorded: The record up to this place.
         event: `Events Retracted` or `Retraction Lifted`.
         at: When it is taken.
         cursor: How far the engine has come with it; None in a replay.
         identifiers: In a replay of a few customers, only these.
     """
-    order = order_of(event, engine)
-    groups = concerned(recorded, engine.state, order.retraction)
+    lifted = event.name != RETRACTED
+    retraction = _lifted(event, engine) if lifted else retraction_of(event)
+    groups = concerned(recorded, engine.state, retraction)
     if identifiers is not None:
         groups = [group for group in groups if not group.isdisjoint(identifiers)]
-    number = 0
-    with engine.revision(event.seq, at, REVISION, cursor) as revising:
-        if order.lifted:
-            retractions.lift(revising.connection, order.retraction.id, at)
+    left_out = engine.left_out.without(retraction.id) if lifted else engine.left_out.plus(retraction)
+    order = Order(name=retraction.id, kind="lifted" if lifted else "retracted", left_out=left_out, groups=groups)
+
+    def record(connection: Connection, position: int) -> None:
+        if lifted:
+            retractions.lift(connection, retraction.id, at)
         else:
-            retractions.add(revising.connection, order.retraction, at, revising.position)
-        for batch in batches(recorded, engine.state, groups, order.left_out, at):
+            retractions.add(connection, retraction, at, position)
+
+    return make_real(engine, recorded, order, event.seq, at, cursor, record=record)
+
+
+def make_real(
+    engine: Engine,
+    recorded: Recorded,
+    order: Order,
+    seq: int,
+    at: Instant,
+    cursor: Cursor | None,
+    *,
+    record: Callable[[Connection, int], None] = lambda connection, position: None,
+) -> int:
+    """Make the world as if real for everybody concerned, in one transaction; how many profiles are different.
+
+    Args:
+        engine, recorded, at, cursor: As in `revise`.
+        order: What is left out, and who is concerned.
+        seq: The event that asks for it.
+        record: Writes down what stands from now on: the open database, the place in the order taken.
+    """
+    number = 0
+    with engine.revision(seq, at, REVISION, cursor) as revising:
+        record(revising.connection, revising.position)
+        for batch in batches(recorded, engine.state, order.groups, order.left_out, at):
             failpoint("revise.played")
             number += _Batch(engine, recorded, revising, order, batch, at).put()
     engine.left_out = order.left_out
     engine.state.numbers_changed()
     return number
+
+
+def unlink(engine: Engine, links: Collection[Link], name: str) -> Order:
+    """The order for links that are as if nobody had ever stated them, for both sides of each."""
+    edges = [(link.anonymous, link.user) for link in links]
+    groups = retractions.joined(engine.state.connection, (), edges)
+    return Order(name=name, kind="unlinked", left_out=engine.left_out.without_links(links), groups=groups)
+
+
+def _lifted(event: Event, engine: Engine) -> Retraction:
+    found = retractions.find(engine.state.connection, lifted_by(event))
+    if found is None:
+        raise OperationFailed(
+            f"'{lifted_by(event)}' is lifted, and no such retraction was ever taken", code="no-retraction",
+            where=f"event {event.seq}", fix="run: innkeeper doctor",
+        )  # fmt: skip
+    return found
 
 
 class _Batch:
@@ -140,8 +185,7 @@ class _Batch:
         before = {name: state.subject for state in group.before.values() for name in (state.subject, *state.facts)}
         owners = {name: after.get(name, name) for name in group.identifiers}
         tables.put_owners(self.connection, before, owners)
-        why = f"{'lifted' if self.order.lifted else 'retracted'}: {self.order.retraction.id}"
-        tables.put_enrollments(self.connection, self.scratch, group.identifiers, owners, self.at, why)
+        tables.put_enrollments(self.connection, self.scratch, group.identifiers, owners, self.at, self.order.reason)
         tables.put_tasks(self.connection, self.scratch, group.identifiers, owners)
         tables.put_words(self.connection, group.identifiers, group.after.values())
         tables.put_numbers(self.connection, group.identifiers, left)
@@ -187,7 +231,7 @@ class _Batch:
         missed += [told for told in due if told.plan.output.delivery_id not in planned]
         outputs.append(
             o.Retracted(
-                identifier=state.subject, retraction=self.order.retraction.id, lifted=self.order.lifted,
+                identifier=state.subject, retraction=self.order.name, kind=self.order.kind,
                 entered=different.entered, left=different.left, before=different.before, stage=different.stage,
                 began=[one.id for one in different.began], ended=[one.id for one in different.ended],
                 sent=[one.id for one in group.sent if one.identifier in mine],
@@ -208,11 +252,10 @@ class _Batch:
         return found
 
     def _enrollments(self, different: Difference) -> Iterator[o.Output]:
-        why = f"{'lifted' if self.order.lifted else 'retracted'}: {self.order.retraction.id}"
         for one in different.ended:
             yield o.JourneyExited(
                 identifier=one.identifier, journey=one.journey, enrollment=one.id, key=one.key, outcome="retracted",
-                reason=why,
+                reason=self.order.reason,
             )  # fmt: skip
         for one in different.began:
             yield o.JourneyEntered(

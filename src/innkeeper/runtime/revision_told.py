@@ -52,7 +52,7 @@ def tell(
         with State.in_memory() as scratch:
             real = play(recorded, ledger, scratch, batch.identifiers, before, at)
             told.add(batch, real)
-    return {"profiles": len(groups), **told.as_dict()}
+    return {"groups": len(groups), **told.as_dict()}
 
 
 class _Told:
