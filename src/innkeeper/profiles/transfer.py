@@ -83,6 +83,13 @@ def split(state: ProfileState, identifier: str, at: Instant) -> ProfileState:
     return apart
 
 
+def count_once(state: ProfileState, delivery: str) -> None:
+    """Let a delivery count for the caps from the first instant on at which it was reserved, and no more often."""
+    mine = [each for each in state.reservations if each.delivery_id == delivery]
+    others = [each for each in state.reservations if each.delivery_id != delivery]
+    state.reservations = sorted([*others, *mine[:1]], key=lambda each: (each.at, each.delivery_id))
+
+
 def forget_undefined(state: ProfileState, rules: ProfileRules) -> None:
     """Drop the summaries, memberships and rechecks that nothing defines any more."""
     for facts in state.facts.values():

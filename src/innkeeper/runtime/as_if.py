@@ -131,11 +131,16 @@ class AsIfEngine(Engine):
         self.past = past
         #: What this world has planned, by delivery.
         self.plans: dict[str, Plan] = {}
+        self._planned: dict[str, dict[str, Plan]] = {}
         self._unheard = past.virtual()
         self._refused: set[str] = set()
         self._given: set[str] = set()
         super().__init__(scratch, lifecycle.World.build(Definitions(version="none")), delivery="replay")
         self.left_out = left_out
+
+    def planned_under(self, identifier: str) -> list[Plan]:
+        """What this world has planned under an identifier."""
+        return list(self._planned.get(identifier, {}).values())
 
     def finish(self, until: Instant) -> None:
         """Hear what was only planned in truth, and that this world has not planned, up to an instant."""
@@ -212,7 +217,8 @@ class AsIfEngine(Engine):
         super()._emit(state, at, outputs)
         planned = [output for output in outputs if isinstance(output, o.DeliveryPlanned)]
         for output in planned:
-            self.plans[output.delivery_id] = Plan(output, at, state.subject)
+            plan = self.plans[output.delivery_id] = Plan(output, at, state.subject)
+            self._planned.setdefault(output.identifier, {})[output.delivery_id] = plan
             known = self.past.deliveries.get(output.delivery_id)
             if known is None or output.delivery_id in self._refused:
                 state.reservations = [one for one in state.reservations if one.delivery_id != output.delivery_id]

@@ -23,6 +23,7 @@ from innkeeper.identity.retraction import LeftOut
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.kernel.ids import ANONYMOUS
 from innkeeper.kernel.time import Instant
+from innkeeper.profiles import transfer
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime.receipts import receipt_event, receipt_row, virtual_receipt
 from innkeeper.store.projections import REACHED, Projections, move_subject, to_outbox
@@ -256,7 +257,10 @@ class Engine:
             virtual = isinstance(output, o.DeliveryPlanned) and self._is_virtual(output.delivery_id)
             self._next.projections.add(at, state.subject, output, virtual=virtual)
             self.counts.add(output)
-            if virtual and isinstance(output, o.DeliveryPlanned):
+            if isinstance(output, o.DeliveryPlanned) and self.state.was_planned(output.delivery_id):
+                # Before a revision put the enrollment back, this very message went out: it is not sent twice.
+                transfer.count_once(state, output.delivery_id)
+            elif virtual and isinstance(output, o.DeliveryPlanned):
                 planned.append(output)
             elif isinstance(output, o.DeliveryPlanned) and self.delivery == "wait":
                 self._waiting.add(state.subject)

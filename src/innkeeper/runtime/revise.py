@@ -7,7 +7,7 @@ worlds is `revision.py`; the tables are brought along by `store/revision.py`. A 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -110,12 +110,13 @@ def make_real(
     """
     number = 0
     with engine.revision(seq, at, REVISION, cursor) as revising:
+        engine.state.set_meta("revised", "yes")
         record(revising.connection, revising.position)
         for batch in batches(recorded, engine.state, order.groups, order.left_out, at):
             failpoint("revise.played")
             number += _Batch(engine, recorded, revising, order, batch, at).put()
     engine.left_out = order.left_out
-    engine.state.numbers_changed()
+    engine.state.revised()
     return number
 
 
@@ -147,28 +148,33 @@ class _Batch:
         self.connection, self.scratch = revising.connection, batch.scratch.connection
         self.number = 0
         self.agreed: dict[str, str] = {}
+        self.closed: dict[str, list[str]] = {}
 
     def put(self) -> int:
         """Put every group; how many profiles are different."""
         tables.put_links(self.connection, self.scratch, self.batch.identifiers)
         self.agreed = self._say_again()
-        for group in self.batch.groups:
-            if group.different:
-                self._group(group)
+        self.closed = tables.tasks_to_close(self.connection, self.scratch, self.batch.identifiers)
+        touched = [group for group in self.batch.groups if group.different]
+        left: Numbers = {}
+        for group in touched:
+            left |= self._group(group)
+        # The projections of what was said come first: the tables say the last word.
+        self.revising.write()
+        self._tables(touched, left)
         return self.number
 
-    def _group(self, group: Group) -> None:
+    def _group(self, group: Group) -> Numbers:
         gone = {name: ProfileState(name) for name in group.different if name not in group.after}
         floors = tables.numbers_of(self.connection, group.identifiers)
         left = carry_numbers(group.before, {**group.after, **gone}, floors)
-        closed = tables.tasks_to_close(self.connection, self.scratch, group.identifiers)
         tables.cancel_deliveries(self.connection, [one.id for one in group.cancelled], self.at)
         for subject in group.different:
             state = group.after.get(subject) or gone[subject]
             at = max(self.at, state.last_at, group.before.get(subject, state).last_at)
             state.last_at = at
             state.inputs += 1
-            outputs = self._outputs(group, state, closed, at)
+            outputs = self._outputs(group, state, at)
             said = self._said(state, len(outputs))
             self.revising.put(state, at, outputs, said=said, gone=subject in gone)
             if subject in gone:
@@ -176,19 +182,18 @@ class _Batch:
             self.number += 1
         for subject in group.before.keys() - group.after.keys() - gone.keys():
             self.revising.drop(subject)
-        # The projections of what was said come first: the tables say the last word.
-        self.revising.write()
-        self._tables(group, left)
+        return left
 
-    def _tables(self, group: Group, left: Numbers) -> None:
-        after = {name: state.subject for state in group.after.values() for name in (state.subject, *state.facts)}
-        before = {name: state.subject for state in group.before.values() for name in (state.subject, *state.facts)}
-        owners = {name: after.get(name, name) for name in group.identifiers}
+    def _tables(self, groups: list[Group], left: Numbers) -> None:
+        names = set[str]().union(*(group.identifiers for group in groups))
+        before = _holders(state for group in groups for state in group.before.values())
+        after = _holders(state for group in groups for state in group.after.values())
+        owners = {name: after.get(name, name) for name in names}
         tables.put_owners(self.connection, before, owners)
-        tables.put_enrollments(self.connection, self.scratch, group.identifiers, owners, self.at, self.order.reason)
-        tables.put_tasks(self.connection, self.scratch, group.identifiers, owners)
-        tables.put_words(self.connection, group.identifiers, group.after.values())
-        tables.put_numbers(self.connection, group.identifiers, left)
+        tables.put_enrollments(self.connection, self.scratch, names, owners, self.at, self.order.reason)
+        tables.put_tasks(self.connection, self.scratch, names, owners)
+        tables.put_words(self.connection, names, (state for group in groups for state in group.after.values()))
+        tables.put_numbers(self.connection, names, left)
 
     # What is said
 
@@ -210,13 +215,7 @@ class _Batch:
         tables.put_said(self.connection, said.keys() - kept, kept)
         return agreed
 
-    def _outputs(
-        self,
-        group: Group,
-        state: ProfileState,
-        closed: list[tuple[str, str]],
-        at: Instant,
-    ) -> list[o.Output]:
+    def _outputs(self, group: Group, state: ProfileState, at: Instant) -> list[o.Output]:
         different = group.different[state.subject]
         outputs: list[o.Output] = [*_memberships(state, different), *self._enrollments(different)]
         mine = {state.subject, *state.facts}
@@ -236,7 +235,8 @@ class _Batch:
                 began=[one.id for one in different.began], ended=[one.id for one in different.ended],
                 sent=[one.id for one in group.sent if one.identifier in mine],
                 cancelled=[one.id for one in group.cancelled if one.identifier in mine], planned=planned,
-                missed=[_missed(told) for told in missed], tasks=[id for id, name in closed if name in mine],
+                missed=[_missed(told) for told in missed],
+                tasks=[task for name in sorted(mine) for task in self.closed.get(name, ())],
             )
         )  # fmt: skip
         return outputs + offered
@@ -272,6 +272,10 @@ class _Batch:
                 identifier=one.identifier, journey=one.journey, enrollment=one.id, key=one.key, step=one.step,
                 kind=instruction.step.kind,
             )  # fmt: skip
+
+
+def _holders(states: Iterable[ProfileState]) -> dict[str, str]:
+    return {name: state.subject for state in states for name in (state.subject, *state.facts)}
 
 
 def _memberships(state: ProfileState, different: Difference) -> Iterator[o.Output]:

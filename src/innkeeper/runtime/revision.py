@@ -26,6 +26,8 @@ from innkeeper.store.state import State
 BATCH = 1_000
 _UNDONE = ("exit: ", "goal: ")
 _PERMISSIONS = frozenset({"suppressed", "no_consent", "consent_withdrawn"})
+#: The deliveries that the world as if took back, and how its enrollments ended.
+Ends = tuple[set[str], dict[str, tuple[str | None, Instant]]]
 _STAYS_OUT = frozenset({"exit", "goal", "left", "stopped"})
 
 
@@ -94,7 +96,8 @@ def batches(
             for state in (*before.values(), *after.values()):
                 state.reservations = keep_reservations(state.reservations, caps, at)
             rows = different_enrollments(ledger.connection, scratch.connection, identifiers)
-            groups_ = [_group(played, names, before, after, rows, at) for names in part]
+            ends = (played.cancelled(), played.ended())
+            groups_ = [_group(played, names, before, after, rows, ends, at) for names in part]
             yield Batch(groups_, played, scratch, identifiers)
 
 
@@ -121,15 +124,16 @@ def _group(
     before: dict[str, ProfileState],
     after: dict[str, ProfileState],
     rows: set[str],
+    ends: Ends,
     at: Instant,
 ) -> Group:
-    mine = {subject: state for subject, state in before.items() if subject in names}
-    theirs = {subject: state for subject, state in after.items() if subject in names}
+    mine = {subject: before[subject] for subject in sorted(names) if subject in before}
+    theirs = {subject: after[subject] for subject in sorted(names) if subject in after}
     group = Group(
         identifiers=names, before=mine, after=theirs, different=differences(mine, theirs), sent=[], cancelled=[],
         due=[], missed=[],
     )  # fmt: skip
-    _deliveries(group, played, at)
+    _deliveries(group, played, ends, at)
     owners = {name: state.subject for state in theirs.values() for name in (state.subject, *state.facts)}
     # What is over leaves no trace in a profile's state, but it did happen there, or would have.
     past = {one.identifier for one in (*group.sent, *group.cancelled)} | (rows & names)
@@ -140,26 +144,26 @@ def _group(
     return group
 
 
-def _deliveries(group: Group, played: AsIf, at: Instant) -> None:
-    plans, known = played.engine.plans, played.past.deliveries
-    dropped = played.cancelled()
-    ended = played.ended()
-    for delivery in known.values():
-        if delivery.identifier in group.identifiers and (delivery.id not in plans or delivery.id in dropped):
-            if delivery.open:
+def _deliveries(group: Group, played: AsIf, ends: Ends, at: Instant) -> None:
+    plans = played.engine.plans
+    dropped, ended = ends
+    for name in sorted(group.identifiers):
+        for delivery in played.past.under(name):
+            if delivery.open and (delivery.id not in plans or delivery.id in dropped):
                 group.cancelled.append(delivery)
             elif delivery.sent and delivery.id not in plans:
                 group.sent.append(delivery)
-    for id, plan in sorted(plans.items(), key=lambda item: (item[1].at, item[0])):
-        real = known.get(id)
-        if plan.output.identifier not in group.identifiers or (
-            real is not None and not _undone(real, id in dropped, group)
-        ):
-            continue
-        outcome, began_at = ended.get(plan.output.enrollment, (None, plan.at))
-        told = Told(plan=plan, began_at=began_at)
-        late = plan.output.expires_at <= at or outcome in _STAYS_OUT or id in dropped
-        (group.missed if late else group.due).append(told)
+        for plan in played.engine.planned_under(name):
+            id = plan.output.delivery_id
+            real = played.past.deliveries.get(id)
+            if real is not None and not _undone(real, id in dropped, group):
+                continue
+            outcome, began_at = ended.get(plan.output.enrollment, (None, plan.at))
+            told = Told(plan=plan, began_at=began_at)
+            late = plan.output.expires_at <= at or outcome in _STAYS_OUT or id in dropped
+            (group.missed if late else group.due).append(told)
+    for found in (group.due, group.missed):
+        found.sort(key=lambda told: (told.plan.at, told.plan.output.delivery_id))
 
 
 def _undone(real: KnownDelivery, dropped: bool, group: Group) -> bool:

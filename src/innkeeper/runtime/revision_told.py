@@ -68,12 +68,16 @@ class _Told:
         was, would = Counter(_lines(real)), Counter(_lines(batch.played))
         self.because += was - would
         self.otherwise += would - was
+        names = {name for group in batch.groups if group.different for name in group.identifiers}
+        closed = tables.tasks_to_close(real.real.connection, batch.scratch.connection, names)
+        for identifier, tasks in sorted(closed.items()):
+            self.lists["closed"] += [{"id": display_id(identifier), "task": task} for task in tasks]
         for group in batch.groups:
             if group.different:
                 self.different += len(group.different)
-                self._group(batch, group, real)
+                self._group(group, real)
 
-    def _group(self, batch: Batch, group: Group, real: AsIf) -> None:
+    def _group(self, group: Group, real: AsIf) -> None:
         lists = self.lists
         for one in group.sent:
             # What an earlier retraction has made superfluous was told then.
@@ -87,9 +91,6 @@ class _Told:
             for name, enrollments in (("readmitted", different.began), ("ended", different.ended)):
                 for each in enrollments:
                     lists[name].append(who | {"journey": each.journey, "key": each.key, "step": each.step})
-        scratch = batch.scratch.connection
-        for task, identifier in tables.tasks_to_close(real.real.connection, scratch, group.identifiers):
-            lists["closed"].append({"id": display_id(identifier), "task": task})
 
     def as_dict(self) -> dict[str, Any]:
         lists = _by_list(self.because) | self.lists

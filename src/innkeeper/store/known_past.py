@@ -80,6 +80,7 @@ class KnownPast:
 
     deliveries: dict[str, KnownDelivery] = field(default_factory=dict)
     sent: dict[str, list[Reservation]] = field(default_factory=dict)
+    _under: dict[str, list[KnownDelivery]] = field(default_factory=dict)
     _entries: dict[tuple[str, str, str | None], list[tuple[str, Instant]]] = field(default_factory=dict)
 
     @classmethod
@@ -112,8 +113,13 @@ class KnownPast:
         names = KnownDelivery.__dataclass_fields__.keys() - {"fate", "reason"}
         fields = dict(zip([name for name in KnownDelivery.__dataclass_fields__ if name in names], told, strict=True))
         known = self.deliveries[id] = KnownDelivery(**fields, fate=fate, reason=why)  # type: ignore[arg-type]
+        self._under.setdefault(known.identifier, []).append(known)
         if known.sent:
             self.sent.setdefault(known.identifier, []).append(known.reservation())
+
+    def under(self, identifier: str) -> list[KnownDelivery]:
+        """The deliveries of an identifier, in their order."""
+        return self._under.get(identifier, [])
 
     def virtual(self) -> dict[str, list[KnownDelivery]]:
         """The deliveries that were only planned, by identifier, in their order."""

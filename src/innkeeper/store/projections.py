@@ -170,7 +170,13 @@ _END_ENROLLMENT = "UPDATE enrollments SET ended_at = ?, outcome = ?, reason = ? 
 _INSERT_DELIVERY = (
     "INSERT INTO deliveries (id, subject, identifier, message, channel, purpose, kind, topic, journey, version,"
     " enrollment, key, step, address, planned_at, not_before, expires_at, quiet, context, state, reason, state_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'planned', ?, ?) ON CONFLICT (id) DO NOTHING"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'planned', ?, ?)"
+    # What a revision cancelled may be planned again by the enrollment that it put back.
+    " ON CONFLICT (id) DO UPDATE SET subject = excluded.subject, address = excluded.address,"
+    " version = excluded.version, planned_at = excluded.planned_at, not_before = excluded.not_before,"
+    " expires_at = excluded.expires_at, quiet = excluded.quiet, context = excluded.context, state = excluded.state,"
+    " reason = excluded.reason, state_at = excluded.state_at"
+    " WHERE deliveries.state = 'cancelled' AND deliveries.reason = 'retracted'"
 )
 _UPSERT_DECISION = (
     "INSERT INTO decisions (enrollment, step, occurrence, gate, reason, outcome, subject, identifier, message, channel,"

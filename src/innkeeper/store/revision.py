@@ -139,15 +139,19 @@ def put_tasks(
     return closed
 
 
-def tasks_to_close(connection: Connection, scratch: Connection, identifiers: set[str]) -> list[tuple[str, str]]:
-    """Id and identifier of the open tasks that the other world does not have."""
+def tasks_to_close(connection: Connection, scratch: Connection, identifiers: set[str]) -> dict[str, list[str]]:
+    """By identifier, the open tasks that the other world does not have."""
     there = {id for (id,) in scratch.execute("SELECT id FROM tasks")}
     rows = connection.execute(
         "SELECT id, identifier FROM tasks WHERE state = 'open' AND subject IN (SELECT value FROM json_each(?))"
         " ORDER BY id",
         (dumps(sorted(identifiers)),),
     )
-    return [(id, identifier) for id, identifier in rows if id not in there]
+    found: dict[str, list[str]] = {}
+    for id, identifier in rows:
+        if id not in there:
+            found.setdefault(identifier, []).append(id)
+    return found
 
 
 def cancel_deliveries(connection: Connection, ids: Iterable[str], at: Instant) -> None:

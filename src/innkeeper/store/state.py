@@ -111,6 +111,7 @@ class State:
         self.connection = connection
         self.path = path
         self._numbered: bool | None = None
+        self._revised: bool | None = None
 
     @classmethod
     def open(cls, home: Path, *, create: bool = False, readonly: bool = False) -> State:
@@ -270,9 +271,18 @@ class State:
         row = self.connection.execute("SELECT inputs, used FROM numbered WHERE subject = ?", (subject,)).fetchone()
         return None if row is None else (row[0], msgspec.json.decode(row[1], type=dict[str, int]))
 
-    def numbers_changed(self) -> None:
-        """Look again whether there are remembered numbers at all: mostly there are none."""
-        self._numbered = None
+    def was_planned(self, delivery: str) -> bool:
+        """Whether a delivery had a fate before: only where a revision has put enrollments back."""
+        if self._revised is None:
+            self._revised = self.meta("revised") is not None
+        if not self._revised:
+            return False
+        row = self.connection.execute("SELECT state, reason FROM deliveries WHERE id = ?", (delivery,)).fetchone()
+        return row is not None and tuple(row) != ("cancelled", "retracted")
+
+    def revised(self) -> None:
+        """A revision is made: look again whether there are remembered numbers; mostly there are none."""
+        self._numbered = self._revised = None
 
     # Links
 
