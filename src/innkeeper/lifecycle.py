@@ -63,8 +63,15 @@ class World:
             service=service_journeys(versions, definitions.messages, definitions.policies),
             by_thing=by_thing, by_date=by_date,
         )  # fmt: skip
-        others: tuple[OtherFold, ...] = (ObjectFold(objects),) if objects else ()
-        return World(version=definitions.version, profiles=builder.build(), journeys=journeys, others=others)
+        return World(
+            version=definitions.version, profiles=builder.build(), journeys=journeys, others=other_folds(definitions)
+        )
+
+
+def other_folds(definitions: Definitions) -> tuple[OtherFold, ...]:
+    """The folds of what is declared and is no profile."""
+    objects = definitions.workspace.objects
+    return (ObjectFold(objects),) if objects else ()
 
 
 def advance(state: ProfileState, given: Input, world: World) -> list[Output]:
@@ -256,7 +263,7 @@ def _park(turn: Turn) -> None:
 
 
 __all__ = [
-    "FOREVER", "EventInput", "ProfileState", "TimerInput", "ToldInput", "World", "absorb", "advance", "decode",
-    "encode", "missing_accumulators", "new_state", "next_due_at", "next_is_service", "record_history", "refold",
-    "refold_traits", "release", "show",
+    "FOREVER", "EventInput", "Input", "ProfileState", "TimerInput", "ToldInput", "World", "absorb", "advance", "decode",
+    "encode", "missing_accumulators", "new_state", "next_due_at", "next_is_service", "other_folds",
+    "record_history", "refold", "refold_traits", "release", "show",
 ]  # fmt: skip

@@ -23,8 +23,8 @@ from support import kill_child
 from support.workspace import Workspace
 
 _TESTS = Path(__file__).resolve().parent.parent
-#: Reached only by `doctor --forget` and `retention`, which this life never calls.
-ELSEWHERE = {"forget.listed", *(name for name in FAILPOINTS if name.startswith("retain."))}
+#: Reached only by `doctor --forget`, `retention` and `retract`, which this life never calls.
+ELSEWHERE = {"forget.listed", *(name for name in FAILPOINTS if name.startswith(("retain.", "revise.")))}
 
 
 @dataclass

@@ -39,7 +39,9 @@ def fold_event(turn: Turn, event: Event) -> None:
     if event.traits:
         merges = turn.rules.merges
         for name, value in without_reserved(event.traits).items():
-            if set_trait(facts, name, value, event.timestamp, event.source, event.message_id, merges):
+            # Under several identifiers the newest word may change hands without changing here.
+            changed = set_trait(facts, name, value, event.timestamp, event.source, event.message_id, merges)
+            if changed or len(turn.state.facts) > 1:
                 turn.trait_changed(name)
     summaries = facts.accumulators
     for key, accumulator, nodes, watchers in route.accumulators:

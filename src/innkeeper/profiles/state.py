@@ -237,6 +237,8 @@ class ProfileState(msgspec.Struct, array_like=True):
         objects: Copies by type and id.
         accounts: Copies by id.
         plans: Entries by an object's date, by journey and key (`visit_key`).
+        used: By identifier, journey and key (`used_key`), how many enrollments had their ids before a revision took
+            the visit away: ids are never used again.
     """
 
     subject: str
@@ -256,6 +258,7 @@ class ProfileState(msgspec.Struct, array_like=True):
     objects: dict[str, dict[str, Copy]] = {}
     accounts: dict[str, Copy] = {}
     plans: dict[str, Plan] = {}
+    used: dict[str, int] = {}
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -299,3 +302,8 @@ def visit_key(journey: str, key: str | None) -> str:
     False
     """
     return journey if key is None else f"{journey}\n{key}"
+
+
+def used_key(identifier: str, visit: str) -> str:
+    """The name of an identifier's visits of a (journey, key) in `ProfileState.used`."""
+    return f"{identifier}\n{visit}"

@@ -12,7 +12,7 @@ from innkeeper.events.reserved import is_reserved
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.copies import join_copies, split_copies
 from innkeeper.profiles.rules import STAGES, ProfileRules
-from innkeeper.profiles.state import Enrollment, ProfileState, new_state
+from innkeeper.profiles.state import Enrollment, ProfileState, new_state, used_key
 
 
 def join(state: ProfileState, other: ProfileState) -> list[Enrollment]:
@@ -30,6 +30,7 @@ def join(state: ProfileState, other: ProfileState) -> list[Enrollment]:
     state.reservations = sorted(
         [*state.reservations, *other.reservations], key=lambda each: (each.at, each.delivery_id)
     )
+    state.used.update(other.used)
     state.last_at = max(state.last_at, other.last_at)
     state.parked = state.parked or other.parked
     for name, at in other.rechecks.items():
@@ -77,12 +78,21 @@ def split(state: ProfileState, identifier: str, at: Instant) -> ProfileState:
             state.visits[name] = [each for each in visits if each.identifier != identifier]
         if not state.visits[name]:
             del state.visits[name]
+    prefix = used_key(identifier, "")
+    apart.used = {name: state.used.pop(name) for name in list(state.used) if name.startswith(prefix)}
     for enrollment in apart.enrollments:
         enrollment.facts = {name: each for name, each in enrollment.facts.items() if name == identifier}
         enrollment.recheck_at = at
     for enrollment in state.enrollments:
         enrollment.facts.pop(identifier, None)
     return apart
+
+
+def count_once(state: ProfileState, delivery: str) -> None:
+    """Let a delivery count for the caps from the first instant on at which it was reserved, and no more often."""
+    mine = [each for each in state.reservations if each.delivery_id == delivery]
+    others = [each for each in state.reservations if each.delivery_id != delivery]
+    state.reservations = sorted([*others, *mine[:1]], key=lambda each: (each.at, each.delivery_id))
 
 
 def forget_undefined(state: ProfileState, rules: ProfileRules) -> None:

@@ -8,7 +8,8 @@ planned delivery waits until its receipt is taken. Next in the flow: `lifecycle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,16 +19,19 @@ from innkeeper import lifecycle
 from innkeeper.events import outputs as o
 from innkeeper.events.types import Event
 from innkeeper.identity import links
+from innkeeper.identity.retraction import LeftOut
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.kernel.ids import ANONYMOUS
 from innkeeper.kernel.time import Instant
+from innkeeper.profiles import transfer
 from innkeeper.profiles.others import News
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime.home_order import HomeOrder
 from innkeeper.runtime.receipts import receipt_event, receipt_row, virtual_receipt
 from innkeeper.runtime.telling import Plan, Things
+from innkeeper.store import retractions
 from innkeeper.store.projections import REACHED, Projections, move_subject, to_outbox
-from innkeeper.store.state import NOBODY, Cursor, OutboxRow, Receipt, State, SubjectRow, TakenRow
+from innkeeper.store.state import NOBODY, Connection, Cursor, OutboxRow, Receipt, State, SubjectRow, TakenRow
 
 Mode = Literal["live", "late", "history"]
 #: What becomes of planned deliveries: nothing (accepted at once, virtually), waited for, left to a deliverer, or, in a
@@ -111,6 +115,8 @@ class Engine:
         self.state, self.world, self.delivery, self.counts = state, world, delivery, Counts()
         #: While set, cursors keep this position: events after it were taken by a tick that was cut off.
         self.held_position: int | None = None
+        #: Events that are as if they had never come: they keep their place in the order, and that is all.
+        self.left_out: LeftOut = retractions.standing(state.connection)
         self._deliver = deliver
         self._was_virtual = was_virtual
         self._position = state.last_position()
@@ -124,6 +130,11 @@ class Engine:
         messages = (message.one_per_home for message in world.journeys.messages.values())
         self._homes = HomeOrder(state, world.journeys.policies, messages, lambda subject: self._cache.get(subject))
         self._next = _Pending()
+
+    @property
+    def next_position(self) -> int:
+        """The place of the next input in the order taken."""
+        return self._position + 1
 
     def tick(self, items: Sequence[Item], horizon: Instant, cursor: Cursor, *, due: Iterable[str] = ()) -> None:
         """Take *items* in order and every timer of their subjects and of *due* up to *horizon*; commit with *cursor*.
@@ -161,6 +172,15 @@ class Engine:
             self._take_receipt(receipt, at)
         self._commit(cursor)
 
+    def counted(self, events: Iterable[Event]) -> Iterator[Event]:
+        """The events that are not left out."""
+        return (event for event in events if not self.left_out.covers(event))
+
+    def told_traits(self, events: Iterable[Event]) -> Iterable[Event]:
+        """Of events that told traits those that count: no retracted ones, and nothing that was said because of them."""
+        unsaid = retractions.unsaid(self.state.connection)
+        return (event for event in self.counted(events) if event.message_id not in unsaid)
+
     def take_up(self) -> bool:
         """Wait again for what an earlier run left planned; false where its order is free, and it may go out at once."""
         if self._homes.active:
@@ -176,6 +196,9 @@ class Engine:
         self._homes.begin(self._waiting)
         rest: list[Item] = []
         for item in items:
+            if self.left_out.covers(item.event):
+                self._pass_over(item)
+                continue
             plan = self._things.plan(item.event, item.taken_at, self.world.others)
             subjects = self._subjects_of(item.event, plan)
             touched = subjects | plan.marks
@@ -198,6 +221,10 @@ class Engine:
                 self._settle(subject, horizon)
         return rest
 
+    def _pass_over(self, item: Item) -> None:
+        self._position += 1
+        self._next.taken.append(TakenRow(self._position, item.mode, item.event.seq, item.taken_at))
+
     def _take(self, item: Item, plan: Plan) -> None:
         event = item.event
         self._link(item)
@@ -205,13 +232,16 @@ class Engine:
         news = plan.by_subject(self._owner_of)
         state = self._state(subject)
         at = max(item.taken_at, state.last_at)
-        self._position += 1
-        self._next.taken.append(TakenRow(self._position, item.mode, event.seq, item.taken_at))
+        self._pass_over(item)
         if event.traits:
             self._next.projections.count_reserved(event, item.taken_at)
         awaiting = self._awaiting(event)
-        given = lifecycle.EventInput(event, at, item.mode, news.pop(subject, ()))
-        outputs = lifecycle.advance(state, given, self.world)
+        number = self.state.numbered(event.identifier) if event.identifier not in state.facts else None
+        if number is not None:
+            state.used.update(number[1])
+        outputs = self._advance(state, lifecycle.EventInput(event, at, item.mode, news.pop(subject, ())), at)
+        if number is not None and event.identifier != subject:
+            state.facts[event.identifier].inputs = number[0]
         self.counts.events += 1
         self._emit(state, at, outputs)
         for other in sorted(news):
@@ -225,8 +255,7 @@ class Engine:
         """Let a profile hear what an event that it did not send has changed."""
         state = self._state(subject)
         at = max(item.taken_at, state.last_at)
-        outputs = lifecycle.advance(state, lifecycle.ToldInput(news, item.event, at, item.mode), self.world)
-        self._emit(state, at, outputs)
+        self._emit(state, at, self._advance(state, lifecycle.ToldInput(news, item.event, at, item.mode), at))
 
     def _settle(self, subject: str, until: Instant) -> None:
         state = self._cache.get(subject)
@@ -234,7 +263,7 @@ class Engine:
             return
         while state.next_due_at <= until and subject not in self._waiting:
             at = max(state.next_due_at, state.last_at)
-            self._emit(state, at, lifecycle.advance(state, lifecycle.TimerInput(at), self.world))
+            self._emit(state, at, self._advance(state, lifecycle.TimerInput(at), at))
 
     def _take_receipt(self, receipt: Receipt, at: Instant) -> None:
         state = self._state(receipt.subject)
@@ -253,9 +282,16 @@ class Engine:
         self._hear(state, receipt_event(receipt, at), at)
 
     def _hear(self, state: ProfileState, event: Event, at: Instant) -> None:
-        outputs = lifecycle.advance(state, lifecycle.EventInput(event, at, "live"), self.world)
+        outputs = self._advance(state, lifecycle.EventInput(event, at, "live"), at)
         self._next.outbox.append(receipt_row(event, at, state.subject, state.inputs))
         self._emit(state, at, outputs)
+
+    def _advance(self, state: ProfileState, given: lifecycle.Input, at: Instant) -> list[o.Output]:
+        self._prepare(state, at)
+        return lifecycle.advance(state, given, self.world)
+
+    def _prepare(self, state: ProfileState, at: Instant) -> None:
+        """What a profile has to know before it is asked; the world as if knows more (`as_if.py`)."""
 
     def _emit(self, state: ProfileState, at: Instant, outputs: Sequence[o.Output]) -> None:
         self._next.dirty.add(state.subject)
@@ -266,7 +302,10 @@ class Engine:
             virtual = isinstance(output, o.DeliveryPlanned) and self._is_virtual(output.delivery_id)
             self._next.projections.add(at, state.subject, output, virtual=virtual)
             self.counts.add(output)
-            if virtual and isinstance(output, o.DeliveryPlanned):
+            if isinstance(output, o.DeliveryPlanned) and self.state.was_planned(output.delivery_id):
+                # Before a revision put the enrollment back, this very message went out: it is not sent twice.
+                transfer.count_once(state, output.delivery_id)
+            elif virtual and isinstance(output, o.DeliveryPlanned):
                 planned.append(output)
             elif self.delivery == "wait":
                 self._wait(state.subject, at, output)
@@ -319,7 +358,7 @@ class Engine:
         subjects = {
             self._owner(event), *told, *self._awaiting(event), *self._homes.answered(event, self._cache),
         }  # fmt: skip
-        for link in links.links_of(event):
+        for link in self.left_out.links_of(event):
             for change in links.changes(link, self._users.get(link.anonymous, ())):
                 subjects.update((link.user, change.anonymous, change.user))
         return subjects
@@ -332,7 +371,7 @@ class Engine:
 
     def _link(self, item: Item) -> None:
         """Apply the links that an event states for the first time."""
-        for link in links.links_of(item.event):
+        for link in self.left_out.links_of(item.event):
             users = self._users.setdefault(link.anonymous, set())
             if link.user in users:
                 continue
@@ -349,6 +388,7 @@ class Engine:
             return
         state, other = self._state(change.user), self._cache.pop(change.anonymous)
         at = max(item.taken_at, state.last_at, other.last_at)
+        self._prepare(state, at)
         outputs = lifecycle.absorb(state, other, at, self.world, announce=item.mode != "history")
         self._next.dirty.discard(change.anonymous)
         self._next.gone.add(change.anonymous)
@@ -360,6 +400,7 @@ class Engine:
         if state is None:
             return
         at = max(item.taken_at, state.last_at)
+        self._prepare(state, at)
         other, outputs = lifecycle.release(state, change.anonymous, at, self.world, announce=item.mode != "history")
         self._next.moves.append((change.user, change.anonymous, change.anonymous))
         self._emit(state, at, outputs)
@@ -373,12 +414,12 @@ class Engine:
     def _load(self, items: Sequence[Item], due: Iterable[str]) -> None:
         anonymous = {item.event.identifier for item in items if item.event.user_id is None}
         for item in items:
-            anonymous.update(link.anonymous for link in links.links_of(item.event))
+            anonymous.update(link.anonymous for link in self.left_out.links_of(item.event))
         self._users = self.state.users_of(anonymous) if anonymous else {}
         subjects = set(due)
         for item in items:
             subjects.add(self._owner(item.event))
-            for link in links.links_of(item.event):
+            for link in self.left_out.links_of(item.event):
                 subjects.update((link.anonymous, link.user, *self._users[link.anonymous]))
         self._fetch(subjects)
         self._things.load((item.event for item in items), self.world.others)
@@ -398,32 +439,108 @@ class Engine:
             self._fetch({subject})
             state = self._cache.get(subject)
         if state is None:
-            state = self._cache[subject] = lifecycle.new_state(subject)
+            state = self._cache[subject] = self._fresh(subject)
             self._next.gone.discard(subject)
+        return state
+
+    def _fresh(self, subject: str) -> ProfileState:
+        """A profile that has no row; names that it used before a revision took the row away are not used again."""
+        state = lifecycle.new_state(subject)
+        number = self.state.numbered(subject)
+        if number is not None:
+            state.inputs, state.used = number
         return state
 
     def _commit(self, cursor: Cursor | None) -> None:
         """Write everything that the last pass made, in one transaction; with a cursor the tick is whole."""
-        work, self._next = self._next, _Pending()
-        rows = [subject_row(self._cache[subject], self.world) for subject in sorted(work.dirty - work.gone)]
         failpoint("tick.computed")
         with self.state.transaction() as connection:
-            self.state.put_subjects(rows)
-            self.state.delete_subjects(sorted(work.gone))
-            self.state.add_links(work.links)
-            self.state.add_taken(work.taken)
-            self.state.add_outbox(work.outbox)
-            self._things.write()
-            # First: what was heard as held may end in the same commit, and then waits to be heard again.
-            self.state.receipts_taken(work.heard)
-            work.projections.write(connection)
-            for before, after, identifier in work.moves:
-                move_subject(connection, before, after, identifier=identifier)
-            if cursor is not None:
-                position = self._position if self.held_position is None else self.held_position
-                self.state.set_cursor(msgspec.structs.replace(cursor, position=position))
+            self._write(connection, cursor)
             failpoint("tick.written")
         failpoint("tick.committed")
+
+    def _write(self, connection: Connection, cursor: Cursor | None) -> None:
+        """Write everything that was made since the last time, into an open transaction."""
+        work, self._next = self._next, _Pending()
+        changed = sorted(work.dirty - work.gone)
+        self.state.put_subjects([subject_row(self._cache[subject], self.world) for subject in changed])
+        self.state.delete_subjects(sorted(work.gone))
+        self.state.add_links(work.links)
+        self.state.add_taken(work.taken)
+        self.state.add_outbox(work.outbox)
+        self._things.write()
+        # First: what was heard as held may end in the same commit, and then waits to be heard again.
+        self.state.receipts_taken(work.heard)
+        work.projections.write(connection)
+        for before, after, identifier in work.moves:
+            move_subject(connection, before, after, identifier=identifier)
+        if cursor is not None:
+            position = self._position if self.held_position is None else self.held_position
+            self.state.set_cursor(msgspec.structs.replace(cursor, position=position))
+
+    # Revisions
+
+    @contextmanager
+    def revision(self, seq: int, at: Instant, mode: str, cursor: Cursor | None) -> Iterator[Revising]:
+        """One transaction in which profiles are put as another world has them; an event asks for it, taken at *at*."""
+        self._forget()
+        delivery = self.delivery
+        # What is planned now is sent by whoever sends next, not in the middle of this.
+        self.delivery = "later" if delivery == "wait" else delivery
+        try:
+            with self.state.transaction() as connection:
+                self._position += 1
+                self._next.taken.append(TakenRow(self._position, mode, seq, at))
+                yield Revising(self, connection, self._position)
+                failpoint("revise.written")
+                self._write(connection, cursor)
+            failpoint("revise.committed")
+        finally:
+            self.delivery = delivery
+        self._homes.look_again()
+
+
+class Revising:
+    """A revision under way: puts profiles, in a transaction that its engine holds open."""
+
+    def __init__(self, engine: Engine, connection: Connection, position: int) -> None:
+        self.connection, self.position = connection, position
+        self._engine = engine
+
+    def put(
+        self,
+        state: ProfileState,
+        at: Instant,
+        outputs: Sequence[o.Output],
+        *,
+        said: Sequence[tuple[Instant, o.Output]] = (),
+        gone: bool = False,
+    ) -> None:
+        """Say *outputs* for a profile, and put it as it is.
+
+        Args:
+            state: The profile.
+            at: Now.
+            outputs: What is said now.
+            said: What counts from an instant of its own on, and is said after those.
+            gone: It has no row any more.
+        """
+        engine = self._engine
+        for index, (instant, output) in enumerate(said, len(outputs)):
+            engine._next.outbox.append(to_outbox(instant, state.subject, state.inputs, index, output))
+        engine._cache[state.subject] = state
+        engine._emit(state, at, outputs)
+        if gone:
+            engine._next.gone.add(state.subject)
+
+    def drop(self, subject: str) -> None:
+        """A profile is part of another one now."""
+        self._engine._next.gone.add(subject)
+
+    def write(self) -> None:
+        """Write what was put so far, and let go of its memory."""
+        self._engine._write(self.connection, None)
+        self._engine._forget()
 
 
 def subject_row(state: ProfileState, world: lifecycle.World) -> SubjectRow:

@@ -9,17 +9,17 @@ from pathlib import Path
 
 from innkeeper import lifecycle
 from innkeeper.kernel.errors import UsageError
-from innkeeper.kernel.ids import ANONYMOUS
-from innkeeper.kernel.time import FOREVER, Instant, format_instant
+from innkeeper.kernel.time import Instant, format_instant
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime import definitions as applied
-from innkeeper.runtime.record import taken_events
+from innkeeper.runtime.about import events_about, every_fold
 from innkeeper.runtime.replay import Again
 from innkeeper.store import things
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.checkpoint import Checkpoint, checkpoints, copy_states, folder_of
 from innkeeper.store.log import Log
-from innkeeper.store.state import Cursor, State
+from innkeeper.store.retractions import joined
+from innkeeper.store.state import State
 
 
 def known(home: Path, subject: str, at: Instant | None) -> tuple[ProfileState | None, lifecycle.World, Instant]:
@@ -39,13 +39,13 @@ def known(home: Path, subject: str, at: Instant | None) -> tuple[ProfileState | 
 def _replayed(
     home: Path, log: Log, state: State, subject: str, at: Instant
 ) -> tuple[ProfileState | None, lifecycle.World]:
-    identifiers = _everybody(state, subject)
+    identifiers = set().union(*joined(state.connection, [subject]))
     begin = _begin(home, at)
     with Bulk.open(home) as bulk, State.in_memory() as scratch:
         seqs = {
             seq
             for (seq,) in bulk.rows(
-                "SELECT seq FROM events WHERE seq IS NOT NULL AND list_contains($identifiers, identifier)",
+                "SELECT seq FROM every_event WHERE seq IS NOT NULL AND list_contains($identifiers, identifier)",
                 {"identifiers": sorted(identifiers)},
             )
         }
@@ -74,31 +74,7 @@ def _begin(home: Path, at: Instant) -> Checkpoint | None:
 def _about_things(bulk: Bulk, state: State, identifiers: set[str]) -> set[int]:
     """Events of whomever about the things that one of the identifiers has ever had a role in."""
     wanted = things.told_of(state, identifiers)
-    if not wanted:
-        return set()
-    folds = applied.world(state).others
-    last = Cursor(clock=FOREVER, timestamp=FOREVER, seq=FOREVER)
-    names = sorted({name for fold in folds for name in fold.event_names})
-    return {
-        event.seq
-        for event in taken_events(bulk, last, names)
-        if any((fold.kind, *named) in wanted for fold in folds for named in fold.concerns(event))
-    }
+    return {event.seq for event in events_about(bulk, every_fold(state), wanted)}
 
 
 _EVENTS = ("live", "late", "history")
-_USERS = "SELECT user FROM links WHERE anonymous = ?"
-_DEVICES = "SELECT anonymous FROM links WHERE user = ?"
-
-
-def _everybody(state: State, subject: str) -> set[str]:
-    """The identifiers that are joined to a subject by links, over any number of steps."""
-    found, fresh = {subject}, {subject}
-    while fresh:
-        near: set[str] = set()
-        for identifier in fresh:
-            sql = _USERS if identifier.startswith(ANONYMOUS) else _DEVICES
-            near.update(value for (value,) in state.connection.execute(sql, (identifier,)))
-        fresh = near - found
-        found |= fresh
-    return found

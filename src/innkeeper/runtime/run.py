@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from innkeeper.events.types import Event
+from innkeeper.identity.retraction import is_control
 from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.time import BEGINNING, HOUR, Clock, Instant, SystemClock, format_instant
 from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.adopt import adopt, end_history
+from innkeeper.runtime.as_if import Recorded
+from innkeeper.runtime.checkpoints import renew
 from innkeeper.runtime.deliver import Deliverer
 from innkeeper.runtime.engine import Counts, Engine, Item
 from innkeeper.runtime.lock import hold
 from innkeeper.runtime.outlet import FULL, drain
 from innkeeper.runtime.record import first_timestamp, late_events, ordered_events
+from innkeeper.runtime.revise import revise
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.log import Log
 from innkeeper.store.state import Cursor, State
 from innkeeper.strategy.types import Definitions
 
-Deliver = Literal["none", "file", "live"]
+#: `later`: whoever runs next sends what is planned.
+Deliver = Literal["none", "file", "live", "later"]
 #: Sorts after every source and message id: everything up to the instant is taken.
 LAST = "\U0010ffff"
 TICK = 2_000
@@ -80,6 +85,16 @@ def run(
         return _Run(home, log, state, deliver, tick_size, progress).play(goal, history_until)
 
 
+def take_what_waits(home: Path, log: Log, state: State) -> None:
+    """Take what the log holds for the clock as it stands; what that plans is sent by whoever sends next.
+
+    The home is held by the caller.
+    """
+    clock = state.clock()
+    if clock is not None:
+        _Run(home, log, state, "later", TICK, None).play(clock, None)
+
+
 class _Run:
     def __init__(
         self,
@@ -93,11 +108,14 @@ class _Run:
         self.home, self.log, self.state = home, log, state
         self.tick_size, self.progress = tick_size, progress
         definitions = applied.applied(state) or Definitions(version="none")
-        self.deliverer = None if deliver == "none" else Deliverer.open(home, state, definitions, live=deliver == "live")
+        self.later = deliver == "later"
+        self.deliverer = (
+            None if deliver in ("none", "later") else Deliverer.open(home, state, definitions, live=deliver == "live")
+        )
         self.engine = Engine(
             state,
             applied.world(state),
-            delivery="virtual" if deliver == "none" else "wait",
+            delivery="later" if self.later else "virtual" if deliver == "none" else "wait",
             deliver=self._send,
         )
         self.cursor = Cursor(clock=BEGINNING, timestamp=BEGINNING)
@@ -122,6 +140,7 @@ class _Run:
                 self.engine.held_position = None
                 self.engine.tick([], BEGINNING, self.cursor)
         drain(self.state, self.log)
+        renew(self.home, self.state, self.log)
         self.log.seal()
         if self.deliverer is not None:
             self.deliverer.close()
@@ -164,7 +183,9 @@ class _Run:
 
     def _recover(self) -> None:
         """Finish what an earlier run left between planning and receipt."""
-        if self.deliverer is None:
+        if self.later:
+            pass
+        elif self.deliverer is None:
             with self.state.transaction() as connection:
                 connection.execute(
                     "UPDATE deliveries SET reason = 'virtual', state = 'planned', receipt = 'pending'"
@@ -194,11 +215,25 @@ class _Run:
     def _late(self, events: Iterator[Event], last: int) -> None:
         clock = self.cursor.clock
         while page := list(islice(events, self.tick_size)):
-            self.cursor = msgspec.structs.replace(self.cursor, seq=page[-1].seq)
-            self._tick([Item(event, clock, "late") for event in page], clock, [])
+            for control, part in groupby(page, key=is_control):
+                if control:
+                    for event in part:
+                        self._revise(event)
+                    continue
+                items = [Item(event, clock, "late") for event in part]
+                self.cursor = msgspec.structs.replace(self.cursor, seq=items[-1].event.seq)
+                self._tick(items, clock, [])
         self.cursor = msgspec.structs.replace(self.cursor, seq=last)
         with self.state.transaction():
             self.state.set_cursor(self.cursor)
+
+    def _revise(self, event: Event) -> None:
+        """Take a word about the log; then whoever sends sends what it has planned."""
+        self.cursor = msgspec.structs.replace(self.cursor, seq=event.seq)
+        with Bulk.open(self.home) as bulk:
+            recorded = Recorded(bulk, self.state, self.engine.next_position)
+            revise(self.engine, recorded, event, self.cursor.clock, self.cursor)
+        self._recover()
 
     def _history(self, events: Iterator[Event], until: Instant) -> None:
         while page := list(islice(events, self.tick_size)):

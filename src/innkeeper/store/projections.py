@@ -6,7 +6,7 @@ All of it goes into the tick's transaction. The rows can be made again from the 
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -185,18 +185,18 @@ class Projections:
 
 def move_subject(connection: sqlite3.Connection, before: str, after: str, *, identifier: str | None = None) -> None:
     """Rows of one profile belong to another from now on; with *identifier*, only those made under it."""
-    for table in _OF_A_PROFILE:
-        sql = "UPDATE " + table + " SET subject = ? WHERE subject = ?"  # noqa: S608 – names of ours
-        if identifier is None:
-            connection.execute(sql, (after, before))
-        else:
-            connection.execute(sql + " AND identifier = ?", (after, before, identifier))
+    bound = {"before": before, "after": after, "identifier": identifier}
+    where = " WHERE subject = :before AND (:identifier IS NULL OR identifier = :identifier)"
+    for table in (*_ACTED, *WORDS):
+        # A word that was said after the move, in the same tick, is there already and is the newer one.
+        connection.execute("UPDATE OR IGNORE " + table + " SET subject = :after" + where, bound)  # noqa: S608
+    for table in WORDS:
+        connection.execute("DELETE FROM " + table + where, bound)  # noqa: S608
 
 
-_OF_A_PROFILE = (
-    "enrollments", "deliveries", "decisions", "tasks", "consents", "suppressions", "household_words", "deaths",
-    "optins",
-)  # fmt: skip
+#: What a profile did, and what was said about it.
+_ACTED: Final = ("enrollments", "deliveries", "decisions", "tasks")
+WORDS: Final = ("consents", "suppressions", "optins", "household_words", "deaths")
 
 
 def _delivery(at: Instant, subject: str, output: o.DeliveryPlanned, *, virtual: bool) -> tuple[object, ...]:
@@ -226,7 +226,13 @@ _END_ENROLLMENT = "UPDATE enrollments SET ended_at = ?, outcome = ?, reason = ? 
 _INSERT_DELIVERY = (
     "INSERT INTO deliveries (id, subject, identifier, message, channel, purpose, kind, topic, journey, version,"
     " enrollment, key, step, address, planned_at, not_before, expires_at, quiet, context, state, reason, state_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'planned', ?, ?) ON CONFLICT (id) DO NOTHING"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'planned', ?, ?)"
+    # What a revision cancelled may be planned again by the enrollment that it put back.
+    " ON CONFLICT (id) DO UPDATE SET subject = excluded.subject, address = excluded.address,"
+    " version = excluded.version, planned_at = excluded.planned_at, not_before = excluded.not_before,"
+    " expires_at = excluded.expires_at, quiet = excluded.quiet, context = excluded.context, state = excluded.state,"
+    " reason = excluded.reason, state_at = excluded.state_at, hold = NULL, released_at = NULL, home = NULL"
+    " WHERE deliveries.state = 'cancelled' AND deliveries.reason = 'retracted'"
 )
 _UPSERT_DECISION = (
     "INSERT INTO decisions (enrollment, step, occurrence, gate, reason, outcome, subject, identifier, message, channel,"

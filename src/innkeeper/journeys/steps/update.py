@@ -20,7 +20,7 @@ from innkeeper.kernel.json import canonical
 from innkeeper.kernel.located import Located
 from innkeeper.profiles.reading import at_path
 from innkeeper.profiles.state import Facts
-from innkeeper.profiles.traits import set_trait
+from innkeeper.profiles.traits import set_trait, trait_value
 
 if TYPE_CHECKING:
     from innkeeper.journeys.running import Here
@@ -55,7 +55,10 @@ class Update(Step):
         message_id = turn.next_message_id()
         facts = turn.state.facts.setdefault(enrollment.identifier, Facts(turn.now))
         for name, value in values.items():
-            if set_trait(facts, name, value, turn.now, ENGINE_SOURCE, message_id, turn.rules.merges):
+            before = trait_value(turn.state, name, turn.rules.merges)
+            changed = set_trait(facts, name, value, turn.now, ENGINE_SOURCE, message_id, turn.rules.merges)
+            # Under several identifiers a removal may hide a value that stands under another one.
+            if changed or before != trait_value(turn.state, name, turn.rules.merges):
                 turn.trait_changed(name)
                 turn.trace.append(f"update of traits.{name} in journey '{enrollment.journey}'")
         turn.outputs.append(
