@@ -18,7 +18,6 @@ import msgspec
 from innkeeper import lifecycle
 from innkeeper.events import outputs as o
 from innkeeper.events.types import ENGINE_SOURCE, Event
-from innkeeper.identity import links
 from innkeeper.identity.retraction import LeftOut
 from innkeeper.journeys.enrollment import enrollment_id
 from innkeeper.kernel.ids import ANONYMOUS, USER
@@ -273,11 +272,6 @@ class AsIfEngine(Engine):
         waiting.remove(known)
         at = max(known.planned_at, state.last_at)
         self._hear(state, receipt_event(known.receipt("accepted", "virtual", at), at), at)
-
-    def _owner_of(self, identifier: str) -> str:
-        if not identifier.startswith(ANONYMOUS):
-            return identifier
-        return links.owner(identifier, self.state.users_of([identifier])[identifier])
 
 
 def play(
