@@ -41,7 +41,11 @@ def fold_event(turn: Turn, event: Event) -> None:
     if event.traits:
         merges, alone = turn.rules.merges, len(turn.state.facts) == 1
         for name, value in without_reserved(event.traits).items():
-            if set_trait(facts, name, value, event.timestamp, event.source, event.message_id, merges, alone=alone):
+            # Under several identifiers the newest word may change hands without changing here.
+            changed = set_trait(
+                facts, name, value, event.timestamp, event.source, event.message_id, merges, alone=alone
+            )
+            if changed or len(turn.state.facts) > 1:
                 turn.trait_changed(name)
     if turn.rules.accounts and (event.type == "group" or event.name in (LEFT, UPDATED)):
         _take_account(turn, facts, event)

@@ -60,7 +60,7 @@ class Recall:
         wanted = sorted(identifiers)
         found = self._logged(_UNDER, {"wanted": wanted}, fresh)
         found += [event for event in self._said(fresh) if event.identifier in wanted]
-        kept = {(event.source, event.message_id): event for event in found if _counts(event)}
+        kept = {(event.source, event.message_id): event for event in found if counts(event)}
         return sorted(kept.values(), key=lambda event: (event.timestamp, event.source, event.message_id))
 
     def naming(self, identifier: str, fresh: Fresh) -> list[Event]:
@@ -92,13 +92,13 @@ class Recall:
                 "last": cursor.seq, "at": cursor.timestamp, "source": cursor.source, "message_id": cursor.message_id,
             }  # fmt: skip
         sql = (
-            f"SELECT {COLUMNS} FROM events WHERE {where}"  # noqa: S608 – every value is bound
+            f"SELECT {COLUMNS} FROM every_event WHERE {where}"  # noqa: S608 – every value is bound
             f" AND (source = $engine OR list_contains($seqs, seq) OR {taken})"
         )
         return _events(bulk.rows(sql, parameters | values | {"seqs": sorted(seqs), "engine": ENGINE_SOURCE}))
 
     def _again(self, bulk: Bulk, where: str, parameters: dict[str, object], fresh: Fresh) -> list[Event]:
-        sql = f"SELECT {COLUMNS} FROM events WHERE {where} AND source <> $engine"  # noqa: S608
+        sql = f"SELECT {COLUMNS} FROM every_event WHERE {where} AND source <> $engine"  # noqa: S608
         found = _events(bulk.rows(sql, parameters | {"engine": ENGINE_SOURCE}))
         taken = fresh[0] | self.state.which_taken([event.seq for event in found])
         return [event for event in found if event.seq in taken]
@@ -119,7 +119,8 @@ def spoken(row: OutboxRow) -> Event:
     return from_row(0, made)
 
 
-def _counts(event: Event) -> bool:
+def counts(event: Event) -> bool:
+    """Whether an event counts for facts, whoever has said it."""
     return event.is_input or event.name == "Traits Updated"
 
 
