@@ -134,6 +134,8 @@ def facts_from(events: Iterable[Event], rules: ProfileRules) -> Facts | None:
         if facts is None:
             facts = Facts(event.timestamp, last=event.timestamp)
         facts.since, facts.last = min(facts.since, event.timestamp), max(facts.last, event.timestamp)
+        if event.source != ENGINE_SOURCE:
+            facts.latest = max(facts.latest, event.timestamp)
         for name, value in without_reserved(event.traits).items():
             set_trait(facts, name, value, event.timestamp, event.source, event.message_id, rules.merges)
         if event.is_input:

@@ -45,11 +45,23 @@ from innkeeper.strategy.types import Definitions
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Where the record is read: bulk questions, the order taken, and the place before which it counts."""
+    """Where the record is read.
+
+    Attributes:
+        bulk: For bulk questions.
+        real: Has the order taken.
+        position: The place in it before which it counts.
+        seq: The row of the log before which it counts: a replay must not see what came later.
+    """
 
     bulk: Bulk
     real: State
     position: int
+    seq: int = FOREVER
+
+    def there(self, events: Iterable[Event]) -> Iterator[Event]:
+        """The events that had come by then."""
+        return (event for event in events if event.seq < self.seq)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +206,10 @@ class AsIfEngine(Engine):
         heard = [event for event in self.counted(events) if event.source != ENGINE_SOURCE]
         return sorted([*heard, *self._words()], key=lambda event: event.identifier)
 
+    def recall(self, identifiers: Iterable[str]) -> list[Event]:
+        """Everything that this world has taken and said under some identifiers."""
+        return list(self.counted(self._remembers().under(identifiers, self._fresh())))
+
     def _words(self) -> Iterator[Event]:
         rows = self.state.connection.execute(
             "SELECT message_id, user_id, anonymous_id, taken_at, traits FROM outbox WHERE name = 'Traits Updated'"
@@ -315,7 +331,10 @@ class AsIfEngine(Engine):
             return
         waiting.remove(known)
         at = max(known.planned_at, state.last_at)
-        self._hear(state, receipt_event(known.receipt("accepted", "virtual", at), at), at)
+        heard = msgspec.structs.replace(
+            known.receipt("accepted", "virtual", at), identifier=self._stamp(state, known.identifier, at)
+        )
+        self._hear(state, receipt_event(heard, at), at)
 
 
 def play(

@@ -116,7 +116,7 @@ class Live:
             self.engine.take_receipts(receipts, self.cursor.clock, None)
         self.cursor = msgspec.structs.replace(self.cursor, seq=event.seq)
         with Bulk.open(self.home) as bulk:
-            recorded = Recorded(bulk, self.state, self.engine.next_position)
+            recorded = Recorded(bulk, self.state, self.engine.next_position, event.seq)
             revise(self.engine, recorded, event, self.cursor.clock, self.cursor)
 
     def _matured(self, wall: Instant) -> list[Event]:

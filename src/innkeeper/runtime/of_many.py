@@ -29,7 +29,7 @@ def require_alone(recorded: Recorded, identifiers: set[str]) -> None:
     """
     declared = applied.earlier(recorded.real)
     if _any(declared):
-        _refuse(declared, events_of(recorded.bulk, identifiers))
+        _refuse(declared, recorded.there(events_of(recorded.bulk, identifiers)))
 
 
 def require_own(recorded: Recorded, retraction: Retraction) -> None:
@@ -40,7 +40,7 @@ def require_own(recorded: Recorded, retraction: Retraction) -> None:
     """
     declared = applied.earlier(recorded.real)
     if _any(declared):
-        _refuse(declared, events_left_out(recorded.bulk, retraction, nobody=True))
+        _refuse(declared, recorded.there(events_left_out(recorded.bulk, retraction, nobody=True)))
 
 
 def _any(declared: Iterable[Definitions]) -> bool:

@@ -218,7 +218,7 @@ class Again:
         with Bulk.open(self.home) as bulk:
             revise(
                 self.engine,
-                Recorded(bulk, self.real, row.position),
+                Recorded(bulk, self.real, row.position, row.seq),
                 event,
                 row.taken_at,
                 None,

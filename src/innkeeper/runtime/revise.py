@@ -135,7 +135,7 @@ def _lifted(event: Event, engine: Engine) -> Retraction:
 
 
 def _answers(recorded: Recorded, retraction: Retraction) -> Iterator[tuple[str, bool, Instant]]:
-    for event in events_left_out(recorded.bulk, retraction):
+    for event in recorded.there(events_left_out(recorded.bulk, retraction)):
         if event.name == ANSWERED:
             yield str(event.properties.get("household_id")), event.properties.get("answer") == "yes", event.timestamp
 

@@ -107,13 +107,14 @@ def concerned(recorded: Recorded, ledger: State, retraction: Retraction, left_ou
     folds = every_fold(recorded.real)
     require_own(recorded, retraction)
     rules = every_rule(recorded.real)
-    for event in events_left_out(recorded.bulk, retraction):
+    for event in recorded.there(events_left_out(recorded.bulk, retraction)):
         identifiers.add(event.identifier)
         edges += [each.pair for one in rules for each in evidence_of(event, one)]
         things.update(keys_of(event, folds))
     if things:
         identifiers |= told_identifiers(ledger, things)
-        about = [event for event in events_about(recorded.bulk, folds, things) if not left_out.covers(event)]
+        found = recorded.there(events_about(recorded.bulk, folds, things))
+        about = [event for event in found if not left_out.covers(event)]
         for order in (attrgetter("seq"), attrgetter("timestamp", "source", "message_id")):
             identifiers |= holders(sorted(about, key=order), folds, things)
     return Concerned(joined(ledger.connection, identifiers, edges), frozenset(things))

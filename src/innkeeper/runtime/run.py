@@ -250,7 +250,7 @@ class _Run:
         """Take a word about the log; then whoever sends sends what it has planned."""
         self.cursor = msgspec.structs.replace(self.cursor, seq=event.seq)
         with Bulk.open(self.home) as bulk:
-            recorded = Recorded(bulk, self.state, self.engine.next_position)
+            recorded = Recorded(bulk, self.state, self.engine.next_position, event.seq)
             revise(self.engine, recorded, event, self.cursor.clock, self.cursor)
         self._recover()
 
