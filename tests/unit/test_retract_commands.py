@@ -12,9 +12,10 @@ from click.testing import CliRunner
 from support.workspace import Workspace, event, identify, message
 
 from innkeeper.cli.main import cli
-from innkeeper.kernel.errors import UsageError
+from innkeeper.kernel.errors import OperationFailed, UsageError
 from innkeeper.kernel.time import FixedClock, parse_instant
 from innkeeper.runtime.live import Live
+from innkeeper.runtime.retract import retract
 from innkeeper.store.ledger import balance
 from innkeeper.store.log import Log
 from innkeeper.store.state import State
@@ -186,4 +187,54 @@ def test_before_the_first_run(tmp_path: Path) -> None:
     name = ask(made, "retract", "list")["retractions"][0]["id"]
     ask(made, "retract", "--lift", name, "--yes")
     assert ask(made, "status")["stages"] == {"buyer": 2}
+    assert ask(made, "replay")["different"] == 0
+
+
+def test_a_login_on_a_shared_browser(tmp_path: Path) -> None:
+    made = Workspace(tmp_path / "home")
+    made.apply(FILES)
+    made.add(event("Order Completed", None, "2026-01-02T10:00:00Z", anonymous="d", total=150), source="shop")
+    made.add(event("Login", "a", "2026-01-02T12:00:00Z", anonymous="d", id="wrong"), source="bad")
+    made.add(event("Login", "b", "2026-01-03T10:00:00Z", anonymous="d"), source="shop")
+    made.run("2026-01-05T00:00:00Z", deliver="file")
+    asked = ("audience", "list", "sum('Order Completed', total) > 100")
+    assert ask(made, *asked)["ids"] == ["a"]
+    told = ask(made, "retract", *PERIOD, "--yes")
+    # What went before the first login is the first person's: that is b now.
+    assert ask(made, *asked)["ids"] == ["b"]
+    assert [one["name"] for one in ask(made, "profile", "show", "b")["audiences"]] == ["big"]
+    assert [one["identifier"] for one in ask(made, "profile", "links", "b")["identifiers"]] == [
+        "anonymous_id:d", "user_id:b"
+    ]  # fmt: skip
+    ask(made, "retract", "--lift", told["retraction"], "--yes")
+    assert ask(made, *asked)["ids"] == ["a"]
+    assert ask(made, "profile", "show", "b")["audiences"] == []
+    assert ask(made, "replay")["different"] == 0
+
+
+def test_who_has_to_do_with_an_account_is_refused(tmp_path: Path) -> None:
+    made = Workspace(tmp_path / "home")
+    strategy = "name: shop\nzone: UTC\naccounts: { traits: { name: text } }\n"
+    made.apply(FILES | {"strategy.yaml": strategy})
+    group = {"type": "group", "userId": "a", "groupId": "acme", "timestamp": "2026-01-02T10:00:00Z", "messageId": "g"}
+    made.add(group, source="shop")
+    for who in ("a", "b"):
+        made.add(event("Order Completed", who, "2026-01-03T10:00:00Z", total=500, id=f"of {who}"), source="bad")
+    made.run("2026-01-05T00:00:00Z", deliver="file")
+    before = stored(made)
+    for ids in (["of a"], ["of a", "of b"]):
+        with pytest.raises(OperationFailed) as found:
+            retract(made.home, "bad", messages=ids, do=True)
+        assert found.value.code == "past-of-many"
+        assert "acme" in str(found.value)
+        assert "--messages" in (found.value.fix or "")
+    with pytest.raises(OperationFailed):
+        retract(made.home, "shop", messages=["g"], do=True)
+    assert stored(made) == before
+    # Who has nothing to do with accounts is as in a workspace without.
+    ask(made, "retract", "--source", "bad", "--message", "of b", "--yes")
+    assert ask(made, "audience", "list", "did('Order Completed')")["ids"] == ["a"]
+    # What a member does later does not stop a replay.
+    made.add(group | {"userId": "b", "messageId": "g2", "timestamp": "2026-01-05T10:00:00Z"}, source="shop")
+    made.run("2026-01-06T00:00:00Z", deliver="file")
     assert ask(made, "replay")["different"] == 0
