@@ -194,8 +194,9 @@ class _Batch:
         tables.put_owners(self.connection, names, self.batch.owner)
         tables.put_enrollments(self.connection, self.scratch, names, self.at, self.order.reason)
         tables.put_tasks(self.connection, self.scratch, names)
-        states = [state for group in groups for state in group.after.values()]
-        tables.put_words(self.connection, self.scratch, names, states, self.at)
+        # A word that another has overtaken leaves no trace in a profile, but the claim has it.
+        states = [state for group in self.batch.groups for state in group.after.values()]
+        tables.put_words(self.connection, self.scratch, self.batch.identifiers, states, self.at)
         tables.put_answers(self.connection, self.scratch, self.order.answers)
         tables.put_things(self.engine.state, self.batch.scratch, self.order.whom.things)
         tables.put_numbers(self.connection, names, left)
