@@ -14,10 +14,10 @@ from support.workspace import Workspace, event, identify, message
 from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.time import parse_instant
 from innkeeper.runtime.audience import Audiences
+from innkeeper.runtime.checkpoint import checkpoints
 from innkeeper.runtime.replay import replay
 from innkeeper.runtime.retract import lift, retract
 from innkeeper.store.bulk import Bulk
-from innkeeper.store.checkpoint import checkpoints
 
 FILES = {
     "strategy.yaml": "name: test\nzone: UTC\nevents: {Order Completed: [total], Login: []}\ntraits: [plan]\n",
