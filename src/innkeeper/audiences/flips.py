@@ -35,7 +35,7 @@ from innkeeper.kernel.time import FOREVER, Instant
 #: 3 that objects are held under an identifier: they are its first claimant's.
 HISTORY_SQL: Final = """
 WITH had AS (
-  SELECT identifier, claimant, ts AS claimed_at, since, until FROM turns WHERE ts <= $until
+  SELECT identifier, claimant, ts AS claimed_at, since, until FROM turns WHERE ts <= $until AND identifier <> ''
 ), joined AS (
   SELECT identifier, min(claimed_at) AS joined_at FROM had GROUP BY identifier
 ), held AS (

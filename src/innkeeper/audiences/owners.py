@@ -53,6 +53,8 @@ ANTI JOIN removed USING (identifier, claimant)
 GROUP BY identifier, claimant
 QUALIFY row_number() OVER (PARTITION BY claimant ORDER BY min(first), identifier) <= $limit
 """
+# The last row is nobody's. Over a table that is empty for sure, DuckDB 2.0.0 drops the outer join, and then takes a sum
+# to be no larger than the largest value: `sum(x) > 3000` held for nobody (tests/unit/test_owners.py).
 _TURNS: Final = """
 CREATE OR REPLACE TABLE turns AS
 WITH counted AS (
@@ -79,6 +81,7 @@ WITH counted AS (
 SELECT identifier, claimant, first[1] AS ts, -4611686018427387904 AS since, 4611686018427387904 AS until
 FROM counted WHERE claimant = other
 UNION ALL SELECT * FROM handed
+UNION ALL SELECT '', '', -4611686018427387904, 0, 0
 """
 _MARK: Final = "CREATE OR REPLACE TABLE owners_made AS SELECT $known::BIGINT AS known"
 _MARKED: Final = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'owners_made'"
