@@ -88,9 +88,8 @@ class World:
             by_item=item_entries(current), by_thing=by_thing, by_date=by_date,
             service=service_journeys(versions, definitions.messages, definitions.policies),
         )  # fmt: skip
-        others: tuple[OtherFold, ...] = (ObjectFold(objects),) if objects else ()
         return World(
-            version=definitions.version, profiles=builder.build(), journeys=journeys, others=others,
+            version=definitions.version, profiles=builder.build(), journeys=journeys, others=other_folds(definitions),
             accounts=_account_rules(definitions, builder), items=_item_rules(definitions, frozenset(journeys.by_item)),
             identity=definitions.workspace.identity,
         )  # fmt: skip
@@ -118,6 +117,12 @@ def _account_rules(definitions: Definitions, profiles: RulesBuilder) -> AccountR
         rules=RulesBuilder(definitions.workspace.zone, audiences, ()).build(),
         traits=frozenset(traits) - {"id", "role"}, audiences=frozenset(profiles.account_audiences & audiences.keys()),
     )  # fmt: skip
+
+
+def other_folds(definitions: Definitions) -> tuple[OtherFold, ...]:
+    """The folds of what is declared and is no profile."""
+    objects = definitions.workspace.objects
+    return (ObjectFold(objects),) if objects else ()
 
 
 def advance(state: ProfileState, given: Input, world: World) -> list[Output]:
@@ -316,7 +321,7 @@ def _park(turn: Turn) -> None:
 
 
 __all__ = [
-    "FOREVER", "EventInput", "ProfileState", "TimerInput", "ToldInput", "World", "advance", "decode", "encode",
-    "known_as", "missing_accumulators", "new_state", "next_due_at", "next_is_service", "record_history", "refold",
-    "refold_traits", "remade", "settle", "show",
+    "FOREVER", "EventInput", "Input", "ProfileState", "TimerInput", "ToldInput", "World", "advance", "decode", "encode",
+    "known_as", "missing_accumulators", "new_state", "next_due_at", "next_is_service", "other_folds", "record_history",
+    "refold", "refold_traits", "remade", "settle", "show",
 ]  # fmt: skip

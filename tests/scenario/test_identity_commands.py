@@ -152,7 +152,8 @@ def state_of(made: Workspace, subject: str) -> dict[str, Any]:
     with State.open(made.home, readonly=True) as state:
         found = lifecycle.decode(state.bodies([subject])[subject])
     for facts in found.facts.values():
-        facts.inputs = facts.last = 0
+        # A word on a link is an event of those whom it is about.
+        facts.inputs = facts.last = facts.latest = 0
         facts.claims = {}
     return {
         "facts": msgspec.to_builtins(found.facts), "memberships": msgspec.to_builtins(found.memberships),

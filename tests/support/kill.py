@@ -23,10 +23,11 @@ from support import kill_child
 from support.workspace import Workspace
 
 _TESTS = Path(__file__).resolve().parent.parent
-#: Reached only by `doctor --forget` and `retention`, which this life never calls, and where many are told of a change
-#: (fanout_kill.py).
+#: Reached only by `doctor --forget`, `retention` and `retract`, which this life never calls, and where many are told of
+#: a change (fanout_kill.py).
 ELSEWHERE = {
-    "forget.listed", "fanout.computed", "fanout.told", *(name for name in FAILPOINTS if name.startswith("retain.")),
+    "forget.listed", "fanout.computed", "fanout.told",
+    *(name for name in FAILPOINTS if name.startswith(("retain.", "revise."))),
 }  # fmt: skip
 
 

@@ -53,8 +53,8 @@ ANTI JOIN removed USING (identifier, claimant)
 GROUP BY identifier, claimant
 QUALIFY row_number() OVER (PARTITION BY claimant ORDER BY min(first), identifier) <= $limit
 """
-# The last row is nobody's. Over a table that is empty for sure, DuckDB 2.0.0 drops the outer join, and then takes a sum
-# to be no larger than the largest value: `sum(x) > 3000` held for nobody (tests/unit/test_owners.py).
+# The last row is nobody's. Where an outer join's right side is empty for sure (a filter over an empty table), DuckDB
+# 2.0.0 answers `sum(x) > 3000` with false for everybody (tests/unit/test_owners.py shows it).
 _TURNS: Final = """
 CREATE OR REPLACE TABLE turns AS
 WITH counted AS (

@@ -28,9 +28,11 @@ def list_events(call: Call, last: int, source: str | None, name: str | None) -> 
         for event in events:
             # What is announced of an account is said of nobody in particular.
             account = event["properties"].get("account_id")
-            who = event["userId"] or event["anonymousId"] or (f"account:{account}" if account else "")
+            who = event["userId"] or event["anonymousId"] or (f"account:{account}" if account else "-")
+            mark = "  retracted" if event["retracted"] else ""
             click.echo(
                 f"{event['seq']:>9}  {event['timestamp']:<27}  {event['source']:<12}  {who:<24}  {event['event']}"
+                + mark
             )
         if not events:
             click.echo("no such event", err=True)
@@ -47,15 +49,20 @@ def newest(home: Path, last: int, source: str | None, name: str | None) -> list[
     with Bulk.open(home) as bulk:
         rows = bulk.rows(
             "SELECT seq, source, message_id, type, name, user_id, anonymous_id, ts, received_at, properties, traits, "
-            "context FROM events WHERE seq IS NOT NULL AND ($source IS NULL OR source = $source) "
+            "context FROM every_event WHERE seq IS NOT NULL AND ($source IS NULL OR source = $source) "
             "AND ($name IS NULL OR name = $name) ORDER BY seq DESC LIMIT $last",
             {"source": source, "name": name, "last": last},
         )
+        counted = bulk.rows(
+            "SELECT seq FROM events WHERE seq IN (SELECT unnest($seqs))", {"seqs": [r[0] for r in rows]}
+        )
+    standing = {seq for (seq,) in counted}
     return [
         {
             "seq": row[0], "source": row[1], "messageId": row[2], "type": row[3], "event": row[4], "userId": row[5],
             "anonymousId": row[6], "timestamp": format_instant(row[7]), "receivedAt": format_instant(row[8]),
             "properties": loads(row[9]), "traits": loads(row[10]), "context": loads(row[11]),
+            "retracted": row[0] not in standing,
         }
         for row in reversed(rows)
     ]  # fmt: skip

@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("replay", "Make all outputs again from the log and compare."),
     "retention": ("retention", "Let go what is due, class by class; a dry run first."),
     "report": ("report", "Write a report as one HTML page."),
+    "retract": ("retract", "As if some events had never come: what it changes, then do it."),
     "run": ("run", "Advance the workspace to a time."),
     "stage": ("stage", "Count profiles per stage, at any past time."),
     "status": ("status", "Counts, lag, and whether sending is armed."),

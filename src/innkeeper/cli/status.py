@@ -20,6 +20,9 @@ def command(call: Call) -> None:
         click.echo(f"clock      {told['clock'] or 'not started: innkeeper run --until now'}")
         click.echo(f"profiles   {told['profiles']:,}")
         click.echo(f"events     {told['events']:,}")
+        if told["retracted"]["retractions"]:
+            gone = told["retracted"]
+            click.echo(f"  retracted {gone['events']:,} events by {gone['retractions']:,} retractions")
         for stage, number in told["stages"].items():
             click.echo(f"  stage    {stage:<24} {number:>9,}")
         for journey, counts in told["journeys"].items():
@@ -48,9 +51,11 @@ def look(call: Call) -> dict[str, Any]:
     from innkeeper.store.identity import IdentityTables
     from innkeeper.store.log import Log
     from innkeeper.store.queries import journey_counts, reserved_counts, stage_counts
+    from innkeeper.store.retractions import count_left_out
     from innkeeper.store.state import State
 
     home = call.existing_home()
+    retractions, left_out = count_left_out(home)
     with Log.open(home, read_only=True) as log:
         events = log.count()
     with State.open(home, readonly=True) if State.exists(home) else State.in_memory() as state:
@@ -64,6 +69,7 @@ def look(call: Call) -> dict[str, Any]:
             "clock": None if clock is None else format_instant(clock),
             "profiles": state.count_subjects(),
             "events": events,
+            "retracted": {"retractions": retractions, "events": left_out},
             "stages": stage_counts(state.connection),
             "journeys": journey_counts(state.connection),
             "lag": {

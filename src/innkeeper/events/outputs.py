@@ -86,7 +86,8 @@ class StepReplanned(Output, frozen=True, kw_only=True):
 
 
 class JourneyExited(Output, frozen=True, kw_only=True):
-    """An enrollment ended: `outcome` is finished, exit, goal, stopped, or left (identifier or object is gone).
+    """An enrollment ended: `outcome` is finished, exit, goal, stopped, left (identifier or object is gone), or
+    retracted (it would not be there without events that were retracted).
 
     The store cancels its deliveries that are planned and unclaimed when the outcome is exit or goal, or when it has
     left because of its object.
@@ -245,3 +246,35 @@ class ProfileParked(Output, frozen=True, kw_only=True):
 
     event_name: ClassVar[str] = "Profile Parked"
     error: str
+
+
+class Retracted(Output, frozen=True, kw_only=True):
+    """A profile is as if some events had never come, or as if they had not been retracted: what that changed.
+
+    Attributes:
+        retraction: The messageId of the `Events Retracted`, or of what took links away.
+        kind: `retracted` or `lifted`.
+        entered, left: Audiences.
+        before, stage: The stage until now and from now on.
+        began, ended: Enrollments that are open from now on, and no longer.
+        sent: Deliveries that went out because of the events; they cannot be unsent.
+        cancelled: Deliveries that were planned because of them and will not be sent.
+        planned: Deliveries that are planned now, because their time is not over.
+        missed: Deliveries whose time is over: message, journey, key and when each would have been planned.
+        tasks: Tasks that were closed because nothing asks for them any more.
+    """
+
+    event_name: ClassVar[str] = "Retracted"
+    retraction: str
+    kind: str
+    entered: list[str]
+    left: list[str]
+    before: str | None
+    stage: str | None
+    began: list[str]
+    ended: list[str]
+    sent: list[str]
+    cancelled: list[str]
+    planned: list[str]
+    missed: list[dict[str, Any]]
+    tasks: list[str]

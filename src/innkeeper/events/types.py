@@ -61,8 +61,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def is_input(self) -> bool:
-        """Whether the fold takes it: everything but the engine's own outputs (receipts are inputs)."""
-        return self.source != ENGINE_SOURCE or self.name in RECEIPTS
+        """Whether the fold of a profile takes it: everything about somebody but the engine's own outputs (receipts are
+        inputs)."""
+        return (self.source != ENGINE_SOURCE or self.name in RECEIPTS) and not self.is_about_nobody
+
+    @property
+    def is_about_nobody(self) -> bool:
+        """Whether it has no id: a word about the log itself, which no sender can say."""
+        return self.user_id is None and self.anonymous_id is None
 
 
 class LogRow(NamedTuple):

@@ -18,6 +18,7 @@ from innkeeper.journeys.definition import AudienceEntry, EventEntry, ItemEntry, 
 from innkeeper.journeys.scoping import KeyPath
 from innkeeper.objects.definition import ObjectType
 from innkeeper.profiles.rules import RulesBuilder
+from innkeeper.profiles.state import Enrollment
 
 CompileLive = Callable[[Expression], Condition]
 Predicate = Callable[[Mapping[str, Any]], bool]
@@ -45,6 +46,7 @@ class CompiledJourney:
     Attributes:
         bit: Its place in the bitmasks of watchers.
         local: By event name, the summaries that every open enrollment keeps for itself.
+        named: In a revision, the id that the enrollment of this entry has; None: the one that its number gives.
     """
 
     journey: Journey
@@ -57,6 +59,7 @@ class CompiledJourney:
     first: str
     program: Mapping[str, Instruction]
     local: dict[str, tuple[Accumulator, ...]] = field(default_factory=dict)
+    named: Callable[[Enrollment, int], str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

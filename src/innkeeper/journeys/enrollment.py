@@ -13,7 +13,7 @@ from innkeeper.kernel.ids import digest
 from innkeeper.kernel.time import FOREVER
 from innkeeper.profiles.fold import key_text
 from innkeeper.profiles.reading import at_path
-from innkeeper.profiles.state import Copy, Enrollment, Visit, visit_key
+from innkeeper.profiles.state import Copy, Enrollment, Visit, used_key, visit_key
 from innkeeper.profiles.turn import Turn
 
 
@@ -139,7 +139,8 @@ def enter(
             return False
     if not _in_time(turn, compiled, candidate):
         return False
-    candidate.id = digest(identifier, journey.name, key if key is not None else "", _count_visit(turn, candidate))
+    number = _count_visit(turn, candidate)
+    candidate.id = (compiled.named and compiled.named(candidate, number)) or enrollment_id(candidate, number)
     turn.state.enrollments.append(candidate)
     turn.trace.append(f"journey '{journey.name}'")
     turn.outputs.append(
@@ -156,6 +157,12 @@ def copy_of(turn: Turn, compiled: CompiledJourney, key: str | None) -> Copy | No
     """The object that an enrollment of a journey with a key is about; None: the profile has no role in one."""
     about = None if compiled.key_path is None else compiled.key_path.about
     return None if about is None else turn.state.objects.get(about, {}).get(key or "")
+
+
+def enrollment_id(enrollment: Enrollment, number: object) -> str:
+    """The id of an identifier's enrollment of that number in its journey and key."""
+    key = enrollment.key if enrollment.key is not None else ""
+    return digest(enrollment.identifier, enrollment.journey, key, number)
 
 
 def _may_enter(turn: Turn, compiled: CompiledJourney, key: str | None) -> bool:
@@ -182,11 +189,13 @@ def _in_time(turn: Turn, compiled: CompiledJourney, enrollment: Enrollment) -> b
 
 
 def _count_visit(turn: Turn, enrollment: Enrollment) -> int:
-    visits = turn.state.visits.setdefault(visit_key(enrollment.journey, enrollment.key), [])
+    name = visit_key(enrollment.journey, enrollment.key)
+    visits = turn.state.visits.setdefault(name, [])
     for visit in visits:
         if visit.identifier == enrollment.identifier:
             visit.count += 1
             visit.began_at = turn.now
             return visit.count
-    visits.append(Visit(enrollment.identifier, 1, turn.now, None))
-    return 1
+    number = turn.state.used.get(used_key(enrollment.identifier, name), 0) + 1
+    visits.append(Visit(enrollment.identifier, number, turn.now, None))
+    return number

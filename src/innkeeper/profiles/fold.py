@@ -41,7 +41,11 @@ def fold_event(turn: Turn, event: Event) -> None:
     if event.traits:
         merges, alone = turn.rules.merges, len(turn.state.facts) == 1
         for name, value in without_reserved(event.traits).items():
-            if set_trait(facts, name, value, event.timestamp, event.source, event.message_id, merges, alone=alone):
+            # Under several identifiers the newest word may change hands without changing here.
+            changed = set_trait(
+                facts, name, value, event.timestamp, event.source, event.message_id, merges, alone=alone
+            )
+            if changed or len(turn.state.facts) > 1:
                 turn.trait_changed(name)
     if turn.rules.accounts and (event.type == "group" or event.name in (LEFT, UPDATED)):
         _take_account(turn, facts, event)
@@ -130,6 +134,8 @@ def facts_from(events: Iterable[Event], rules: ProfileRules) -> Facts | None:
         if facts is None:
             facts = Facts(event.timestamp, last=event.timestamp)
         facts.since, facts.last = min(facts.since, event.timestamp), max(facts.last, event.timestamp)
+        if event.source != ENGINE_SOURCE:
+            facts.latest = max(facts.latest, event.timestamp)
         for name, value in without_reserved(event.traits).items():
             set_trait(facts, name, value, event.timestamp, event.source, event.message_id, rules.merges)
         if event.is_input:

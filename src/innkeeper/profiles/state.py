@@ -271,6 +271,8 @@ class ProfileState(msgspec.Struct, array_like=True):
         identifiers: Everything it is known as, besides its subject.
         numbers: By subject, how many inputs profiles had taken that are part of this one now: no number comes twice.
         asides: By subject, what those profiles had announced.
+        used: By identifier, journey and key (`used_key`), how many enrollments had their ids before a revision took
+            the visit away: ids are never used again.
     """
 
     subject: str
@@ -293,6 +295,7 @@ class ProfileState(msgspec.Struct, array_like=True):
     identifiers: list[str] = []
     numbers: dict[str, int] = {}
     asides: dict[str, Aside] = {}
+    used: dict[str, int] = {}
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -343,3 +346,13 @@ def visit_key(journey: str, key: str | None) -> str:
     False
     """
     return journey if key is None else f"{journey}\n{key}"
+
+
+def used_key(identifier: str, visit: str) -> str:
+    """The name of an identifier's visits of a (journey, key) in `ProfileState.used`."""
+    return f"{identifier}\n{visit}"
+
+
+def used_owner(name: str) -> str:
+    """The identifier of a `used_key`."""
+    return name.partition("\n")[0]

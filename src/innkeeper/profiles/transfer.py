@@ -13,7 +13,7 @@ from innkeeper.identity.spans import ALWAYS
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.copies import holders, join_copies, split_copies
 from innkeeper.profiles.rules import STAGES, ProfileRules
-from innkeeper.profiles.state import Aside, Enrollment, ProfileState, new_state
+from innkeeper.profiles.state import Aside, Enrollment, ProfileState, new_state, used_owner
 
 #: Whether what was made under an identifier at an instant goes to another profile.
 Goes = Callable[[str, Instant], bool]
@@ -37,6 +37,7 @@ def join(state: ProfileState, other: ProfileState) -> list[Enrollment]:
     state.reservations = sorted(
         [*state.reservations, *other.reservations], key=lambda each: (each.at, each.delivery_id)
     )
+    state.used.update(other.used)
     state.last_at = max(state.last_at, other.last_at)
     state.parked = state.parked or other.parked
     for name, at in other.rechecks.items():
@@ -123,6 +124,18 @@ def _split_visits(state: ProfileState, apart: ProfileState, goes: Goes) -> None:
             state.visits[name] = [each for each in visits if not goes(each.identifier, each.began_at)]
         if not state.visits[name]:
             del state.visits[name]
+    _split_used(state, apart)
+
+
+def _split_used(state: ProfileState, apart: ProfileState) -> None:
+    """Names that were used under an identifier are used wherever it stands; a browser may stand on both sides."""
+    names = {apart.subject, *apart.facts}
+    used = {name: number for name, number in state.used.items() if used_owner(name) in names}
+    both = {state.subject, *state.facts}
+    for name in used:
+        if used_owner(name) not in both:
+            del state.used[name]
+    apart.used = used
 
 
 def _split_counts(state: ProfileState, apart: ProfileState, at: Instant) -> None:
@@ -133,6 +146,13 @@ def _split_counts(state: ProfileState, apart: ProfileState, at: Instant) -> None
         enrollment.recheck_at = at
     for enrollment in state.enrollments:
         enrollment.facts = {name: each for name, each in enrollment.facts.items() if name not in gone}
+
+
+def count_once(state: ProfileState, delivery: str) -> None:
+    """Let a delivery count for the caps from the first instant on at which it was reserved, and no more often."""
+    mine = [each for each in state.reservations if each.delivery_id == delivery]
+    others = [each for each in state.reservations if each.delivery_id != delivery]
+    state.reservations = sorted([*others, *mine[:1]], key=lambda each: (each.at, each.delivery_id))
 
 
 def forget_undefined(state: ProfileState, rules: ProfileRules) -> None:

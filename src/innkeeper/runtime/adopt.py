@@ -6,7 +6,7 @@ was cut off, which changes nothing, because facts are functions of the log.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -42,25 +42,34 @@ def end_history(engine: Engine, at: Instant, cursor: Cursor) -> None:
     engine.mark("history_end", 0, at, cursor)
 
 
-def adopt(engine: Engine, bulk: Bulk, number: int, cursor: Cursor, *, identifiers: set[str] | None = None) -> None:
+def adopt(
+    engine: Engine,
+    bulk: Bulk,
+    number: int,
+    cursor: Cursor,
+    *,
+    identifiers: set[str] | None = None,
+    upto: Instant | None = None,
+) -> None:
     """Bring every profile under the engine's world: new conditions learn the past, nothing is announced.
 
-    With *identifiers* only these are looked at; objects are always folded whole.
+    With *identifiers* only these are looked at, but objects are always folded whole; in a replay *upto* is the instant
+    of the turning point.
     """
     engine.identities.adopt(engine.world.identity)
     if not is_settled(engine.state, engine.world.identity):
         resettle(engine, bulk, cursor)
-    remake_items(engine.state, bulk, engine.world.items, cursor)
-    accounts = remake(engine.state, bulk, engine.world.accounts, cursor)
+    remake_items(engine, bulk, cursor)
+    accounts = remake(engine, bulk, cursor)
     keys = dict(engine.world.profiles.accumulators)
     if keys and engine.state.count_subjects():
         names = sorted({accumulator.event for accumulator, _ in keys.values()})
         accumulate = partial(lifecycle.refold, world=engine.world, keys=set(keys))
-        _refold(engine, taken_events(bulk, cursor, names, identifiers), accumulate)
+        _refold(engine, engine.counted(taken_events(bulk, cursor, names, identifiers, upto=upto)), accumulate)
     if engine.world.profiles.merges.remembered and engine.state.count_subjects():
         tell = partial(lifecycle.refold_traits, world=engine.world)
-        _refold(engine, trait_events(bulk, cursor, identifiers), tell)
-    adopt_objects(engine, bulk, cursor)
+        _refold(engine, engine.told_traits(trait_events(bulk, cursor, identifiers, upto=upto)), tell)
+    adopt_objects(engine, bulk, cursor, upto=upto)
     for page in _profiles(engine.state):
         for state in page:
             accounts.give(state)
@@ -69,7 +78,7 @@ def adopt(engine: Engine, bulk: Bulk, number: int, cursor: Cursor, *, identifier
     engine.mark("definitions", number, cursor.clock, cursor)
 
 
-def _refold(engine: Engine, events: Iterator[Event], fold: Callable[[ProfileState, str, list[Event]], None]) -> None:
+def _refold(engine: Engine, events: Iterable[Event], fold: Callable[[ProfileState, str, list[Event]], None]) -> None:
     for batch in _batches(groupby(events, key=lambda event: event.identifier)):
         owned = _by_owner(engine, batch)
         bodies = engine.state.bodies({subject for subject, _ in owned})

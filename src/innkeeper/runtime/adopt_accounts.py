@@ -27,6 +27,7 @@ from innkeeper.store.accounts import MemberRow, WordRow
 from innkeeper.store.state import Cursor, State
 
 if TYPE_CHECKING:
+    from innkeeper.runtime.engine import Engine
     from innkeeper.store.bulk import Bulk
 
 
@@ -55,13 +56,14 @@ class Remade:
                     copy.holders[identifier] = [PLAIN_ROLE]
 
 
-def remake(state: State, bulk: Bulk, rules: AccountRules | None, cursor: Cursor) -> Remade:
-    """Make everything that is kept of accounts anew; without *rules* (none are declared) there is nothing left."""
-    made = Remade()
+def remake(engine: Engine, bulk: Bulk, cursor: Cursor) -> Remade:
+    """Make everything that is kept of accounts anew; where none are declared there is nothing left."""
+    state, rules, made = engine.state, engine.world.accounts, Remade()
     before = _states(state)
     if rules is not None:
-        _say(made, taken_events(bulk, cursor, ["Grouped", LEFT, UPDATED]))
-        _count(made, taken_events(bulk, cursor, rules.names) if rules.counts else [], rules)
+        _say(made, engine.counted(taken_events(bulk, cursor, ["Grouped", LEFT, UPDATED])))
+        counting = taken_events(bulk, cursor, rules.names) if rules.counts else iter(())
+        _count(made, engine.counted(counting), rules)
         for account, one in made.states.items():
             known = before.get(account)
             if known is not None:

@@ -6,26 +6,28 @@ from typing import TYPE_CHECKING
 
 from innkeeper.events.items import ITEM_REQUESTED, ITEM_UPDATED, ITEM_WITHDRAWN, item_set, wishes
 from innkeeper.kernel.time import FOREVER
-from innkeeper.profiles.item_fold import ItemRules, ItemState, encode_item, take_set
+from innkeeper.profiles.item_fold import ItemState, encode_item, take_set
 from innkeeper.runtime.record import taken_events
 from innkeeper.store import items as rows
 from innkeeper.store import things
 from innkeeper.store.items import WishRow
-from innkeeper.store.state import Cursor, State
+from innkeeper.store.state import Cursor
 from innkeeper.store.things import ThingRow
 
 if TYPE_CHECKING:
+    from innkeeper.runtime.engine import Engine
     from innkeeper.store.bulk import Bulk
 
 
-def remake_items(state: State, bulk: Bulk, rules: ItemRules, cursor: Cursor) -> None:
+def remake_items(engine: Engine, bulk: Bulk, cursor: Cursor) -> None:
     """Make everything that is kept of items anew; without catalogs there is nothing left."""
+    state, rules = engine.state, engine.world.items
     if not rules.catalogs and not things.count(state, "item"):
         return
     states: dict[tuple[str, str], ItemState] = {}
     wished: list[WishRow] = []
     names = sorted({ITEM_UPDATED, ITEM_REQUESTED, ITEM_WITHDRAWN, *rules.wished_by})
-    for event in taken_events(bulk, cursor, names) if rules.catalogs else ():
+    for event in engine.counted(taken_events(bulk, cursor, names)) if rules.catalogs else ():
         said = item_set(event)
         if said is not None and said.catalog in rules.catalogs:
             take_set(states.setdefault((said.catalog, said.id), ItemState({})), said, event)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from innkeeper import lifecycle
 from innkeeper.kernel.ids import digest
+from innkeeper.kernel.time import Instant
 from innkeeper.objects.definition import signature
 from innkeeper.profiles.objects import ObjectFold
 from innkeeper.profiles.others import News
@@ -27,8 +28,8 @@ _PAGE = 2_000
 _MARK = "objects_signature"
 
 
-def adopt_objects(engine: Engine, bulk: Bulk, cursor: Cursor) -> None:
-    """Fold all objects under the engine's world, unless their types fold as before."""
+def adopt_objects(engine: Engine, bulk: Bulk, cursor: Cursor, *, upto: Instant | None = None) -> None:
+    """Fold all objects under the engine's world, unless their types fold as before; *upto* as for `adopt`."""
     fold = next((each for each in engine.world.others if isinstance(each, ObjectFold)), None)
     types = {} if fold is None else fold.types
     mark = digest(signature(types))
@@ -39,7 +40,7 @@ def adopt_objects(engine: Engine, bulk: Bulk, cursor: Cursor) -> None:
         things.drop_all(state, "object")
     _forget_copies(engine)
     if fold is not None:
-        events = taken_events(bulk, cursor, sorted(fold.event_names))
+        events = engine.counted(taken_events(bulk, cursor, sorted(fold.event_names), upto=upto))
         kept = Things(state)
         while page := list(islice(events, _PAGE)):
             kept.fold_all(page, (fold,))

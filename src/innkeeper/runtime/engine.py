@@ -8,8 +8,8 @@ planned delivery waits until its receipt is taken. Next in the flow: `lifecycle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,9 +17,11 @@ import msgspec
 from innkeeper import lifecycle
 from innkeeper.events import outputs as o
 from innkeeper.events.types import Event
+from innkeeper.identity.retraction import LeftOut
 from innkeeper.kernel.errors import InternalError
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.kernel.time import Instant
+from innkeeper.profiles import transfer
 from innkeeper.profiles.others import News
 from innkeeper.profiles.state import Facts, ProfileState
 from innkeeper.runtime.account_desk import AccountDesk
@@ -34,8 +36,9 @@ from innkeeper.runtime.record import events_about
 from innkeeper.runtime.telling import Plan, Things
 from innkeeper.runtime.work import Counts, Delivery, Item, Mode, Pending
 from innkeeper.store import accounts as fanouts
+from innkeeper.store import retractions
 from innkeeper.store.projections import REACHED, move_subject, restate, to_outbox
-from innkeeper.store.state import NOBODY, Cursor, Receipt, State, SubjectRow, TakenRow
+from innkeeper.store.state import NOBODY, Connection, Cursor, Receipt, State, SubjectRow, TakenRow
 
 if TYPE_CHECKING:
     from innkeeper.store.bulk import Bulk
@@ -71,6 +74,8 @@ class Engine(Telling):
         self.state, self.world, self.delivery, self.counts = state, world, delivery, Counts()
         #: While set, cursors keep this position: events after it were taken by a tick that was cut off.
         self.held_position: int | None = None
+        #: Events that are as if they had never come: they keep their place in the order, and that is all.
+        self.left_out: LeftOut = retractions.standing(state.connection)
         self._deliver = deliver
         self._was_virtual = was_virtual
         self._position = state.last_position()
@@ -88,6 +93,11 @@ class Engine(Telling):
         self._next = Pending()
         self.memory = memory
         self.identification = Identification(self)
+
+    @property
+    def next_position(self) -> int:
+        """The place of the next input in the order taken."""
+        return self._position + 1
 
     def tick(self, items: Sequence[Item], horizon: Instant, cursor: Cursor, *, due: Iterable[str] = ()) -> None:
         """Take *items* in order and every timer of their subjects and of *due* up to *horizon*; commit with *cursor*.
@@ -130,6 +140,19 @@ class Engine(Telling):
             self._take_receipt(receipt, at)
         self._commit(cursor)
 
+    def counted(self, events: Iterable[Event]) -> Iterator[Event]:
+        """The events that are not left out."""
+        return (event for event in events if not self.left_out.covers(event))
+
+    def told_traits(self, events: Iterable[Event]) -> Iterable[Event]:
+        """Of events that told traits those that count: no retracted ones, and nothing that was said because of them."""
+        unsaid = retractions.unsaid(self.state.connection)
+        return (event for event in self.counted(events) if event.message_id not in unsaid)
+
+    def as_recalled(self, events: Iterable[Event]) -> list[Event]:
+        """What the memory has found again, as it counts now and in the order of time."""
+        return sorted(self.told_traits(events), key=lambda event: (event.timestamp, event.source, event.message_id))
+
     def take_up(self) -> bool:
         """Wait again for what an earlier run left planned; false where its order is free, and it may go out at once."""
         if self._homes.active:
@@ -147,6 +170,9 @@ class Engine(Telling):
         for number, item in enumerate(items):
             if self._must_hold(item, held):
                 return [*rest, *items[number:]]
+            if self.left_out.covers(item.event):
+                self._pass_over(item)
+                continue
             if item.mode != "history":
                 self._wake_accounts(item.taken_at)
             plan = self._things.plan(item.event, item.taken_at, self.world.others)
@@ -176,6 +202,10 @@ class Engine(Telling):
                 self._settle(subject, horizon)
         return rest
 
+    def _pass_over(self, item: Item) -> None:
+        self._position += 1
+        self._next.taken.append(TakenRow(self._position, item.mode, item.event.seq, item.taken_at))
+
     def _take(self, item: Item, plan: Plan) -> None:
         event = item.event
         change = self.identification.take(event, item.taken_at, announce=item.mode != "history")
@@ -185,14 +215,15 @@ class Engine(Telling):
         at = max(item.taken_at, state.last_at)
         if change is not None or not state.inputs:
             lifecycle.known_as(state, self.identities.identifiers(subject), at, self.world)
-        self._position += 1
-        self._next.taken.append(TakenRow(self._position, item.mode, event.seq, item.taken_at))
+        self._pass_over(item)
         if event.traits:
             self._next.projections.count_reserved(event, item.taken_at)
         awaiting = self._awaiting(event)
+        if event.identifier not in state.facts:
+            self._remember_numbers(state, event.identifier)
         heard, changes = self._fold_accounts(item, state, at)
         given = lifecycle.EventInput(event, at, item.mode, (*news.pop(subject, ()), *heard))
-        outputs = lifecycle.advance(state, given, self.world)
+        outputs = self._advance(state, given, at)
         self.counts.events += 1
         self._emit(state, at, outputs)
         self.identification.note_claims(event)
@@ -213,8 +244,7 @@ class Engine(Telling):
         at = max(item.taken_at, state.last_at)
         if not state.inputs:
             lifecycle.known_as(state, self.identities.identifiers(subject), at, self.world)
-        outputs = lifecycle.advance(state, lifecycle.ToldInput(news, item.event, at, item.mode), self.world)
-        self._emit(state, at, outputs)
+        self._emit(state, at, self._advance(state, lifecycle.ToldInput(news, item.event, at, item.mode), at))
 
     def _subjects_of(self, event: Event, plan: Plan) -> set[str]:
         """Every profile that taking the event may change."""
@@ -234,7 +264,7 @@ class Engine(Telling):
             return
         while state.next_due_at <= until and subject not in self._waiting:
             at = max(state.next_due_at, state.last_at)
-            self._emit(state, at, lifecycle.advance(state, lifecycle.TimerInput(at), self.world))
+            self._emit(state, at, self._advance(state, lifecycle.TimerInput(at), at))
 
     def _take_receipt(self, receipt: Receipt, at: Instant) -> None:
         state = self._state(receipt.subject)
@@ -254,9 +284,16 @@ class Engine(Telling):
         self._hear(state, receipt_event(stamped, at), at)
 
     def _hear(self, state: ProfileState, event: Event, at: Instant) -> None:
-        outputs = lifecycle.advance(state, lifecycle.EventInput(event, at, "live"), self.world)
+        outputs = self._advance(state, lifecycle.EventInput(event, at, "live"), at)
         self._next.outbox.append(receipt_row(event, at, state.subject, state.inputs))
         self._emit(state, at, outputs)
+
+    def _advance(self, state: ProfileState, given: lifecycle.Input, at: Instant) -> list[o.Output]:
+        self._prepare(state, at)
+        return lifecycle.advance(state, given, self.world)
+
+    def _prepare(self, state: ProfileState, at: Instant) -> None:
+        """What a profile has to know before it is asked; the world as if knows more (`as_if.py`)."""
 
     def _emit(self, state: ProfileState, at: Instant, outputs: Sequence[o.Output]) -> None:
         self._next.dirty.add(state.subject)
@@ -268,7 +305,10 @@ class Engine(Telling):
             virtual = isinstance(output, o.DeliveryPlanned) and self._is_virtual(output.delivery_id)
             self._next.projections.add(at, state.subject, output, virtual=virtual)
             self.counts.add(output)
-            if virtual and isinstance(output, o.DeliveryPlanned):
+            if isinstance(output, o.DeliveryPlanned) and self.state.was_planned(output.delivery_id):
+                # Before a revision put the enrollment back, this very message went out: it is not sent twice.
+                transfer.count_once(state, output.delivery_id)
+            elif virtual and isinstance(output, o.DeliveryPlanned):
                 planned.append(output)
             elif self.delivery == "wait":
                 self._wait(state.subject, at, output)
@@ -334,6 +374,10 @@ class Engine(Telling):
         """Write what a piece of work has made; the cursor stays where it is."""
         self._commit(None)
 
+    def prepare(self, state: ProfileState, at: Instant) -> None:
+        """Before a profile takes an input: what really happened to it is known."""
+        self._prepare(state, at)
+
     def emit(self, state: ProfileState, at: Instant, outputs: Sequence[o.Output]) -> None:
         """Take what a profile says."""
         self._emit(state, at, outputs)
@@ -346,7 +390,7 @@ class Engine(Telling):
         with self.log() as bulk:
             found = list(events_about(bulk, identifiers, names))
         known = fresh | fanouts.taken_among(self.state, [event.seq for event in found])
-        return [event for event in found if event.seq in known]
+        return [event for event in self.counted(found) if event.seq in known]
 
     # Reading and writing
 
@@ -375,7 +419,7 @@ class Engine(Telling):
     def _state(self, subject: str) -> ProfileState:
         state = self._state_if_any(subject)
         if state is None:
-            state = self._cache[subject] = lifecycle.new_state(subject)
+            state = self._cache[subject] = self.new_state(subject)
             self._next.gone.discard(subject)
         return state
 
@@ -384,41 +428,131 @@ class Engine(Telling):
             self._fetch({subject})
         return self._cache.get(subject)
 
+    def new_state(self, subject: str) -> ProfileState:
+        """A profile that has no row; names that it used before a revision took the row away are not used again."""
+        state = lifecycle.new_state(subject)
+        self.remember_numbers(state)
+        return state
+
+    def remember_numbers(self, state: ProfileState) -> None:
+        """Let a profile that is made now go on counting where one of its name ended."""
+        number = self.state.numbered(state.subject)
+        if number is not None:
+            state.inputs = max(state.inputs, number[0])
+            state.used.update(number[1])
+
+    def _remember_numbers(self, state: ProfileState, identifier: str) -> None:
+        """The same for an identifier that comes to stand in another's profile."""
+        number = self.state.numbered(identifier)
+        if number is not None:
+            state.used.update(number[1])
+            if identifier != state.subject:
+                state.numbers[identifier] = max(state.numbers.get(identifier, 0), number[0])
+
     def _commit(self, cursor: Cursor | None) -> None:
         """Write everything that the last pass made, in one transaction; with a cursor the tick is whole."""
-        work, self._next = self._next, Pending()
-        rows = [subject_row(self._cache[subject], self.world) for subject in sorted(work.dirty - work.gone)]
         failpoint("tick.computed")
         with self.state.transaction() as connection:
-            self.state.put_subjects(rows)
-            self.state.delete_subjects(sorted(work.gone))
-            self.identities.write()
-            self.identities.tables.add_merges(work.merges)
-            self.state.add_taken(work.taken)
-            self.state.add_outbox(work.outbox)
-            self._things.write()
-            self._desk.write()
-            self._items.write()
-            for place, row in work.fanouts.items():
-                if row is not None:
-                    fanouts.put_fanout(self.state, row)
-                else:
-                    fanouts.drop_fanout(self.state, work.told[place])
-            # First: what was heard as held may end in the same commit, and then waits to be heard again.
-            self.state.receipts_taken(work.heard)
-            work.projections.write(connection)
-            for each in work.moves:
-                move_subject(connection, each)
-            for identifier in sorted(work.restated):
-                restate(connection, identifier, self._holders(identifier), self.identities.stretches(identifier))
-            if cursor is not None:
-                position = self._position if self.held_position is None else self.held_position
-                self.state.set_cursor(msgspec.structs.replace(cursor, position=position))
+            self._write(connection, cursor)
             failpoint("tick.written")
         failpoint("tick.committed")
 
+    def _write(self, connection: Connection, cursor: Cursor | None) -> None:
+        """Write everything that was made since the last time, into an open transaction."""
+        work, self._next = self._next, Pending()
+        changed = sorted(work.dirty - work.gone)
+        self.state.put_subjects([subject_row(self._cache[subject], self.world) for subject in changed])
+        self.state.delete_subjects(sorted(work.gone))
+        self.identities.write()
+        self.identities.tables.add_merges(work.merges)
+        self.state.add_taken(work.taken)
+        self.state.add_outbox(work.outbox)
+        self._things.write()
+        self._desk.write()
+        self._items.write()
+        for place, row in work.fanouts.items():
+            if row is not None:
+                fanouts.put_fanout(self.state, row)
+            else:
+                fanouts.drop_fanout(self.state, work.told[place])
+        # First: what was heard as held may end in the same commit, and then waits to be heard again.
+        self.state.receipts_taken(work.heard)
+        work.projections.write(connection)
+        for each in work.moves:
+            move_subject(connection, each)
+        for identifier in sorted(work.restated):
+            restate(connection, identifier, self._holders(identifier), self.identities.stretches(identifier))
+        if cursor is not None:
+            position = self._position if self.held_position is None else self.held_position
+            self.state.set_cursor(msgspec.structs.replace(cursor, position=position))
+
+    # Revisions
+
+    @contextmanager
+    def revision(self, seq: int, at: Instant, mode: str, cursor: Cursor | None) -> Iterator[Revising]:
+        """One transaction in which profiles are put as another world has them; an event asks for it, taken at *at*."""
+        self._forget()
+        delivery = self.delivery
+        # What is planned now is sent by whoever sends next, not in the middle of this.
+        self.delivery = "later" if delivery == "wait" else delivery
+        try:
+            with self.state.transaction() as connection:
+                self._position += 1
+                self._next.taken.append(TakenRow(self._position, mode, seq, at))
+                yield Revising(self, connection, self._position)
+                failpoint("revise.written")
+                self._write(connection, cursor)
+            failpoint("revise.committed")
+        finally:
+            self.delivery = delivery
+        self._homes.look_again()
+
     def _holders(self, identifier: str) -> dict[str, Facts]:
         return {name: state.facts[identifier] for name, state in self._cache.items() if identifier in state.facts}
+
+
+class Revising:
+    """A revision under way: puts profiles, in a transaction that its engine holds open."""
+
+    def __init__(self, engine: Engine, connection: Connection, position: int) -> None:
+        self.connection, self.position = connection, position
+        self._engine = engine
+
+    def put(
+        self,
+        state: ProfileState,
+        at: Instant,
+        outputs: Sequence[o.Output],
+        *,
+        said: Sequence[tuple[Instant, o.Output]] = (),
+        gone: bool = False,
+    ) -> None:
+        """Say *outputs* for a profile, and put it as it is.
+
+        Args:
+            state: The profile.
+            at: Now.
+            outputs: What is said now.
+            said: What counts from an instant of its own on, and is said after those.
+            gone: It has no row any more.
+        """
+        engine = self._engine
+        for index, (instant, output) in enumerate(said, len(outputs)):
+            stamped = engine.identification.stamp(state, output.identifier, instant)
+            engine._next.outbox.append(to_outbox(instant, state.subject, state.inputs, index, output, stamped))
+        engine._cache[state.subject] = state
+        engine._emit(state, at, outputs)
+        if gone:
+            engine._next.gone.add(state.subject)
+
+    def drop(self, subject: str) -> None:
+        """A profile is part of another one now."""
+        self._engine._next.gone.add(subject)
+
+    def write(self) -> None:
+        """Write what was put so far, and let go of its memory."""
+        self._engine._write(self.connection, None)
+        self._engine._forget()
 
 
 def subject_row(state: ProfileState, world: lifecycle.World) -> SubjectRow:

@@ -32,7 +32,12 @@ class HomeOrder:
         self._held: dict[str, Instant] = {}
         self._limits: dict[str, Instant] = {}
         #: Whether a rule counts by home, or somebody has died.
-        self.active = bool(policies.home_caps) or any(messages) or Homes(state.connection).any_death()
+        self.active = bool(policies.home_caps) or any(messages)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Somebody may have died in the tables: at the beginning, and after a revision."""
+        self.active = self.active or Homes(self._state.connection).any_death()
 
     def heed(self, output: o.Output) -> None:
         """The first death makes homes matter."""

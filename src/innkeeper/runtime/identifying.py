@@ -84,7 +84,7 @@ class Identification:
 
     def recall(self, identifiers: Iterable[str]) -> list[Event]:
         """Everything that was taken under some identifiers, from the log."""
-        return self._memory().under(identifiers, self._fresh())
+        return self.engine.as_recalled(self._memory().under(identifiers, self._fresh()))
 
     def _last_claim(self, claimant: str, identifier: str) -> Instant | None:
         state = self.engine.state_if_any(self.identities.subject(claimant))
@@ -92,7 +92,7 @@ class Identification:
         return None if facts is None else facts.claims.get(identifier)
 
     def _claims(self, identifier: str) -> Iterable[Evidence]:
-        for event in self._memory().naming(identifier, self._fresh()):
+        for event in self.engine.counted(self._memory().naming(identifier, self._fresh())):
             for each in evidence_of(event, self.identities.rules):
                 if each.a == identifier and not each.reason and each.kind != "removed":
                     yield each

@@ -10,20 +10,24 @@ import heapq
 import os
 import signal
 import time
+from itertools import takewhile
 from pathlib import Path
 
 import msgspec
 
 from innkeeper.events.types import ENGINE_SOURCE, Event
+from innkeeper.identity.retraction import is_control
 from innkeeper.kernel.time import Clock, Instant, SystemClock
 from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.adopt import adopt
+from innkeeper.runtime.as_if import Recorded
 from innkeeper.runtime.deliver import Deliverer
 from innkeeper.runtime.engine import Engine
 from innkeeper.runtime.outlet import Trimmer
 from innkeeper.runtime.recall import Recall
 from innkeeper.runtime.record import first_timestamp, waiting_keys
 from innkeeper.runtime.resettle import is_settled
+from innkeeper.runtime.revise import revise
 from innkeeper.runtime.run import LAST
 from innkeeper.runtime.work import Item
 from innkeeper.store.bulk import Bulk
@@ -74,6 +78,10 @@ class Live:
 
     def _tick(self, wall: Instant) -> bool:
         events = self.log.read(self.cursor.seq, TICK)
+        if events and is_control(events[0]):
+            self._revise(events[0])
+            return True
+        events = list(takewhile(lambda event: not is_control(event), events))
         items = [self._item(event, wall) for event in self._matured(wall)]
         for event in events:
             if event.source == ENGINE_SOURCE:
@@ -99,6 +107,17 @@ class Live:
         )
         self.engine.tick(items, horizon, self.cursor, due=due)
         return bool(items or due or telling)
+
+    def _revise(self, event: Event) -> None:
+        """Take a word about the log, after every timer that a busy tick has left and every receipt that is known."""
+        while late := self.state.due(self.cursor.clock, TICK):
+            self.engine.tick([], self.cursor.clock, self.cursor, due=[subject for _, subject in late])
+        while receipts := self.state.receipts(500):
+            self.engine.take_receipts(receipts, self.cursor.clock, None)
+        self.cursor = msgspec.structs.replace(self.cursor, seq=event.seq)
+        with Bulk.open(self.home) as bulk:
+            recorded = Recorded(bulk, self.state, self.engine.next_position, event.seq)
+            revise(self.engine, recorded, event, self.cursor.clock, self.cursor)
 
     def _matured(self, wall: Instant) -> list[Event]:
         seqs: list[int] = []

@@ -7,14 +7,14 @@ stretch of a browser's facts has to be divided are they made anew from the log. 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from innkeeper import lifecycle
 from innkeeper.events.types import Event
 from innkeeper.identity.spans import ALWAYS
 from innkeeper.kernel.time import FOREVER, Instant
-from innkeeper.profiles.state import Enrollment, Facts, ProfileState
+from innkeeper.profiles.state import Enrollment, Facts, ProfileState, used_owner
 from innkeeper.profiles.transfer import contents, join, split
 from innkeeper.runtime.identities import Change
 from innkeeper.store.identity import Merge
@@ -59,8 +59,11 @@ class _Moving:
         for subject in sorted(self.pieces):
             for piece in self.pieces[subject]:
                 self._join(subject, piece)
+        used = self._used(made)
         for (subject, identifier), facts in made.items():
-            self.engine.state_of(subject).facts[identifier] = facts
+            state = self.engine.state_of(subject)
+            state.facts[identifier] = facts
+            state.used |= used.get(identifier, {})
             self.disturbed.setdefault(subject, set())
         names = sorted(self.change.subjects | self.disturbed.keys())
         present = [self.engine.cache[name] for name in names if name in self.engine.cache]
@@ -68,6 +71,15 @@ class _Moving:
             self._give_back_numbers(state)
         for state in present:
             self._settle(state)
+
+    def _used(self, made: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
+        """By identifier whose facts were made anew, the names that a revision has used up."""
+        found: dict[str, dict[str, int]] = {identifier: {} for _, identifier in made}
+        for state in self.states.values():
+            for name, number in state.used.items():
+                if used_owner(name) in found:
+                    found[used_owner(name)][name] = number
+        return found
 
     def _owner(self, identifier: str, at: Instant, here: str) -> str:
         return self.identities.owner(identifier, at) if identifier in self.change.identifiers else here
@@ -161,6 +173,7 @@ class _Moving:
         known = subject in engine.cache
         self.disturbed.setdefault(subject, set())
         if subject == whole and not known:
+            engine.remember_numbers(piece)
             engine.cache[subject] = piece
             return
         if whole != subject:
@@ -191,6 +204,7 @@ class _Moving:
             engine.pending.dirty.add(subject)
         if subject in self.disturbed:
             engine.pending.gone.discard(subject)
+            engine.prepare(state, self.at)
             outputs = lifecycle.settle(
                 state, self.at, engine.world, members=self.disturbed[subject], gone=self.gone.get(subject, ()),
                 announce=self.announce,

@@ -12,9 +12,9 @@ from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.time import FOREVER, Instant, format_instant
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime import definitions as applied
+from innkeeper.runtime.about import events_about, every_fold
 from innkeeper.runtime.checkpoint import Checkpoint, checkpoints, folder_of
 from innkeeper.runtime.identity_reading import IdentityReader
-from innkeeper.runtime.record import taken_events
 from innkeeper.runtime.replay import Again
 from innkeeper.store import things
 from innkeeper.store.accounts import ever_members, words_of
@@ -22,7 +22,8 @@ from innkeeper.store.bulk import Bulk
 from innkeeper.store.copying import copy_states
 from innkeeper.store.identity import IdentityTables
 from innkeeper.store.log import Log
-from innkeeper.store.state import Cursor, State
+from innkeeper.store.retractions import joined
+from innkeeper.store.state import State
 
 
 def known(home: Path, identifier: str, at: Instant | None) -> tuple[ProfileState | None, lifecycle.World, Instant]:
@@ -47,7 +48,7 @@ def _profile(state: State, identifier: str, world: lifecycle.World) -> ProfileSt
 def _replayed(
     home: Path, log: Log, state: State, identifier: str, at: Instant
 ) -> tuple[ProfileState | None, lifecycle.World]:
-    identifiers = everybody(state, identifier)
+    identifiers = set().union(*joined(state.connection, [identifier]))
     accounts = sorted({word.account for words in words_of(state, identifiers).values() for word in words})
     # What an account was then is what all its members had done by then.
     identifiers.update(member for account in accounts for member in ever_members(state, account))
@@ -56,7 +57,7 @@ def _replayed(
         seqs = {
             seq
             for (seq,) in bulk.rows(
-                "SELECT seq FROM events WHERE seq IS NOT NULL AND (list_contains($identifiers, identifier)"
+                "SELECT seq FROM every_event WHERE seq IS NOT NULL AND (list_contains($identifiers, identifier)"
                 " OR name = 'Item Updated' OR list_contains($accounts, json_extract_string(context, '$.groupId')))",
                 {"identifiers": sorted(identifiers), "accounts": accounts},
             )
@@ -85,30 +86,7 @@ def _begin(home: Path, at: Instant) -> Checkpoint | None:
 def _about_things(bulk: Bulk, state: State, identifiers: set[str]) -> set[int]:
     """Events of whomever about the things that one of the identifiers has ever had a role in."""
     wanted = things.told_of(state, identifiers)
-    if not wanted:
-        return set()
-    folds = applied.world(state).others
-    last = Cursor(clock=FOREVER, timestamp=FOREVER, seq=FOREVER)
-    names = sorted({name for fold in folds for name in fold.event_names})
-    return {
-        event.seq
-        for event in taken_events(bulk, last, names)
-        if any((fold.kind, *named) in wanted for fold in folds for named in fold.concerns(event))
-    }
+    return {event.seq for event in events_about(bulk, every_fold(state), wanted)}
 
 
 _EVENTS = ("live", "late", "history")
-
-
-def everybody(state: State, identifier: str) -> set[str]:
-    """The identifiers that evidence connects with one, over any number of steps, whether it counts or not."""
-    tables = IdentityTables(state.connection)
-    found, fresh = {identifier}, {identifier}
-    while fresh:
-        near = {each for bond in tables.bonds_of(fresh) for each in (bond.a, bond.b)}
-        near.update(turn.claimant for turns in tables.turns(fresh).values() for turn in turns)
-        for each in fresh:
-            near.update(name for name, _ in tables.claimed(each))
-        fresh = near - found
-        found |= fresh
-    return found

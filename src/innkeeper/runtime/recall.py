@@ -77,7 +77,7 @@ class Recall:
         wanted = sorted(identifiers)
         found = self._logged(_UNDER, {"wanted": wanted}, fresh)
         found += [event for event in self._said(fresh) if event.identifier in wanted]
-        kept = {(event.source, event.message_id): event for event in found if _counts(event)}
+        kept = {(event.source, event.message_id): event for event in found if counts(event)}
         return sorted(kept.values(), key=lambda event: (event.timestamp, event.source, event.message_id))
 
     def naming(self, identifier: str, fresh: Fresh) -> list[Event]:
@@ -109,14 +109,14 @@ class Recall:
                 "last": cursor.seq, "at": cursor.timestamp, "source": cursor.source, "message_id": cursor.message_id,
             }  # fmt: skip
         sql = (
-            f"SELECT {COLUMNS} FROM events WHERE {where}"  # noqa: S608 – every value is bound
+            f"SELECT {COLUMNS} FROM every_event WHERE {where}"  # noqa: S608 – every value is bound
             f" AND (source = $engine OR list_contains($seqs, seq) OR {taken})"
         )
         return _events(bulk.rows(sql, parameters | values | {"seqs": sorted(seqs), "engine": ENGINE_SOURCE}))
 
     def _again(self, bulk: Bulk, where: str, parameters: dict[str, object], fresh: Fresh) -> list[Event]:
         own = f"source = $engine AND (name = '{CARRIED}' OR seq <= $made)"
-        sql = f"SELECT {COLUMNS} FROM events WHERE {where} AND (source <> $engine OR ({own}))"  # noqa: S608
+        sql = f"SELECT {COLUMNS} FROM every_event WHERE {where} AND (source <> $engine OR ({own}))"  # noqa: S608
         parameters = parameters | {"made": -1 if self.begin is None else self.begin.seq}
         found = _events(bulk.rows(sql, parameters | {"engine": ENGINE_SOURCE}))
         seqs = [event.seq for event in found if event.source != ENGINE_SOURCE]
@@ -143,7 +143,8 @@ def spoken(row: OutboxRow) -> Event:
     return from_row(0, made)
 
 
-def _counts(event: Event) -> bool:
+def counts(event: Event) -> bool:
+    """Whether an event counts for facts, whoever has said it."""
     return event.is_input or event.name in ("Traits Updated", CARRIED)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -17,12 +18,13 @@ import msgspec
 
 from innkeeper import lifecycle
 from innkeeper.events.retention import CARRIED
-from innkeeper.events.types import ENGINE_SOURCE
+from innkeeper.events.types import ENGINE_SOURCE, Event
 from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.time import BEGINNING, Instant, format_instant
 from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.adopt import adopt, end_history
 from innkeeper.runtime.checkpoint import Checkpoint, checkpoints, folder_of
+from innkeeper.runtime.checkpoints import renew
 from innkeeper.runtime.engine import Engine
 from innkeeper.runtime.fanout import Page
 from innkeeper.runtime.lock import hold
@@ -32,7 +34,7 @@ from innkeeper.runtime.work import Item, Mode
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.copying import copy_states
 from innkeeper.store.log import Log
-from innkeeper.store.state import Cursor, Receipt, State, TakenRow
+from innkeeper.store.state import REVISION, Cursor, Receipt, State, TakenRow
 from innkeeper.strategy.types import Definitions
 
 _PAGE = 2_000
@@ -83,7 +85,10 @@ def replay(home: Path) -> Replay:
         scratch.mkdir()
         try:
             with Log.open(home) as log, State.open(home) as real, State.open(scratch, create=True) as state:
-                begin = next(iter(checkpoints(home)), None)
+                renew(home, real, log)
+                # A revision plays everything that came before it: it is done again only from the beginning.
+                known = [each for each in checkpoints(home) if each.position >= real.last_revision()]
+                begin = next(iter(known), None)
                 if begin is not None:
                     copy_states(folder_of(home, begin) / "state.db", state)
                 again = Again(home, log, real, state, begin=begin)
@@ -97,7 +102,7 @@ class Again:
     """The recorded order of inputs, played into a scratch store.
 
     Args:
-        home, log, real: The workspace, which is only read.
+        home, log, real: The workspace, which is only read; no log where `_events` knows better.
         scratch: Where the states and outputs go.
         identifiers: Only these customers' inputs are played; None: everybody's.
         begin: The checkpoint whose states the scratch store holds; None: it is empty.
@@ -106,7 +111,7 @@ class Again:
     def __init__(
         self,
         home: Path,
-        log: Log,
+        log: Log | None,
         real: State,
         scratch: State,
         *,
@@ -116,29 +121,48 @@ class Again:
         self.home, self.log, self.real, self.scratch = home, log, real, scratch
         self.identifiers, self.begin = identifiers, begin
         self.report = Replay(begins_at=None if begin is None else begin.clock)
-        self.engine = Engine(
-            scratch,
+        self.engine = self._make_engine()
+        if begin is not None and real.last_revision():
+            self._know_deliveries(begin)
+        self.cursor = Cursor(clock=BEGINNING, timestamp=BEGINNING)
+
+    def _make_engine(self) -> Engine:
+        begin = self.begin
+        world = (
             lifecycle.World.build(Definitions(version="none"))
             if begin is None
-            else applied.world(real, begin.definitions),
+            else applied.world(self.real, begin.definitions)
+        )
+        engine = Engine(
+            self.scratch,
+            world,
             delivery="replay",
             was_virtual=self._was_virtual,
-            log=lambda: Bulk.open(home),
+            log=lambda: Bulk.open(self.home),
             memory=Recall(
-                home,
-                scratch,
+                self.home,
+                self.scratch,
                 again=True,
-                begin=None if begin is None else Begin(real, begin.position, begin.seq),
+                begin=None if begin is None else Begin(self.real, begin.position, begin.seq),
             ),
         )
-        self.cursor = Cursor(clock=BEGINNING, timestamp=BEGINNING)
-        is_settled(scratch, self.engine.world.identity)
+        is_settled(self.scratch, world.identity)
+        return engine
+
+    def _know_deliveries(self, begin: Checkpoint) -> None:
+        """An enrollment that a revision has put back may plan again what was planned before the checkpoint."""
+        rows = self.real.connection.execute(
+            "SELECT * FROM deliveries WHERE planned_at <= ? AND (state, reason) <> ('cancelled', 'retracted')",
+            (begin.clock,),
+        )
+        marks = ", ".join("?" * len(rows.description))
+        with self.scratch.transaction() as connection:
+            connection.executemany(f"INSERT INTO deliveries VALUES ({marks})", rows)  # noqa: S608
+            self.scratch.set_meta("revised", "yes")
 
     def play(self, wanted: Callable[[TakenRow], bool] | None = None, *, until: Instant | None = None) -> None:
         """Take the wanted inputs in their order, then let every timer go off up to *until* (None: the clock)."""
-        after = 0 if self.begin is None else self.begin.position
-        while rows := self.real.taken(after, _PAGE):
-            after = rows[-1].position
+        for rows in self._pages():
             if wanted is not None:
                 rows = [row for row in rows if wanted(row)]
             for kind, group in groupby(rows, key=_kind):
@@ -148,15 +172,21 @@ class Again:
         if end is not None:
             self._settle(end)
 
+    def _pages(self) -> Iterator[list[TakenRow]]:
+        after = 0 if self.begin is None else self.begin.position
+        while rows := self.real.taken(after, _PAGE):
+            after = rows[-1].position
+            yield rows
+
+    def _events(self, seqs: list[int]) -> dict[int, Event]:
+        return {} if self.log is None else self.log.get(seqs)
+
     def _take(self, kind: str, rows: list[TakenRow]) -> None:
         if kind == "event":
-            events = self.log.get([row.seq for row in rows])
+            events = self._events([row.seq for row in rows])
             missing = [row.seq for row in rows if row.seq not in events]
             if missing:
-                raise OperationFailed(
-                    f"the log lacks the events with seq {missing[:5]} that were taken", code="log-gap",
-                    fix="run: innkeeper doctor",
-                )  # fmt: skip
+                raise _gap(missing)
             items = [Item(events[row.seq], row.taken_at, _mode(row)) for row in rows]
             self.engine.tick(items, BEGINNING, self.cursor)
         elif kind == "fanout":
@@ -169,9 +199,36 @@ class Again:
                     continue  # heard when it was planned
                 if self.identifiers is None or receipt.identifier in self.identifiers:
                     self.engine.take_receipts([receipt], None, self.cursor)
+        elif kind == REVISION:
+            for row in rows:
+                self._revise(row)
         else:
             for row in rows:
                 self._turn(row)
+
+    def _revise(self, row: TakenRow) -> None:
+        """Do a revision again, at its place: what was taken before it is known, what came after is not."""
+        from innkeeper.runtime.as_if import Recorded
+        from innkeeper.runtime.revise import revise
+
+        if self.begin is not None:
+            raise OperationFailed(
+                "a retraction cannot be done again from a checkpoint, and inputs before it went by retention",
+                code="past-is-gone", where=f"position {row.position}", fix="run: innkeeper run --until now",
+            )  # fmt: skip
+        self._settle(row.taken_at)
+        event = self._events([row.seq]).get(row.seq)
+        if event is None:
+            raise _gap([row.seq])
+        with Bulk.open(self.home) as bulk:
+            revise(
+                self.engine,
+                Recorded(bulk, self.real, row.position, row.seq),
+                event,
+                row.taken_at,
+                None,
+                identifiers=self.identifiers,
+            )
 
     def _turn(self, row: TakenRow) -> None:
         cursor = msgspec.json.decode(row.reason or "", type=Cursor)
@@ -179,9 +236,15 @@ class Again:
             end_history(self.engine, row.taken_at, cursor)
             return
         self._settle(row.taken_at)
-        self.engine.world = applied.world(self.real, row.seq)
-        with Bulk.open(self.home) as bulk:
-            adopt(self.engine, bulk, row.seq, cursor, identifiers=self.identifiers)
+        self.engine.world = self._world(row.seq)
+        with self._asked() as bulk:
+            adopt(self.engine, bulk, row.seq, cursor, identifiers=self.identifiers, upto=row.taken_at)
+
+    def _world(self, number: int) -> lifecycle.World:
+        return applied.world(self.real, number)
+
+    def _asked(self) -> AbstractContextManager[Bulk]:
+        return Bulk.open(self.home)
 
     def _settle(self, until: Instant) -> None:
         while due := self.scratch.due(until, _PAGE):
@@ -213,7 +276,7 @@ class Again:
         with Bulk.open(self.home) as bulk:
             recorded = _flat(
                 bulk.stream(
-                    "SELECT message_id, name, properties, traits FROM events WHERE source = $source"
+                    "SELECT message_id, name, properties, traits FROM every_event WHERE source = $source"
                     " AND name <> $carried AND (seq IS NULL OR seq > $after) ORDER BY message_id",
                     {
                         "source": ENGINE_SOURCE,
@@ -251,6 +314,12 @@ class Again:
                     None if made is None else " ".join(made[1:]),
                 )
             )
+
+
+def _gap(missing: list[int]) -> OperationFailed:
+    return OperationFailed(
+        f"the log lacks the events with seq {missing[:5]} that were taken", code="log-gap", fix="run: innkeeper doctor"
+    )
 
 
 def _kind(row: TakenRow) -> str:

@@ -47,7 +47,7 @@ def resettle(engine: Engine, bulk: Bulk, cursor: Cursor) -> None:
     """Make the tables anew under the engine's rules, and bring the profiles to them."""
     rules = engine.world.identity
     engine.identities.adopt(rules)
-    evidence = list(_evidence(engine.state, bulk, cursor, rules))
+    evidence = list(_evidence(engine, bulk, cursor, rules))
     tables = IdentityTables(engine.state.connection)
     with engine.state.transaction():
         tables.clear()
@@ -79,19 +79,20 @@ def _digest(rules: IdentityRules) -> str:
     return digest(canonical(told))
 
 
-def _evidence(state: State, bulk: Bulk, cursor: Cursor, rules: IdentityRules) -> Iterator[Evidence]:
+def _evidence(engine: Engine, bulk: Bulk, cursor: Cursor, rules: IdentityRules) -> Iterator[Evidence]:
     telling, named = telling_sql(rules)
     sql = (
-        f"SELECT {COLUMNS} FROM events WHERE source <> $engine AND is_input AND {telling}"  # noqa: S608 – bound
+        f"SELECT {COLUMNS} FROM every_event WHERE source <> $engine AND is_input AND {telling}"  # noqa: S608 – bound
         f" AND (list_contains($fresh, seq) OR (seq <= $last AND {not_later()}))"
     )
     values = {
         "engine": ENGINE_SOURCE, "last": cursor.seq, "at": cursor.timestamp, "source": cursor.source,
-        "message_id": cursor.message_id, "fresh": sorted(state.taken_seqs(cursor.position)) if cursor.position else [],
+        "message_id": cursor.message_id,
+        "fresh": sorted(engine.state.taken_seqs(cursor.position)) if cursor.position else [],
     }  # fmt: skip
     for page in bulk.stream(sql, named | values):
-        for row in page:
-            for each in evidence_of(from_row(row[0], LogRow(*row[1:])), rules):
+        for event in engine.counted(from_row(row[0], LogRow(*row[1:])) for row in page):
+            for each in evidence_of(event, rules):
                 if not each.reason:
                     yield each
 

@@ -21,6 +21,7 @@ from innkeeper.kernel.time import BEGINNING, Clock, Instant, SystemClock
 from innkeeper.runtime import checkpoint as checks
 from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.carrying import Carrying, carried_summaries, let_go
+from innkeeper.runtime.checkpoints import make_checkpoint
 from innkeeper.runtime.lock import hold
 from innkeeper.runtime.outlet import drain
 from innkeeper.runtime.retention_needs import oldest_traits, still_read
@@ -31,7 +32,7 @@ from innkeeper.store.due import Due
 from innkeeper.store.letting_go import Leaving
 from innkeeper.store.log import Log
 from innkeeper.store.segments import leftovers
-from innkeeper.store.state import State
+from innkeeper.store.state import REVISION, State
 
 #: A checkpoint that is older than this share of the shortest retention is not the only one any more.
 _SPACING = 2
@@ -64,6 +65,7 @@ def retain(home: Path, *, clock: Clock | None = None) -> Report:
         case = _case(home, state, clock)
         before = bytes_of(home)
         with Bulk.open(home) as bulk:
+            _check_words(case, bulk)
             due = _due(case, bulk)
             report = report_of(case, due, dry_run=False)
             if report.goes:
@@ -97,6 +99,16 @@ def _case(home: Path, state: State, clock: Clock | None) -> Case:
             code="not-run", fix="innkeeper run --until now",
         )  # fmt: skip
     return Case(home, state, definitions.policies.retention, cursor, (clock or SystemClock()).now())
+
+
+def _check_words(case: Case, bulk: Bulk) -> None:
+    """What a retraction that waits to be taken needs must not go before it."""
+    waiting = "SELECT 1 FROM every_event WHERE user_id IS NULL AND anonymous_id IS NULL AND seq > ? LIMIT 1"
+    if bulk.rows(waiting, [case.cursor.seq]):
+        raise OperationFailed(
+            "a retraction waits to be taken, and it needs what would go", code="retraction-waits",
+            where=str(case.home), fix="innkeeper run --until now, then call again",
+        )  # fmt: skip
 
 
 def _due(case: Case, bulk: Bulk) -> Due:
@@ -135,14 +147,7 @@ def _checkpoints(case: Case, due: Due, log: Log) -> None:
     )  # fmt: skip
     if good and case.cursor.clock - good[-1].clock < shortest // _SPACING:
         return
-    checks.make(
-        case.home,
-        case.state,
-        checks.Checkpoint(
-            position=case.state.last_position(), seq=log.last_seq(), clock=case.cursor.clock,
-            definitions=int(case.state.meta("adopted") or "0"),
-        ),
-    )  # fmt: skip
+    make_checkpoint(case.home, case.state, log, case.cursor.clock)
 
 
 def _is_touched(case: Case, due: Due, checkpoint: checks.Checkpoint) -> bool:
@@ -153,6 +158,9 @@ def _is_touched(case: Case, due: Due, checkpoint: checks.Checkpoint) -> bool:
         after = rows[-1].position
         if any(row.mode == "definitions" for row in rows):
             # New definitions learn the past from all events, with summaries that nothing may have carried.
+            return True
+        if any(row.mode == REVISION for row in rows):
+            # A revision plays everything that came before it, too.
             return True
         seqs += [row.seq for row in rows if row.mode in ("live", "late", "history")]
     if due.touches(seqs, ours_after=checkpoint.seq):

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from innkeeper.events.types import Event
+from innkeeper.identity.retraction import is_control
 from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.time import BEGINNING, HOUR, Clock, Instant, SystemClock, format_instant
 from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.adopt import adopt, end_history
+from innkeeper.runtime.as_if import Recorded
+from innkeeper.runtime.checkpoints import renew
 from innkeeper.runtime.deliver import Deliverer
 from innkeeper.runtime.engine import Engine
 from innkeeper.runtime.lock import hold
@@ -23,13 +26,15 @@ from innkeeper.runtime.outlet import FULL, drain
 from innkeeper.runtime.recall import Recall
 from innkeeper.runtime.record import first_timestamp, late_events, ordered_events
 from innkeeper.runtime.resettle import is_settled
+from innkeeper.runtime.revise import revise
 from innkeeper.runtime.work import Counts, Item
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.log import Log
 from innkeeper.store.state import Cursor, State
 from innkeeper.strategy.types import Definitions
 
-Deliver = Literal["none", "file", "live"]
+#: `later`: whoever runs next sends what is planned.
+Deliver = Literal["none", "file", "live", "later"]
 #: Sorts after every source and message id: everything up to the instant is taken.
 LAST = "\U0010ffff"
 TICK = 2_000
@@ -99,6 +104,13 @@ def run_to_the_clock(home: Path, before: Callable[[Log, State], None]) -> Report
         return _Run(home, log, state, "later", TICK, None).play(state.clock() or BEGINNING, None)
 
 
+def take_what_waits(home: Path, log: Log, state: State) -> None:
+    """The same, while the caller holds the home; before the first run nothing is taken."""
+    clock = state.clock()
+    if clock is not None:
+        _Run(home, log, state, "later", TICK, None).play(clock, None)
+
+
 class _Run:
     def __init__(
         self,
@@ -146,6 +158,7 @@ class _Run:
                 self.engine.held_position = None
                 self.engine.tick([], BEGINNING, self.cursor)
         drain(self.state, self.log)
+        renew(self.home, self.state, self.log)
         self.log.seal()
         if self.deliverer is not None:
             self.deliverer.close()
@@ -221,11 +234,25 @@ class _Run:
     def _late(self, events: Iterator[Event], last: int) -> None:
         clock = self.cursor.clock
         while page := list(islice(events, self.tick_size)):
-            self.cursor = msgspec.structs.replace(self.cursor, seq=page[-1].seq)
-            self._tick([Item(event, clock, "late") for event in page], clock, [])
+            for control, part in groupby(page, key=is_control):
+                if control:
+                    for event in part:
+                        self._revise(event)
+                    continue
+                items = [Item(event, clock, "late") for event in part]
+                self.cursor = msgspec.structs.replace(self.cursor, seq=items[-1].event.seq)
+                self._tick(items, clock, [])
         self.cursor = msgspec.structs.replace(self.cursor, seq=last)
         with self.state.transaction():
             self.state.set_cursor(self.cursor)
+
+    def _revise(self, event: Event) -> None:
+        """Take a word about the log; then whoever sends sends what it has planned."""
+        self.cursor = msgspec.structs.replace(self.cursor, seq=event.seq)
+        with Bulk.open(self.home) as bulk:
+            recorded = Recorded(bulk, self.state, self.engine.next_position, event.seq)
+            revise(self.engine, recorded, event, self.cursor.clock, self.cursor)
+        self._recover()
 
     def _history(self, events: Iterator[Event], until: Instant) -> None:
         while page := list(islice(events, self.tick_size)):

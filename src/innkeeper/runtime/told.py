@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def told_history(bulk: Bulk, objects: Mapping[str, ObjectType], until: Instant) -> dict[str, list[Told]]:
     """By identifier, in the order of time: the fold of all events about objects up to an instant."""
     everything = Cursor(clock=FOREVER, timestamp=FOREVER, seq=FOREVER)
-    events = taken_events(bulk, everything, sorted(ObjectFold(objects).event_names))
+    events = taken_events(bulk, everything, sorted(ObjectFold(objects).event_names), retracted=False)
     return told_from((event for event in events if event.timestamp <= until), objects)
 
 

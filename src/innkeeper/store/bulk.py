@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 from innkeeper.events.retention import CARRIED
 from innkeeper.events.types import ENGINE_SOURCE
 from innkeeper.kernel.time import FOREVER, Instant
-from innkeeper.store import duck, files, manifest, sqlite
+from innkeeper.store import duck, files, manifest, retractions, sqlite
 from innkeeper.store.columns import Path_, fixed_sql, parse_paths, segments_sql, typed_sql
-from innkeeper.store.manifest import FOLDER, Manifest
+from innkeeper.store.manifest import FOLDER, LetGo, Manifest
 from innkeeper.store.segments import READERS_LOCK, Sealer, Sizes, restore
 from innkeeper.store.verify import name_damage, require_sound
 
@@ -56,8 +56,9 @@ _CARRIED: Final = (
 class Bulk:
     """Answers SQL over `events` and `links`, and over `carried` where raw events went; made by `Bulk.open`.
 
-    `events` has the columns of `EVENT_COLUMNS` and, for each property path asked for, `"n:PATH"`, `"s:PATH"` and
-    `"j:PATH"` (columns.py). Outputs that are not in the log yet have seq NULL. `links(anonymous_id, user_id, ts)` holds
+    `events` leaves out what is retracted, `every_event` has it too. Both have the columns of `EVENT_COLUMNS` and, for
+    each property path asked for, `"n:PATH"`, `"s:PATH"` and `"j:PATH"` (columns.py). Outputs that are not in the log
+    yet have seq NULL. `links(anonymous_id, user_id, ts)` holds
     each pair once, with the first timestamp at which it was seen.
     """
 
@@ -111,6 +112,11 @@ class Bulk:
                     yield piece
             finally:
                 cursor.close()
+
+    @property
+    def let_go(self) -> tuple[LetGo, ...]:
+        """What the log no longer has."""
+        return self._manifest.let_go
 
     def close(self) -> None:
         """Let go of the files and the memory."""
@@ -197,7 +203,10 @@ def _make_views(
             {"engine": ENGINE_SOURCE},
         )
     sealed = f" UNION ALL {segments_sql(home, listed.segments, paths)}" if listed.segments else ""
-    duck.run(engine, f"CREATE VIEW events AS SELECT * FROM hot{sealed}")  # noqa: S608
+    duck.run(engine, f"CREATE VIEW every_event AS SELECT * FROM hot{sealed}")  # noqa: S608
+    counted = retractions.leave_out(home, engine)
+    where = f" WHERE {counted}" if counted else ""
+    duck.run(engine, f"CREATE VIEW events AS SELECT * FROM every_event{where}")  # noqa: S608
     duck.run(engine, f"CREATE VIEW links AS {_LINKS}")
     if listed.let_go:
         duck.run(engine, f"CREATE VIEW carried AS {_CARRIED}")

@@ -47,7 +47,8 @@ def fixed_sql(table: str) -> str:
         "identifier": "CASE WHEN user_id IS NOT NULL THEN 'user_id:' || user_id "
         "ELSE 'anonymous_id:' || coalesce(anonymous_id, '') END",
         "ts": "timestamp",
-        "is_input": f"(source <> {text_sql(ENGINE_SOURCE)} OR name IN ({receipts}))",
+        "is_input": f"((source <> {text_sql(ENGINE_SOURCE)} OR name IN ({receipts})) "
+        "AND (user_id IS NOT NULL OR anonymous_id IS NOT NULL))",
     }
     listed = ", ".join(f"{made[name]} AS {name}" if name in made else name for name in EVENT_COLUMNS)
     return f"SELECT {listed} FROM {table}"  # noqa: S608

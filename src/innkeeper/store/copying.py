@@ -18,7 +18,7 @@ _LEFT_OUT: Final = frozenset(
     {
         "deliveries", "decisions", "tasks", "enrollments", "outbox", "taken", "definitions", "consents", "suppressions",
         "parked", "retired_deliveries", "retentions", "meta", "optins", "reserved", "household_words", "deaths",
-        "bereavement_answers", "bereavement_questions", "proposals", "merges",
+        "bereavement_answers", "bereavement_questions", "proposals", "merges", "replanned",
     }
 )  # fmt: skip
 

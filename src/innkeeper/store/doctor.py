@@ -23,6 +23,7 @@ from innkeeper.store.columns import text_sql
 from innkeeper.store.hashes import HashIndex
 from innkeeper.store.identity import IdentityTables
 from innkeeper.store.manifest import FOLDER, LetGo, Manifest, Segment
+from innkeeper.store.retractions import count_left_out
 from innkeeper.store.sealed import rebuild_index
 from innkeeper.store.segments import NAME, Sealer, Sizes
 from innkeeper.store.verify import RECOVERY, damage
@@ -59,7 +60,7 @@ def examine(home: Path, *, progress: Callable[[str], None] = lambda _: None) -> 
         progress: Told what is being looked at.
     """
     findings: list[Finding] = []
-    for look in (_disk, _state, _log):
+    for look in (_disk, _state, _log, _retracted):
         progress(look.__name__.strip("_"))
         try:
             findings += look(home, progress)
@@ -102,6 +103,15 @@ def _state(home: Path, progress: Callable[[str], None]) -> Iterator[Finding]:
                 code="profile-parked", message=f"{subject} takes no more inputs: {error}", state="wrong",
                 fix="break the loop in the strategy, then: innkeeper apply", where=str(path),
             )  # fmt: skip
+
+
+def _retracted(home: Path, progress: Callable[[str], None]) -> Iterator[Finding]:
+    number, events = count_left_out(home)
+    if number:
+        yield Finding(
+            code="retracted", message=f"{events:,} events are passed over because of {number:,} retractions",
+            state="note", fix="see: innkeeper retract list", where=str(home / "state.db"),
+        )  # fmt: skip
 
 
 def _sound(database: sqlite3.Connection, family: str, path: Path) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -207,24 +207,27 @@ class Move(NamedTuple):
 
 
 #: The tables whose rows belong to a profile, and when a row was made; words that replace each other have no one time.
-_OWNED = {
+OWNED: Final = {
     "enrollments": "entered_at", "deliveries": "planned_at", "decisions": "first_at", "tasks": "created_at",
-    "household_words": "at", "deaths": "at", "consents": "", "suppressions": "", "optins": "",
 }  # fmt: skip
+_WORDS_AT: Final = {"household_words": "at", "deaths": "at", "consents": "", "suppressions": "", "optins": ""}
+#: What was said about a profile.
+WORDS: Final = tuple(_WORDS_AT)
 
 
 def move_subject(connection: sqlite3.Connection, move: Move) -> None:
     """Hand rows over to another profile."""
-    for table, made_at in _OWNED.items():
-        sql = "UPDATE OR REPLACE " + table + " SET subject = ? WHERE subject = ?"  # noqa: S608 – names of ours
-        values: tuple[object, ...] = (move.after, move.before)
-        if move.identifier is not None:
-            sql, values = sql + " AND identifier = ?", (*values, move.identifier)
+    for table, made_at in (OWNED | _WORDS_AT).items():
+        where = " WHERE subject = :before AND (:identifier IS NULL OR identifier = :identifier)"
         if move.since is not None:
             if not made_at:
                 continue  # They are written anew: `restate`.
-            sql, values = sql + " AND " + made_at + " >= ? AND " + made_at + " < ?", (*values, move.since, move.until)
-        connection.execute(sql, values)
+            where += " AND " + made_at + " >= :since AND " + made_at + " < :until"
+        bound = move._asdict()
+        # A word that was said after the move, in the same tick, is there already and is the newer one.
+        connection.execute("UPDATE OR IGNORE " + table + " SET subject = :after" + where, bound)  # noqa: S608
+        if table in _WORDS_AT:
+            connection.execute("DELETE FROM " + table + where, bound)  # noqa: S608
 
 
 def restate(
@@ -295,7 +298,13 @@ _END_ENROLLMENT = "UPDATE enrollments SET ended_at = ?, outcome = ?, reason = ? 
 _INSERT_DELIVERY = (
     "INSERT INTO deliveries (id, subject, identifier, message, channel, purpose, kind, topic, journey, version,"
     " enrollment, key, step, address, planned_at, not_before, expires_at, quiet, context, state, reason, state_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'planned', ?, ?) ON CONFLICT (id) DO NOTHING"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'planned', ?, ?)"
+    # What a revision cancelled may be planned again by the enrollment that it put back.
+    " ON CONFLICT (id) DO UPDATE SET subject = excluded.subject, address = excluded.address,"
+    " version = excluded.version, planned_at = excluded.planned_at, not_before = excluded.not_before,"
+    " expires_at = excluded.expires_at, quiet = excluded.quiet, context = excluded.context, state = excluded.state,"
+    " reason = excluded.reason, state_at = excluded.state_at, hold = NULL, released_at = NULL, home = NULL"
+    " WHERE deliveries.state = 'cancelled' AND deliveries.reason = 'retracted'"
 )
 _UPSERT_DECISION = (
     "INSERT INTO decisions (enrollment, step, occurrence, gate, reason, outcome, subject, identifier, message, channel,"

@@ -15,12 +15,17 @@ from typing import NamedTuple
 import msgspec
 
 from innkeeper.kernel.errors import UsageError
+from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import Instant
 from innkeeper.store import sqlite
 
 _PAGE = 500
 #: The stage of a row that is no profile yet: somebody who has only been told of things.
 NOBODY = ""
+#: The mode of `taken` under which a revision has its place.
+REVISION = "revision"
+#: An open database, for those who may not import its driver.
+Connection = sqlite3.Connection
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +118,8 @@ class State:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.connection = connection
         self.path = path
+        self._numbered: bool | None = None
+        self._revised: bool | None = None
 
     @classmethod
     def open(cls, home: Path, *, create: bool = False, readonly: bool = False) -> State:
@@ -259,6 +266,37 @@ class State:
             self.connection.execute("SELECT count(*) FROM subjects WHERE stage IS NOT ?", (NOBODY,)).fetchone()[0]
         )
 
+    def numbered(self, subject: str) -> tuple[int, dict[str, int]] | None:
+        """How many inputs and enrollments an identifier had when a revision took it away; None: it never did."""
+        if self._numbered is None:
+            self._numbered = self.connection.execute("SELECT 1 FROM numbered LIMIT 1").fetchone() is not None
+        if not self._numbered:
+            return None
+        row = self.connection.execute("SELECT inputs, used FROM numbered WHERE subject = ?", (subject,)).fetchone()
+        return None if row is None else (row[0], msgspec.json.decode(row[1], type=dict[str, int]))
+
+    def was_planned(self, delivery: str) -> bool:
+        """Whether a delivery had a fate before: only where a revision has put enrollments back."""
+        if self._revised is None:
+            self._revised = self.meta("revised") is not None
+        if not self._revised:
+            return False
+        row = self.connection.execute("SELECT state, reason FROM deliveries WHERE id = ?", (delivery,)).fetchone()
+        return row is not None and tuple(row) != ("cancelled", "retracted")
+
+    def revised(self) -> None:
+        """A revision is made: look again whether there are remembered numbers; mostly there are none."""
+        self._numbered = self._revised = None
+
+    def has_retired(self) -> bool:
+        """Whether rows of the ledger went by retention."""
+        return self.connection.execute("SELECT 1 FROM retired_deliveries LIMIT 1").fetchone() is not None
+
+    def last_revision(self) -> int:
+        """The place of the last revision in the order taken; 0: there was none."""
+        sql = "SELECT coalesce(max(position), 0) FROM taken WHERE mode = ?"
+        return int(self.connection.execute(sql, (REVISION,)).fetchone()[0])
+
     # Inputs and outputs
 
     def add_taken(self, rows: Sequence[TakenRow]) -> None:
@@ -281,6 +319,25 @@ class State:
             (after, limit),
         )
         return [TakenRow(*row) for row in rows]
+
+    def taken_of(
+        self, seqs: Iterable[int], deliveries: Iterable[str], before: int, size: int = 2_000
+    ) -> Iterator[list[TakenRow]]:
+        """Inputs before a position, by instant: these events, fates of these deliveries, and turning points.
+
+        In a run a profile that waits for a receipt is overtaken by others: by position alone, profiles that are one in
+        another world would take their inputs out of the order of time.
+        """
+        rows = self.connection.execute(
+            "SELECT position, mode, seq, taken_at, delivery, outcome, reason, subject FROM taken"
+            " WHERE position < :before AND (mode IN ('definitions', 'history_end')"
+            " OR (mode = 'receipt' AND delivery IN (SELECT value FROM json_each(:deliveries)))"
+            " OR (mode IN ('live', 'late', 'history') AND seq IN (SELECT value FROM json_each(:seqs))))"
+            " ORDER BY taken_at, position",
+            {"before": before, "deliveries": dumps(list(deliveries)), "seqs": dumps(list(seqs))},
+        )
+        while page := rows.fetchmany(size):
+            yield [TakenRow(*row) for row in page]
 
     def taken_seqs(self, after: int) -> set[int]:
         """The log events among the inputs after a position: those of a tick that was cut off."""

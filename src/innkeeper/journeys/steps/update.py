@@ -20,7 +20,7 @@ from innkeeper.kernel.json import canonical
 from innkeeper.kernel.located import Located
 from innkeeper.profiles.reading import at_path
 from innkeeper.profiles.state import Facts
-from innkeeper.profiles.traits import set_trait
+from innkeeper.profiles.traits import set_trait, trait_value
 
 if TYPE_CHECKING:
     from innkeeper.journeys.running import Here
@@ -57,7 +57,10 @@ class Update(Step):
         facts.last = max(facts.last, turn.now)
         alone = len(turn.state.facts) == 1
         for name, value in values.items():
-            if set_trait(facts, name, value, turn.now, ENGINE_SOURCE, message_id, turn.rules.merges, alone=alone):
+            before = trait_value(turn.state, name, turn.rules.merges)
+            changed = set_trait(facts, name, value, turn.now, ENGINE_SOURCE, message_id, turn.rules.merges, alone=alone)
+            # Under several identifiers a removal may hide a value that stands under another one.
+            if changed or before != trait_value(turn.state, name, turn.rules.merges):
                 turn.trait_changed(name)
                 turn.trace.append(f"update of traits.{name} in journey '{enrollment.journey}'")
         turn.outputs.append(

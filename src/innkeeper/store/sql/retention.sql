@@ -61,6 +61,7 @@ SELECT d.*, coalesce(s.ts, 0) AS span FROM (
     SELECT e.seq, e.identifier, e.ts, e.source, e.message_id, e.name, e.type, e.is_input, r.ours
     FROM events AS e JOIN rules AS r ON r.name = e.name AND r.ours = (e.source = $engine)
     WHERE e.seq <= $taken AND e.seq < $last AND e.ts <= r.until
+        AND (e.user_id IS NOT NULL OR e.anonymous_id IS NOT NULL) -- what was said of the log itself stays
 ) AS d ASOF LEFT JOIN (SELECT DISTINCT 'anonymous_id:' || anonymous_id AS identifier, ts FROM starts) AS s
     ON s.identifier = d.identifier AND d.ts >= s.ts;
 

@@ -1,0 +1,361 @@
+"""The world as if: the recorded inputs of some identifiers played again, without the events that are left out.
+
+What really happened to deliveries is not played but known (`store/known_past.py`): receipts come at their recorded
+place, what was sent counts for the caps from the instant at which it was, and what is planned here but was never sent
+counts for nothing. An enrollment that really began at the same instant keeps its id, so its deliveries are the same
+ones. What comes of the comparison with the real world is `revise.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from itertools import count
+
+import msgspec
+
+from innkeeper import lifecycle
+from innkeeper.events import outputs as o
+from innkeeper.events.items import ITEM_UPDATED
+from innkeeper.events.types import ENGINE_SOURCE, Event
+from innkeeper.identity.retraction import LeftOut
+from innkeeper.journeys.enrollment import enrollment_id
+from innkeeper.kernel.ids import ANONYMOUS, USER
+from innkeeper.kernel.json import loads
+from innkeeper.kernel.time import FOREVER, Instant
+from innkeeper.profiles.difference import Said, names_of
+from innkeeper.profiles.state import Enrollment, ProfileState, Reservation
+from innkeeper.runtime import definitions as applied
+from innkeeper.runtime.about import EVERYTHING, events_about, every_fold
+from innkeeper.runtime.engine import Engine
+from innkeeper.runtime.recall import Fresh, counts, spoken
+from innkeeper.runtime.receipts import receipt_event
+from innkeeper.runtime.record import events_of, taken_events
+from innkeeper.runtime.replay import Again
+from innkeeper.runtime.resettle import is_settled
+from innkeeper.store.bulk import Bulk
+from innkeeper.store.known_past import KnownDelivery, KnownPast
+from innkeeper.store.projections import REACHED
+from innkeeper.store.state import Cursor, Receipt, State, TakenRow
+from innkeeper.store.things import ThingKey
+from innkeeper.store.things import told_of as things_told
+from innkeeper.strategy.types import Definitions
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Where the record is read.
+
+    Attributes:
+        bulk: For bulk questions.
+        real: Has the order taken.
+        position: The place in it before which it counts.
+        seq: The row of the log before which it counts: a replay must not see what came later.
+    """
+
+    bulk: Bulk
+    real: State
+    position: int
+    seq: int = FOREVER
+
+    def there(self, events: Iterable[Event]) -> Iterator[Event]:
+        """The events that had come by then."""
+        return (event for event in events if event.seq < self.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A delivery that the world as if has planned, and when."""
+
+    output: o.DeliveryPlanned
+    at: Instant
+    subject: str
+
+
+class AsIf(Again):
+    """The recorded inputs of some identifiers, played without what is left out.
+
+    Args:
+        recorded: The record.
+        past: What really happened to the enrollments and deliveries of these identifiers.
+        scratch: Where the states go.
+        identifiers: Whose inputs are played; closed under links.
+        left_out: Which events are as if they had never come.
+        told_of: The things that one of them has ever had to do with; all events about them are played, whoever sent
+            them. Who is none of the identifiers is played in part, and nobody looks at what comes of it.
+    """
+
+    engine: AsIfEngine
+    identifiers: set[str]
+
+    def __init__(
+        self,
+        recorded: Recorded,
+        past: KnownPast,
+        scratch: State,
+        identifiers: set[str],
+        left_out: LeftOut,
+        told_of: Collection[ThingKey],
+    ) -> None:
+        self.recorded, self.past, self.left_out = recorded, past, left_out
+        self._known = {event.seq: event for event in events_of(recorded.bulk, identifiers)}
+        folds = every_fold(recorded.real)
+        self._known |= {event.seq: event for event in events_about(recorded.bulk, folds, told_of)}
+        if any(each.catalogs for each in applied.earlier(recorded.real)):
+            self._known |= {event.seq: event for event in taken_events(recorded.bulk, EVERYTHING, [ITEM_UPDATED])}
+        # The log is not asked: every event of these identifiers is in memory.
+        super().__init__(recorded.bulk.home, None, recorded.real, scratch, identifiers=identifiers)
+
+    def play_until(self, until: Instant) -> None:
+        """Play everything, then let what is due up to an instant happen."""
+        self.play(until=until)
+        self.engine.finish(until)
+        self._settle(until)
+
+    def said(self) -> dict[str, Said]:
+        """What this world says of traits, by messageId."""
+        rows = self.scratch.connection.execute(
+            "SELECT message_id, user_id, anonymous_id, taken_at, traits FROM outbox WHERE name = 'Traits Updated'"
+        )
+        return {
+            id: Said(USER + name if name is not None else ANONYMOUS + anonymous, at, traits)
+            for id, name, anonymous, at, traits in rows
+            if (USER + name if name is not None else ANONYMOUS + anonymous) in self.identifiers
+        }
+
+    def cancelled(self) -> set[str]:
+        """The deliveries that an exit or a goal of this world would have taken back, had they been waiting."""
+        return {id for (id,) in self.scratch.connection.execute("SELECT id FROM deliveries WHERE state = 'cancelled'")}
+
+    def ended(self) -> dict[str, tuple[str | None, Instant]]:
+        """How each enrollment of this world ended (None: it is open), and when it began."""
+        rows = self.scratch.connection.execute("SELECT id, outcome, entered_at FROM enrollments")
+        return {id: (outcome, at) for id, outcome, at in rows}
+
+    def _make_engine(self) -> AsIfEngine:
+        engine = AsIfEngine(self.scratch, self.past, self.left_out, Known(self.scratch, self._known.values()))
+        engine.log = self._asked
+        is_settled(self.scratch, engine.world.identity)
+        return engine
+
+    def _pages(self) -> Iterator[list[TakenRow]]:
+        return self.real.taken_of(self._known.keys(), self.past.deliveries.keys(), self.recorded.position)
+
+    def _events(self, seqs: list[int]) -> dict[int, Event]:
+        return {seq: self._known[seq] for seq in seqs if seq in self._known}
+
+    def _asked(self) -> AbstractContextManager[Bulk]:
+        return nullcontext(self.recorded.bulk)
+
+    def _receipt(self, row: TakenRow) -> Receipt:
+        known = self.past.deliveries[row.delivery or ""]
+        return known.receipt(row.outcome or "", row.reason or "", row.taken_at)
+
+    def _world(self, number: int) -> lifecycle.World:
+        return self.engine.naming(applied.world(self.real, number))
+
+    def _revise(self, row: TakenRow) -> None:
+        """Nothing: what an earlier revision left out is left out here, or came back."""
+
+
+class Known:
+    """The memory of the world as if: its events and what it has said, all at hand."""
+
+    def __init__(self, scratch: State, events: Collection[Event]) -> None:
+        self.scratch, self.events = scratch, events
+
+    def under(self, identifiers: Iterable[str], fresh: Fresh) -> list[Event]:
+        """Everything that was taken under some identifiers, and what the engine said under them, in order of time."""
+        wanted = set(identifiers)
+        found = [event for event in self._taken(fresh) if event.identifier in wanted]
+        said = map(spoken, (*self.scratch.outbox(10**9), *fresh[1]))
+        found += [event for event in said if event.identifier in wanted and counts(event)]
+        return sorted(found, key=lambda event: (event.timestamp, event.source, event.message_id))
+
+    def naming(self, identifier: str, fresh: Fresh) -> list[Event]:
+        """Every event that was taken: the caller looks what it says."""
+        return self._taken(fresh)
+
+    def _taken(self, fresh: Fresh) -> list[Event]:
+        taken = fresh[0] | self.scratch.which_taken([event.seq for event in self.events])
+        return [event for event in self.events if event.seq in taken]
+
+
+class AsIfEngine(Engine):
+    """An engine that knows what really became of deliveries and enrollments."""
+
+    def __init__(self, scratch: State, past: KnownPast, left_out: LeftOut, memory: Known) -> None:
+        self.past = past
+        #: What this world has planned, by delivery.
+        self.plans: dict[str, Plan] = {}
+        self._planned: dict[str, dict[str, Plan]] = {}
+        self._unheard = past.virtual()
+        self._refused: set[str] = set()
+        self._given: set[str] = set()
+        world = lifecycle.World.build(Definitions(version="none"))
+        super().__init__(scratch, world, delivery="replay", memory=memory)
+        self.left_out = left_out
+
+    def planned_under(self, identifier: str) -> list[Plan]:
+        """What this world has planned under an identifier."""
+        return list(self._planned.get(identifier, {}).values())
+
+    def told_traits(self, events: Iterable[Event]) -> Iterable[Event]:
+        """What journeys have said counts as this world has said it."""
+        heard = [event for event in self.counted(events) if event.source != ENGINE_SOURCE]
+        return sorted([*heard, *self._words()], key=lambda event: event.identifier)
+
+    def as_recalled(self, events: Iterable[Event]) -> list[Event]:
+        """What this world's own memory has found again: it knows what was said here."""
+        return list(self.counted(events))
+
+    def _words(self) -> Iterator[Event]:
+        rows = self.state.connection.execute(
+            "SELECT message_id, user_id, anonymous_id, taken_at, traits FROM outbox WHERE name = 'Traits Updated'"
+        )
+        for message_id, user_id, anonymous_id, at, traits in rows:
+            yield Event(
+                source=ENGINE_SOURCE, message_id=message_id, type="track", name="Traits Updated", user_id=user_id,
+                anonymous_id=anonymous_id, timestamp=at, received_at=at, traits=loads(traits),
+            )  # fmt: skip
+
+    def finish(self, until: Instant) -> None:
+        """Hear what was only planned in truth, and that this world has not planned, up to an instant."""
+        self._forget()
+        subjects = {self._subject_of(each) for part in self._unheard.values() for each in part}
+        self._fetch(subjects)
+        for subject in sorted(subjects):
+            state = self._state(subject)
+            while (known := self._next_unheard(state, until + 1)) is not None:
+                super()._settle(subject, known.planned_at)
+                self._hear_known(state, known)
+        self._commit(None)
+
+    def count_sent(self, state: ProfileState) -> None:
+        """Let a profile count everything that was really sent to it."""
+        self._prepare(state, FOREVER)
+
+    def take_receipts(self, receipts: Sequence[Receipt], clock: Instant | None, cursor: Cursor | None) -> None:
+        """Tell each to the profile that its identifier belongs to in this world."""
+        self.identities.forget()
+        owned = [
+            msgspec.structs.replace(one, subject=self._subject_of(self.past.deliveries[one.delivery]))
+            for one in receipts
+        ]
+        self._refused.update(one.delivery for one in owned if one.state not in REACHED and one.state != "held")
+        super().take_receipts(owned, clock, cursor)
+
+    def naming(self, world: lifecycle.World) -> lifecycle.World:
+        """Let enrollments that really began have their real ids."""
+        for compiled in world.journeys.versions.values():
+            once = compiled.journey.reentry.mode == "never"
+            compiled.named = self._name_once if once else self._name
+        return world
+
+    # Ids
+
+    def _name(self, enrollment: Enrollment, number: int) -> str:
+        found = [id for id, at in self.past.entries(enrollment) if at == enrollment.began_at and id not in self._given]
+        usual = enrollment_id(enrollment, number)
+        # A name made of the instant is none that a number makes.
+        chosen = usual if usual in found else min(found, default="")
+        tries = count()
+        while not chosen:
+            made = enrollment_id(enrollment, f"{enrollment.began_at}.{next(tries)}")
+            chosen = "" if made in self._given else made
+        self._given.add(chosen)
+        return chosen
+
+    def _name_once(self, enrollment: Enrollment, number: int) -> str:
+        # Whoever may enter once is in the same enrollment, whenever it began: nothing is sent to them twice.
+        return next((id for id, _ in self.past.entries(enrollment)), None) or self._name(enrollment, number)
+
+    # What really happened to deliveries
+
+    def _prepare(self, state: ProfileState, at: Instant) -> None:
+        """What was really sent counts from then on, and no more than once."""
+        sent: list[Reservation] = []
+        for identifier in names_of(state):
+            sent += [one for one in self.past.sent.get(identifier, ()) if self._is_of(state, identifier, one.at)]
+        if sent:
+            # What goes out at this very instant is planned first.
+            ids = {one.delivery_id for one in sent}
+            counted = [one for one in sent if one.at < at or one.delivery_id in self.plans]
+            mine = [one for one in state.reservations if one.delivery_id not in ids]
+            state.reservations = sorted([*counted, *mine], key=lambda each: (each.at, each.delivery_id))
+
+    def _settle(self, subject: str, until: Instant) -> None:
+        state = self._cache.get(subject)
+        if state is None:
+            return
+        while (known := self._next_unheard(state, until)) is not None:
+            super()._settle(subject, known.planned_at)
+            self._hear_known(state, known)
+        super()._settle(subject, until)
+
+    def _emit(self, state: ProfileState, at: Instant, outputs: Sequence[o.Output]) -> None:
+        super()._emit(state, at, outputs)
+        planned = [output for output in outputs if isinstance(output, o.DeliveryPlanned)]
+        for output in planned:
+            plan = self.plans[output.delivery_id] = Plan(output, at, state.subject)
+            self._planned.setdefault(output.identifier, {})[output.delivery_id] = plan
+            known = self.past.deliveries.get(output.delivery_id)
+            if known is None or output.delivery_id in self._refused:
+                state.reservations = [one for one in state.reservations if one.delivery_id != output.delivery_id]
+        for output in planned:
+            known = self.past.deliveries.get(output.delivery_id)
+            if known is not None and known.virtual and known.planned_at == at:
+                self._hear_known(state, known)
+
+    def _next_unheard(self, state: ProfileState, before: Instant) -> KnownDelivery | None:
+        found: KnownDelivery | None = None
+        for identifier in names_of(state):
+            for known in self._unheard.get(identifier, ()):
+                if known.planned_at >= before:
+                    break
+                if self._is_of(state, identifier, known.planned_at):
+                    found = known if found is None or known.order < found.order else found
+                    break
+        return found
+
+    def _is_of(self, state: ProfileState, identifier: str, at: Instant) -> bool:
+        return self.identities.owner(identifier, at) == state.subject
+
+    def _subject_of(self, known: KnownDelivery) -> str:
+        return self.identities.owner(known.identifier, known.planned_at)
+
+    def _hear_known(self, state: ProfileState, known: KnownDelivery) -> None:
+        waiting = self._unheard.get(known.identifier, [])
+        if known not in waiting:
+            return
+        waiting.remove(known)
+        at = max(known.planned_at, state.last_at)
+        heard = msgspec.structs.replace(
+            known.receipt("accepted", "virtual", at), identifier=self.identification.stamp(state, known.identifier, at)
+        )
+        self._hear(state, receipt_event(heard, at), at)
+
+
+def play(
+    recorded: Recorded,
+    ledger: State,
+    scratch: State,
+    identifiers: Collection[str],
+    left_out: LeftOut,
+    at: Instant,
+    *,
+    things: Collection[ThingKey] = (),
+) -> AsIf:
+    """Play the world as if up to *at* into *scratch*; *ledger* says what really happened to deliveries.
+
+    *things*: what these identifiers have to do with besides what they were told of.
+    """
+    past = KnownPast.read(ledger, recorded.real, set(identifiers), recorded.position)
+    told_of = things_told(ledger, identifiers) | set(things)
+    played = AsIf(recorded, past, scratch, set(identifiers), left_out, told_of)
+    played.play_until(at)
+    return played
+
+
+__all__ = ["AsIf", "Plan", "Recorded", "play"]

@@ -1,0 +1,55 @@
+"""Whether the past of some customers is whole: what went by retention cannot be played as if it had been otherwise.
+
+Asked by `revision.py` before it plays anybody. What is retracted stays while it is: retention looks at what counts.
+"""
+
+from __future__ import annotations
+
+from innkeeper.events.retention import CARRIED
+from innkeeper.events.types import ENGINE_SOURCE
+from innkeeper.kernel.errors import OperationFailed
+from innkeeper.kernel.ids import display_id
+from innkeeper.kernel.json import dumps
+from innkeeper.runtime.about import every_fold
+from innkeeper.runtime.as_if import Recorded
+from innkeeper.store.state import State
+
+_CARRIED = (
+    "SELECT min(identifier) FROM every_event WHERE source = $engine AND name = $carried"
+    " AND identifier IN (SELECT unnest($wanted))"
+)
+_UNKNOWN = (
+    "SELECT subject, delivery FROM taken WHERE mode = 'receipt' AND position < :position"
+    " AND subject IN (SELECT value FROM json_each(:names))"
+)
+
+
+def require_past(recorded: Recorded, ledger: State, identifiers: set[str], *, things: bool) -> None:
+    """Refuse to play customers of whom inputs or ended deliveries are gone; *things*: they have to do with things.
+
+    Raises:
+        OperationFailed: Something went by retention.
+    """
+    bulk = recorded.bulk
+    wanted = sorted(identifiers)
+    found = bulk.rows(_CARRIED, {"engine": ENGINE_SOURCE, "carried": CARRIED, "wanted": wanted})[0][0]
+    if found is not None:
+        raise _gone(f"events of {display_id(found)}")
+    gone = {each.name for each in bulk.let_go} & {
+        name for fold in every_fold(recorded.real) for name in fold.event_names
+    }
+    if things and gone:
+        raise _gone(f"events '{min(gone)}' about objects")
+    known = {id for (id,) in ledger.connection.execute("SELECT id FROM deliveries")} if ledger.has_retired() else None
+    if known is not None:
+        bound = {"position": recorded.position, "names": dumps(wanted)}
+        for subject, delivery in recorded.real.connection.execute(_UNKNOWN, bound):
+            if delivery not in known:
+                raise _gone(f"deliveries to {display_id(subject)}")
+
+
+def _gone(what: str) -> OperationFailed:
+    return OperationFailed(
+        f"{what} went by retention, so that nobody can say any more what would be without others; nothing was changed",
+        code="past-is-gone", fix="retract events only of customers of whom everything is still there",
+    )  # fmt: skip

@@ -1,0 +1,24 @@
+"""Retraction over random histories, by the thousand; every seed is printed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.retraction import Case, check
+from support.retraction_full import FullCase, compare
+
+pytestmark = pytest.mark.torture
+SEED = 20261125
+
+
+@pytest.mark.parametrize("number", range(100))
+def test_a_retracted_import_never_came(number: int, tmp_path: Path) -> None:
+    print(f"seed {SEED + number}, 10 histories")
+    check(Case(SEED + number, families=10), tmp_path)
+
+
+@pytest.mark.parametrize("number", range(60))
+def test_everything_is_as_if_they_had_never_come(number: int, tmp_path: Path) -> None:
+    print(f"seed {SEED + 1_000 + number}, 6 histories")
+    check(FullCase(SEED + 1_000 + number, families=6), tmp_path, compare=compare)
