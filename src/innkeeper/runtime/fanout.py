@@ -33,6 +33,7 @@ from innkeeper.store.state import State, TakenRow
 
 if TYPE_CHECKING:
     from innkeeper.runtime.home_order import HomeOrder
+    from innkeeper.runtime.identifying import Identification
     from innkeeper.runtime.work import Counts, Delivery, Item, Pending
 
 Maker = Callable[[ProfileState, str], News | None]
@@ -68,7 +69,7 @@ class Telling:
     _homes: HomeOrder
 
     # What the engine gives.
-    _holder_of: Callable[[str], str]
+    identification: Identification
     _fetch: Callable[[set[str]], None]
     _settle: Callable[[str, Instant], None]
     _emit: Callable[[ProfileState, Instant, Sequence[o.Output]], None]
@@ -218,7 +219,7 @@ class Telling:
         make = self._account_news(page) if page.kind == "account" else self._item_news(page)
         if make is None:
             return
-        owners = {identifier: self._holder_of(identifier) for identifier in identifiers}
+        owners = {identifier: self.identification.holder(identifier) for identifier in identifiers}
         self._fetch(set(owners.values()))
         self._settle_all(set(owners.values()) & self._cache.keys(), at)
         for identifier, subject in owners.items():
