@@ -16,7 +16,6 @@ from innkeeper.strategy.types import Workspace
 
 LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*\Z")
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
-_LATER_KEYS = ("namespaces",)
 
 
 def read_workspace(node: Located, findings: Findings) -> Workspace:
@@ -43,9 +42,6 @@ def read_workspace(node: Located, findings: Findings) -> Workspace:
         objects=read_objects(reader.get("objects"), zone, findings),
         matching=read_matching(found, findings) if (found := reader.get("matching")) is not None else None,
     )
-    for key in _LATER_KEYS:
-        if reader.has(key):
-            findings.add(node.keys[key], "later", f"'{key}' comes with a later version", "remove it until then")
     reader.close()
     return workspace
 
