@@ -66,11 +66,11 @@ def taken(events: Sequence[Event], known: World, tick: int) -> State:
             late = event.timestamp < clock
             clock = max(clock, event.timestamp)
             items.append(Item(event, clock, "late" if late else "live"))
-        _Remembering(engine, memory).tick(items, clock)
+        Remembering(engine, memory).tick(items, clock)
     return state
 
 
-class _Remembering:
+class Remembering:
     """Takes a tick, and lets the memory have each event when it has been taken."""
 
     def __init__(self, engine: Engine, memory: ListMemory) -> None:

@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import pytest
+from oracle.identity_order import ListMemory, Remembering
 from oracle.object_oracle import START, STRATEGY, Happened, Known, bookings, date_at, owners, random_history
 from oracle.object_world import event_of
 
@@ -49,8 +50,10 @@ def made_view(state: ObjectState, id_: str, declared: ObjectType) -> dict[str, A
     return {key: view.fields[key] for key in ("status", "properties", "dates")} | {"roles": view.roles}
 
 
-def engine_on(state: State) -> Engine:
-    return Engine(state, lifecycle.World.build(load({"strategy.yaml": STRATEGY})), delivery="virtual")
+def engine_on(state: State) -> Remembering:
+    memory = ListMemory(state)
+    world = lifecycle.World.build(load({"strategy.yaml": STRATEGY}))
+    return Remembering(Engine(state, world, delivery="virtual", memory=memory), memory)
 
 
 def facts_of(state: State, declared: ObjectType) -> tuple[Any, Any]:
@@ -79,7 +82,7 @@ def check_history(seed: int) -> None:
         with State.in_memory() as state:
             engine = engine_on(state)
             for start in range(0, len(items), size):
-                engine.tick(items[start : start + size], BEGINNING, CURSOR)
+                engine.tick(items[start : start + size], BEGINNING)
             folded.append(facts_of(state, declared))
     objects, copies = folded[0]
     assert objects == wanted, said

@@ -138,6 +138,8 @@ class _Moving:
         }
 
         def goes(identifier: str, at: Instant) -> str:
+            if at == ALWAYS:  # a thing that is held: the first owner's, wherever the facts are
+                return self._owner(identifier, ALWAYS, home)
             return with_facts.get(identifier) or self._owner(identifier, at, home)
 
         return goes
