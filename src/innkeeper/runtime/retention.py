@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from innkeeper.events.types import ENGINE_SOURCE, RECEIPTS
+from innkeeper.identity.retraction import LIFTED, RETRACTED
 from innkeeper.kernel.errors import OperationFailed, UsageError
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.kernel.time import BEGINNING, Clock, Instant, SystemClock
@@ -103,8 +104,12 @@ def _case(home: Path, state: State, clock: Clock | None) -> Case:
 
 def _check_words(case: Case, bulk: Bulk) -> None:
     """What a retraction that waits to be taken needs must not go before it."""
-    waiting = "SELECT 1 FROM every_event WHERE user_id IS NULL AND anonymous_id IS NULL AND seq > ? LIMIT 1"
-    if bulk.rows(waiting, [case.cursor.seq]):
+    waiting = (
+        "SELECT 1 FROM every_event WHERE user_id IS NULL AND anonymous_id IS NULL AND source <> $engine"
+        " AND name IN ($retracted, $lifted) AND seq > $seq LIMIT 1"
+    )
+    values = {"engine": ENGINE_SOURCE, "retracted": RETRACTED, "lifted": LIFTED, "seq": case.cursor.seq}
+    if bulk.rows(waiting, values):
         raise OperationFailed(
             "a retraction waits to be taken, and it needs what would go", code="retraction-waits",
             where=str(case.home), fix="innkeeper run --until now, then call again",
