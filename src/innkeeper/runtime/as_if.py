@@ -19,6 +19,7 @@ from innkeeper import lifecycle
 from innkeeper.events import outputs as o
 from innkeeper.events.items import ITEM_UPDATED
 from innkeeper.events.types import ENGINE_SOURCE, Event
+from innkeeper.identity.evidence import Evidence
 from innkeeper.identity.retraction import LeftOut
 from innkeeper.journeys.enrollment import enrollment_id
 from innkeeper.kernel.ids import ANONYMOUS, USER
@@ -35,6 +36,7 @@ from innkeeper.runtime.record import events_of, taken_events
 from innkeeper.runtime.replay import Again
 from innkeeper.runtime.resettle import is_settled
 from innkeeper.store.bulk import Bulk
+from innkeeper.store.identity import IdentityTables
 from innkeeper.store.known_past import KnownDelivery, KnownPast
 from innkeeper.store.projections import REACHED
 from innkeeper.store.state import Cursor, Receipt, State, TakenRow
@@ -84,6 +86,7 @@ class AsIf(Again):
         left_out: Which events are as if they had never come.
         told_of: The things that one of them has ever had to do with; all events about them are played, whoever sent
             them. Who is none of the identifiers is played in part, and nobody looks at what comes of it.
+        removed: The links that were taken away: here they have never held.
     """
 
     engine: AsIfEngine
@@ -97,8 +100,9 @@ class AsIf(Again):
         identifiers: set[str],
         left_out: LeftOut,
         told_of: Collection[ThingKey],
+        removed: Collection[Evidence],
     ) -> None:
-        self.recorded, self.past, self.left_out = recorded, past, left_out
+        self.recorded, self.past, self.left_out, self._removed = recorded, past, left_out, removed
         self._known = {event.seq: event for event in events_of(recorded.bulk, identifiers)}
         folds = every_fold(recorded.real)
         self._known |= {event.seq: event for event in events_about(recorded.bulk, folds, told_of)}
@@ -134,6 +138,8 @@ class AsIf(Again):
         return {id: (outcome, at) for id, outcome, at in rows}
 
     def _make_engine(self) -> AsIfEngine:
+        with self.scratch.transaction() as connection:
+            IdentityTables(connection).put_words((word.pair, word) for word in self._removed)
         engine = AsIfEngine(self.scratch, self.past, self.left_out, Known(self.scratch, self._known.values()))
         engine.log = self._asked
         is_settled(self.scratch, engine.world.identity)
@@ -353,7 +359,9 @@ def play(
     """
     past = KnownPast.read(ledger, recorded.real, set(identifiers), recorded.position)
     told_of = things_told(ledger, identifiers) | set(things)
-    played = AsIf(recorded, past, scratch, set(identifiers), left_out, told_of)
+    words = IdentityTables(ledger.connection).words(identifiers).values()
+    removed = [word for word in words if word.kind == "removed" and not left_out.covers_word(word)]
+    played = AsIf(recorded, past, scratch, set(identifiers), left_out, told_of, removed)
     played.play_until(at)
     return played
 
