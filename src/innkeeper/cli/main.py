@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("report", "Write a report as one HTML page."),
     "retract": ("retract", "As if some events had never come: what it changes, then do it."),
     "run": ("run", "Advance the workspace to a time."),
+    "source": ("source", "Who may send events over HTTP: sources and their keys."),
     "stage": ("stage", "Count profiles per stage, at any past time."),
     "status": ("status", "Counts, lag, and whether sending is armed."),
     "task": ("task", "The list of work for people."),

@@ -32,7 +32,7 @@ from innkeeper.events.limits import (
 from innkeeper.events.minimise import BY_DEFAULT, Minimise
 from innkeeper.events.types import LogRow
 from innkeeper.kernel.errors import did_you_mean
-from innkeeper.kernel.time import Instant, to_instant, try_parse_instant
+from innkeeper.kernel.time import FOREVER, Instant, to_instant, try_parse_instant
 
 #: What the types without an event name of their own are called in expressions.
 NAMES = {
@@ -106,6 +106,10 @@ class Parser:
         occurrence: Answers how often a content (its digest) without a messageId was seen before in this file.
         limits: How large an event may be.
         minimise: What is cut down before an event is written.
+        translate: Makes of what a client of another dialect sent the message that is read; may raise `Refused`.
+        prepare: Changes a message before it is read: what its time is, what its sender may say; may raise `Refused`.
+        latest: An event of a later time has to be prepared.
+        thorough: Whether every event has to be, not only those with something unusual.
     """
 
     def __init__(
@@ -119,6 +123,10 @@ class Parser:
     ) -> None:
         self.source, self.received_at, self.occurrence, self.limits = source, received_at, occurrence, limits
         self._cut = minimise.cut
+        self.translate: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+        self.prepare: Callable[[dict[str, Any]], None] | None = None
+        self.latest: Instant = FOREVER
+        self.thorough = False
 
     @property
     def limits(self) -> Limits:
@@ -135,7 +143,8 @@ class Parser:
         # A short line cannot have too many keys, nor a line with few brackets too deep a value; without a backslash
         # there is no NUL and no colon in disguise.
         if (
-            len(line) <= self._short_line
+            not self.thorough
+            and len(line) <= self._short_line
             and BACKSLASH not in line
             and line.count(b"{") + line.count(b"[") <= self._limits.depth
             and (row := self._quick(line)) is not None
@@ -151,7 +160,7 @@ class Parser:
             return None
         name, user_id, anonymous_id = event.event, event.userId, event.anonymousId
         instant = quick_instant(event.timestamp)
-        if instant is None or not _EARLIEST <= instant < _LATEST or name.isspace():
+        if instant is None or not _EARLIEST <= instant < _LATEST or instant > self.latest or name.isspace():
             return None
         context = event.context
         if (user_id is None and anonymous_id is None) or (context and "traits" in context):
@@ -187,10 +196,14 @@ class Parser:
                 _refuse_shape(value)
             check_shape(line, value, self.limits)
             check_duplicate_keys(line, _encode(value))
-            if value.get("messageId") not in (None, ""):
-                return self._row(value)
+            if self.translate is not None:
+                value = self.translate(value)
+            digest = _digest(value) if value.get("messageId") in (None, "") else None
+            if self.prepare is not None:
+                self.prepare(value)
             row = self._row(value)
-            digest = _digest(_decode(line))
+            if row.message_id or digest is None:
+                return row
             return row._replace(message_id=f"{digest.hex()}-{self.occurrence(digest)}")
         except Refused as refused:
             return refused.refusal

@@ -21,6 +21,10 @@ RECEIPTS = frozenset(
     }
 )  # fmt: skip
 
+#: Where an event of a public key says how far its word goes: nobody in particular, a user with a token.
+#: An event without it has the trust of its source.
+TRUST, PUBLIC_WORD, USER_WORD = "trust", "public", "user"
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One event of the log.

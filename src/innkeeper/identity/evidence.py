@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, Literal, NamedTuple
 
-from innkeeper.events.types import ENGINE_SOURCE, Event
+from innkeeper.events.types import ENGINE_SOURCE, PUBLIC_WORD, TRUST, USER_WORD, Event
 from innkeeper.identity.namespaces import BUILT_IN, IdentityRules, Namespace
 from innkeeper.identity.normal import exact
 from innkeeper.kernel.ids import USER, anonymous, parse_id, user
@@ -63,6 +63,11 @@ def evidence_of(event: Event, rules: IdentityRules) -> tuple[Evidence, ...]:
     """All evidence of an event, that which counts for nothing too."""
     if event.source == ENGINE_SOURCE:
         return ()
+    if (trust := event.extra.get(TRUST)) in (PUBLIC_WORD, USER_WORD):
+        # A public key joins nobody; with a user's token, that user and their browser.
+        if trust == PUBLIC_WORD or event.user_id is None or event.anonymous_id is None:
+            return ()
+        return tuple(_Reading(event, rules).claims([], [anonymous(event.anonymous_id)]))
     context = event.context
     if (
         event.type == "alias"

@@ -21,6 +21,7 @@ import structlog
 
 from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.time import SystemClock
+from innkeeper.runtime.ingest import Door
 from innkeeper.runtime.lock import hold
 from innkeeper.runtime.outlet import drain, forward
 from innkeeper.store.log import Log
@@ -29,10 +30,11 @@ from innkeeper.store.state import State
 _PAUSE_SECONDS = 0.1
 _RESTART_SECONDS = 1.0
 _CALM_SECONDS = 30.0
+_COUNTS_SECONDS = 1.0
 _MOST_RESTARTS = 5
 
-#: Makes an ASGI application over a function that tells how the parts are.
-MakeApp = Callable[[Callable[[], dict[str, Any]]], Any]
+#: Makes an ASGI application over a function that tells how the parts are, and the door.
+MakeApp = Callable[[Callable[[], dict[str, Any]], Door], Any]
 
 logger = structlog.get_logger()
 
@@ -42,7 +44,8 @@ def serve(home: Path, make_app: MakeApp, *, host: str, port: int, ready: Callabl
 
     Args:
         home: Folder of the workspace; made when it is missing.
-        make_app: Makes the HTTP application (`web/app.py`) over a function that tells how the parts are.
+        make_app: Makes the HTTP application (`web/app.py`) over a function that tells how the parts are, and the
+            door.
         host, port: Where to listen; port 0 picks a free one.
         ready: Called once with the URL when requests are answered.
 
@@ -52,13 +55,16 @@ def serve(home: Path, make_app: MakeApp, *, host: str, port: int, ready: Callabl
     with hold(home) as held, Log.open(home) as log, _signals_end_the_server():
         State.open(home, create=True).close()
         with _listen(host, port) as listener:
-            keeper = _Keeper(home, log, held)
+            door = Door(home, log, SystemClock())
+            keeper = _Keeper(home, log, held, door.keep_counts)
             url = f"http://{host}:{listener.getsockname()[1]}"
             try:
+                door.start()
                 keeper.start()
-                _run_http(keeper, make_app, listener, lambda: ready(url))
+                _run_http(keeper, make_app(keeper.health, door), listener, lambda: ready(url))
             finally:
                 keeper.stop()
+                door.stop()
     if keeper.failure is not None:
         raise keeper.failure
 
@@ -87,11 +93,10 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _run_http(keeper: _Keeper, make_app: MakeApp, listener: socket.socket, started: Callable[[], None]) -> None:
-    import uvicorn
+def _run_http(keeper: _Keeper, app: Any, listener: socket.socket, started: Callable[[], None]) -> None:
+    from innkeeper.runtime.http_server import make_server
 
-    config = uvicorn.Config(make_app(keeper.health), log_level="warning", access_log=False, lifespan="on")
-    server = uvicorn.Server(config)
+    server = make_server(app)
     keeper.on_failure = lambda: setattr(server, "should_exit", True)
 
     def announce() -> None:
@@ -107,8 +112,9 @@ def _run_http(keeper: _Keeper, make_app: MakeApp, listener: socket.socket, start
 class _Keeper:
     """Keeps the engine's process alive and moves its outputs into the log."""
 
-    def __init__(self, home: Path, log: Log, held: int) -> None:
+    def __init__(self, home: Path, log: Log, held: int, keep_counts: Callable[[], None]) -> None:
         self.home, self.log, self.held = home, log, held
+        self._keep_counts, self._counts_kept_at = keep_counts, 0.0
         self.failure: BaseException | None = None
         self.on_failure: Callable[[], object] = lambda: None
         self._engine: subprocess.Popen[bytes] | None = None
@@ -153,6 +159,9 @@ class _Keeper:
                     if not forward(self.home, state, self.log):
                         self._stop.wait(_PAUSE_SECONDS)
                     self.log.tend()
+                    if time.monotonic() - self._counts_kept_at > _COUNTS_SECONDS:
+                        self._keep_counts()
+                        self._counts_kept_at = time.monotonic()
         except BaseException as error:  # noqa: BLE001 - `serve` raises it: a door without its keeper must not stay open
             logger.error("door stops", action="stop", reason=getattr(error, "code", type(error).__name__))
             self.failure = error

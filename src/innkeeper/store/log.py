@@ -44,11 +44,13 @@ _VARIABLES: Final = 10_000
 
 
 class Appended(NamedTuple):
-    """What became of a batch: rows taken, rows that were already there, the newest place of the log."""
+    """What became of a batch: rows taken, rows that were already there, the newest place of the log, and which rows of
+    the batch were already there."""
 
     accepted: int
     duplicates: int
     last_seq: int
+    repeated: frozenset[int] = frozenset()
 
 
 class Log:
@@ -110,6 +112,7 @@ class Log:
                 before = database.total_changes
                 database.executemany(_INSERT, ((seq, *row) for seq, row in enumerate(fresh, first)))
                 accepted = database.total_changes - before
+                repeated = _repeated(database, rows, known, first) if accepted < len(rows) else frozenset()
                 next_seq = first + len(fresh)
                 if accepted:
                     database.execute("UPDATE meta SET value = ? WHERE key = 'next_seq'", (next_seq,))
@@ -117,7 +120,7 @@ class Log:
             failpoint("append.committed")
         if accepted:
             self._background.grown(accepted)
-        return Appended(accepted, len(rows) - accepted, self.last_seq())
+        return Appended(accepted, len(rows) - accepted, self.last_seq(), repeated)
 
     def _follow(self, database: sqlite3.Connection) -> Manifest:
         """The manifest that fits the tail as this transaction sees it."""
@@ -311,6 +314,16 @@ class Log:
     def _end_stream(self) -> None:
         self._stream, self._streamed, self._stream_at = None, [], -1
         self._sealed.release()
+
+
+def _repeated(
+    database: sqlite3.Connection, rows: Sequence[LogRow], known: set[tuple[str, str]], first: int
+) -> frozenset[int]:
+    """Which rows of a batch were there before: those that are sealed, and those that took no place from *first* on."""
+    taken = {seq for (seq,) in database.execute("SELECT seq FROM tail WHERE seq >= ?", (first,))}
+    places = [number for number, row in enumerate(rows) if _key(row) not in known]
+    new = {number for seq, number in enumerate(places, first) if seq in taken}
+    return frozenset(range(len(rows))) - new
 
 
 def _is_absent(home: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The HTTP application: for now health and readiness. One file per noun joins it."""
+"""The HTTP application: its routes together, one file per noun beside this one, and what holds for all of them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 from litestar import Litestar, Response, get
+from litestar.types import ASGIApp
+
+from innkeeper.runtime.ingest import Door
+from innkeeper.web import customerio, ingest, sources
+from innkeeper.web.answers import EXCEPTIONS
+from innkeeper.web.cors import open_to_pages
+from innkeeper.web.requests import Desk
 
 Health = Callable[[], dict[str, Any]]
 
 
-def make_app(health: Health) -> Litestar:
-    """The application over a function that tells how the parts are.
+def make_app(health: Health, door: Door) -> ASGIApp:
+    """The application over the door, and a function that tells how the parts are.
 
     `GET /health` answers 200 while this process lives; `GET /ready` answers 200 while the engine does too, else 503.
     """
@@ -25,4 +32,11 @@ def make_app(health: Health) -> Litestar:
         told = health()
         return Response(told, status_code=200 if told["ready"] else 503)
 
-    return Litestar(route_handlers=[live, ready], openapi_config=None)
+    desk = Desk(door)
+    app = Litestar(
+        route_handlers=[live, ready, *ingest.routes(desk), *customerio.routes(desk), *sources.routes(desk)],
+        openapi_config=None,
+        exception_handlers=EXCEPTIONS,
+        logging_config=None,
+    )
+    return open_to_pages(app)

@@ -1,0 +1,80 @@
+"""The HTTP server of the door: uvicorn, with time limits on what a connection may leave unsaid.
+
+uvicorn itself waits without end for a request's first bytes and its headers; ten thousand idle connections would stay.
+How long a body may take is `web/requests.py`'s to say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+#: How long the headers of a request may take from the first byte on, or from the connection.
+HEADER_SECONDS: Final = 10.0
+_KEEP_ALIVE_SECONDS: Final = 75
+_MOST_HEADER_BYTES: Final = 64 * 1024
+#: A stopping server waits so long for who watches.
+_LAST_SECONDS: Final = 2
+
+
+class ImpatientProtocol(HttpToolsProtocol):
+    """HTTP/1.1 that gives up on slow and on endless headers."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A connection: from now on its first request is waited for."""
+        super().connection_made(transport)
+        self._head_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Some bytes; while they are headers, the clock runs."""
+        if self._in_head and self._head_timer is None:
+            self._expect_head()
+        self._head_bytes = self._head_bytes + len(data) if self._in_head else 0
+        before = self._head_bytes
+        super().data_received(data)
+        if self._in_head and before > _MOST_HEADER_BYTES:
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """A request's first line begins."""
+        super().on_message_begin()
+        self._in_head = True
+
+    def on_headers_complete(self) -> None:
+        """The headers are there."""
+        self._in_head, self._head_bytes = False, 0
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The body is there; what comes next is a request's beginning."""
+        super().on_message_complete()
+        self._in_head = True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for any more."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def _expect_head(self) -> None:
+        self._in_head = True
+        self._head_timer = self.loop.call_later(HEADER_SECONDS, self.timeout_keep_alive_handler)
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+def make_server(app: Any) -> uvicorn.Server:
+    """The server of an ASGI application; it logs no address and no request."""
+    config = uvicorn.Config(
+        app, http=ImpatientProtocol, ws="none", loop="uvloop", log_level="error", access_log=False, lifespan="on",
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=_LAST_SECONDS, server_header=False,
+    )  # fmt: skip
+    return uvicorn.Server(config)

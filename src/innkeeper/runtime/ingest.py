@@ -1,0 +1,173 @@
+"""The door's work on one request: whose it is, its events parsed, written, counted, and shown to who watches.
+
+Over HTTP it is `web/ingest.py` and its neighbours. An event that is acknowledged is on disk (`writer.py`); one that is
+refused is answered with its reason and harms no other of its batch.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import structlog
+
+from innkeeper.events.arrival import Arrival
+from innkeeper.events.limits import Refusal
+from innkeeper.events.parse import Parser
+from innkeeper.events.senders import Public, reserved_told
+from innkeeper.events.types import LogRow
+from innkeeper.kernel.errors import InnkeeperError
+from innkeeper.kernel.ids import anonymous
+from innkeeper.kernel.time import Clock, Instant
+from innkeeper.runtime.debugger import Debugger, Seen, refused, taken
+from innkeeper.runtime.minimising import minimise_of
+from innkeeper.runtime.sources import Keyring, Sender
+from innkeeper.runtime.user_tokens import user_of
+from innkeeper.runtime.writer import LogWriter, Writer
+from innkeeper.store.identity import IdentityTables
+from innkeeper.store.sources import Sources
+from innkeeper.store.state import State
+
+Translate = Callable[[dict[str, Any]], dict[str, Any]]
+
+logger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """The events of one request.
+
+    Attributes:
+        lines: Each as it came.
+        sent_at: What the sender's clock said, by the envelope or a header.
+        token: The user's token of the envelope or a header.
+        translate: Makes messages of another dialect's events.
+    """
+
+    lines: Sequence[bytes]
+    sent_at: Instant | None = None
+    token: str | None = None
+    translate: Translate | None = None
+
+
+class Taken(NamedTuple):
+    """What became of a request: counts, and the refused events by their place in it."""
+
+    accepted: int
+    duplicates: int
+    refused: list[tuple[int, Refusal]]
+
+
+class Door:
+    """What every request goes through; made once, used from one event loop."""
+
+    def __init__(self, home: Path, log: LogWriter, clock: Clock, *, writer: Writer | None = None) -> None:
+        self.keyring, self.debugger = Keyring(home, clock), Debugger()
+        self._clock, self._writer = clock, writer or Writer(log)
+        self._minimise = minimise_of(home)
+        self._state = State.open(home, readonly=True)
+        self._identity = IdentityTables(self._state.connection)
+        self._counted: dict[tuple[str, str], tuple[int, Instant]] = {}
+        self._counting = threading.Lock()
+        self._counts = Sources.open(home)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._writer.start()
+
+    def stop(self) -> None:
+        """Write what waits, keep the counts, close the files."""
+        self._writer.stop()
+        self.keep_counts()
+        for each in (self.keyring, self._state, self._counts):
+            each.close()
+
+    async def take(self, sender: Sender, request: Request) -> Taken:
+        """Put the events of a request on disk.
+
+        Raises:
+            Full: The log does not keep up; the sender should come again.
+            InnkeeperError: Nothing could be written.
+        """
+        now = self._clock.now()
+        rows, bad, left_out = self._parse(sender, request, now)
+        repeated = await self._writer.write([row for _, row in rows]) if rows else frozenset()
+        seen: dict[int, Seen] = {
+            place: taken(now, row, "duplicate" if number in repeated else "accepted")
+            for number, (place, row) in enumerate(rows)
+        }
+        seen |= {place: refused(now, request.lines[place], refusal) for place, refusal in bad}
+        self.debugger.see(sender.source, [each for _, each in sorted(seen.items())])
+        told = ["duplicate"] * len(repeated) + ["accepted"] * (len(rows) - len(repeated))
+        self._count(sender.source, [*told, *(refusal.code for _, refusal in bad), *left_out], now)
+        return Taken(len(rows) - len(repeated), len(repeated), bad)
+
+    def _parse(
+        self, sender: Sender, request: Request, now: Instant
+    ) -> tuple[list[tuple[int, LogRow]], list[tuple[int, Refusal]], list[str]]:
+        """Rows and refusals with their places, and the codes of what was left out."""
+        arrival = Arrival(now, request.sent_at, lambda: str(uuid.uuid4()))
+        public = self._public(sender, request, now) if sender.kind == "public" else None
+        left_out: list[str] = [] if public is None else public.left_out
+
+        def prepare(value: dict[str, Any]) -> None:
+            if public is not None:
+                public.prepare(value)
+            left_out.extend(["reserved-trait"] * reserved_told(value))
+            arrival.settle(value)
+
+        parser = Parser(source=sender.source, received_at=now, minimise=self._minimise)
+        parser.prepare, parser.translate, parser.latest = prepare, request.translate, now
+        parser.thorough = public is not None or request.translate is not None or arrival.is_skewed
+        rows, bad = [], []
+        for place, line in enumerate(request.lines):
+            answer = parser.parse(line)
+            if type(answer) is LogRow:
+                rows.append((place, answer))
+            else:
+                assert isinstance(answer, Refusal)
+                bad.append((place, answer))
+        return rows, bad, left_out
+
+    def _public(self, sender: Sender, request: Request, now: Instant) -> Public:
+        def token_of(token: str) -> str | Refusal:
+            if sender.signing is None:
+                return Refusal(
+                    "bad-user-token", "this source takes no user tokens", "innkeeper source user-tokens --help"
+                )
+            return user_of(token, sender.signing, sender.source, now)
+
+        return Public(
+            user=None if request.token is None else token_of(request.token), is_known=self._is_known, token_of=token_of
+        )
+
+    def _is_known(self, anonymous_id: str) -> bool:
+        """Whether a browser is somebody's, as far as the engine has come."""
+        identifier = anonymous(anonymous_id)
+        turns = self._identity.turns([identifier]).get(identifier, ())
+        return any(not turn.reason for turn in turns)
+
+    def _count(self, source: str, told: Iterable[str], now: Instant) -> None:
+        with self._counting:
+            for what in told:
+                count, _ = self._counted.get((source, what), (0, 0))
+                self._counted[source, what] = (count + 1, now)
+
+    def keep_counts(self) -> None:
+        """Write what was counted since the last time; what cannot be written waits for the next."""
+        with self._counting:
+            counted, self._counted = self._counted, {}
+        if not counted:
+            return
+        try:
+            self._counts.count(counted)
+        except InnkeeperError as error:
+            logger.warning("counts wait", action="count", reason=error.code)
+            with self._counting:
+                for key, (count, at) in counted.items():
+                    now_count, now_at = self._counted.get(key, (0, at))
+                    self._counted[key] = (now_count + count, max(now_at, at))
