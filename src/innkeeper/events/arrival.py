@@ -1,4 +1,4 @@
-"""When an event that came over HTTP happened: a sender's wrong clock is set right, and nothing is later than its arrival.
+"""When an event that came over HTTP happened: a wrong clock is set right, and nothing is later than its arrival.
 
 Used by `runtime/ingest.py` as `Parser.prepare`. Not here: what the sender may say (`senders.py`).
 """

@@ -28,6 +28,8 @@ SERVER: Final = (RECEIPTS - CONSENT) | {
 }  # fmt: skip
 #: Keys by which a program that reads the event again could be changed.
 _POLLUTING: Final = frozenset({"__proto__", "constructor", "prototype"})
+#: How the message ids of signed events begin.
+_SIGNED: Final = f"{USER_WORD}:"
 _NEEDS_TOKEN: Final = "send the user's token (userToken, X-User-Token), or send it from your server with a server key"
 
 
@@ -90,6 +92,8 @@ class Public:
             value["claimedUserId"] = value.pop("userId")
         if isinstance(context := value.get("context"), dict):
             context.pop("groupId", None)
+        if str(value.get("messageId")).startswith(_SIGNED):
+            value["messageId"] = f"{PUBLIC_WORD}:{value['messageId']}"
         self._traits(value, kind, trusted=claimed in (None, "") and not self.is_known(str(anonymous)))
         value[TRUST] = PUBLIC_WORD
 
@@ -120,9 +124,9 @@ def _signed(value: dict[str, Any], user: str) -> None:
     if said in (None, "") and value.get("type") == "track" and value.get("event") in CONSENT:
         value["userId"] = user
     message = value.get("messageId")
-    if isinstance(message, str) and message:
-        # Whoever holds the public key cannot use up the names of a user's events.
-        value["messageId"] = f"{USER_WORD}:{user}:{message}"
+    if message not in (None, "") and isinstance(message, str | int):
+        # Whoever holds the public key cannot use up the names of a user's events, nor can another user.
+        value["messageId"] = f"{_SIGNED}{user.replace('%', '%25').replace(':', '%3A')}:{message}"
     value[TRUST] = USER_WORD
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from innkeeper.audiences.nodes import Expression
+from innkeeper.events.types import PUBLIC_WORD, USER_WORD
 from innkeeper.kernel.located import NOWHERE, Located, Place
 from innkeeper.kernel.time import DAY, Duration
 
@@ -62,12 +63,25 @@ class Step(ABC):
         return self.run(here)
 
 
+_DISTRUSTED: Final[dict[str, tuple[str, ...]]] = {
+    "anyone": (), "user": (PUBLIC_WORD,), "server": (PUBLIC_WORD, USER_WORD),
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventEntry:
-    """Entry by an event of the profile; `where` sees the event's properties, `when` the profile after the event."""
+    """Entry by an event of the profile; `where` sees the event's properties, `when` the profile after the event.
+
+    `trust`: whose word begins it: anyone's; not a public key's without a user's token; not a public key's at all.
+    """
 
     event: str
     where: Expression | None = None
+    trust: Literal["anyone", "user", "server"] = "anyone"
+
+    def trusts(self, word: object) -> bool:
+        """Whether an event of such a word (`Event.extra`, under `trust`) may begin it."""
+        return word not in _DISTRUSTED[self.trust]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,9 @@ from typing import Any
 
 from innkeeper.audiences.resolve import ITEM
 from innkeeper.events.outputs import JourneyEntered, JourneyExited
+from innkeeper.events.types import TRUST
 from innkeeper.journeys.compiled import CompiledJourney, JourneyRules
+from innkeeper.journeys.definition import EventEntry
 from innkeeper.journeys.instants import first_instants
 from innkeeper.journeys.scoping import EnrollmentReader, count_for
 from innkeeper.kernel.ids import digest
@@ -93,6 +95,9 @@ def enter_by_event(turn: Turn, rules: JourneyRules) -> None:
         return
     for compiled in rules.by_event.get(event.name, ()):
         if compiled.where is not None and not compiled.where(event.properties):
+            continue
+        entry = compiled.journey.enter
+        if isinstance(entry, EventEntry) and not entry.trusts(event.extra.get(TRUST)):
             continue
         key = None
         if compiled.key_path is not None:

@@ -159,8 +159,9 @@ def _follows(compiled: CompiledJourney, start: str, goal: str) -> bool:
 def _outside(compiled: CompiledJourney, visits: list[Visit], sight: Sight) -> str:
     journey = compiled.journey
     match journey.enter:
-        case EventEntry(event=event, where=where):
+        case EventEntry(event=event, where=where, trust=trust):
             asks = f"begins with the event '{event}'" + ("" if where is None else " of the right properties")
+            asks += {"anyone": "", "user": ", of a user or a server", "server": ", of a server"}[trust]
         case ItemEntry(catalog=catalog, change=change):
             return f"it begins when an item of '{catalog}' that was asked for is {change.replace('_', ' ')}"
         case AudienceEntry(audience=audience, change=change):

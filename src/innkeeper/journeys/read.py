@@ -86,6 +86,7 @@ def _read_entry(node: Located, script: Script) -> tuple[Entry | None, Located | 
     else:
         enter = _event_entry(reader, script) if ways == ["event"] else _audience_entry(reader, ways[0], script)
     own = ("at", "on", "time", "zone") if ways == ["object"] else ("where", "change")
+    own += ("trust",) if ways == ["event"] else ()
     reader.close(("event", "audience", "entered", "left", "object", "item", "when", *own))
     return enter, when
 
@@ -119,7 +120,14 @@ def _event_entry(reader: Reader, script: Script) -> EventEntry | None:
     if event is None or node is None:
         return None
     script.mention("event", event, node)
-    return EventEntry(event=event, where=None if where is None else script.expression(where, "event", event))
+    said = None if where is None else script.expression(where, "event", event)
+    match reader.choice("trust", ("anyone", "user", "server"), "anyone"):
+        case "user":
+            return EventEntry(event=event, where=said, trust="user")
+        case "server":
+            return EventEntry(event=event, where=said, trust="server")
+        case _:
+            return EventEntry(event=event, where=said)
 
 
 def _item_entry(reader: Reader, script: Script) -> ItemEntry | None:

@@ -115,8 +115,12 @@ class Door:
         left_out: list[str] = [] if public is None else public.left_out
 
         def prepare(value: dict[str, Any]) -> None:
+            # Secrets of the request, where it is a single event.
+            value.pop("api_key", None)
             if public is not None:
                 public.prepare(value)
+            else:
+                value.pop("userToken", None)
             left_out.extend(["reserved-trait"] * reserved_told(value))
             arrival.settle(value)
 

@@ -54,7 +54,7 @@ def serve(home: Path, make_app: MakeApp, *, host: str, port: int, ready: Callabl
     """
     with hold(home) as held, Log.open(home) as log, _signals_end_the_server():
         State.open(home, create=True).close()
-        with _listen(host, port) as listener:
+        with listen_on(host, port) as listener:
             door = Door(home, log, SystemClock())
             keeper = _Keeper(home, log, held, door.keep_counts)
             url = f"http://{host}:{listener.getsockname()[1]}"
@@ -80,7 +80,12 @@ def _signals_end_the_server() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen_on(host: str, port: int) -> socket.socket:
+    """A socket that is bound to an address; port 0 picks a free one.
+
+    Raises:
+        OperationFailed: The address is taken.
+    """
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -6,6 +6,7 @@ Deleting a person is not offered: it is another thing than an event.
 from __future__ import annotations
 
 from litestar import Response, delete, post, put
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from innkeeper.events import customerio as dialect
@@ -21,11 +22,11 @@ def routes(desk: Desk) -> list[ControllerRouterHandler]:
 
 def _people(desk: Desk) -> list[ControllerRouterHandler]:
     @put(_CUSTOMER, status_code=200)
-    async def identify(request: Http, person: str) -> Response[bytes]:
+    async def identify(request: Http, person: FromPath[str]) -> Response[bytes]:
         return await desk.take(request, translate=dialect.identify(person), body_is="event")
 
     @post(f"{_CUSTOMER}/events", status_code=200)
-    async def event(request: Http, person: str) -> Response[bytes]:
+    async def event(request: Http, person: FromPath[str]) -> Response[bytes]:
         return await desk.take(request, translate=dialect.event(person), body_is="event")
 
     @post("/api/v1/events", status_code=200)
@@ -33,11 +34,11 @@ def _people(desk: Desk) -> list[ControllerRouterHandler]:
         return await desk.take(request, translate=dialect.event(None), body_is="event")
 
     @post(f"{_CUSTOMER}/suppress", status_code=200)
-    async def suppress(request: Http, person: str) -> Response[bytes]:
+    async def suppress(request: Http, person: FromPath[str]) -> Response[bytes]:
         return await desk.take(request, translate=dialect.suppressed(person, now_is=True), body_is="event")
 
     @post(f"{_CUSTOMER}/unsuppress", status_code=200)
-    async def unsuppress(request: Http, person: str) -> Response[bytes]:
+    async def unsuppress(request: Http, person: FromPath[str]) -> Response[bytes]:
         return await desk.take(request, translate=dialect.suppressed(person, now_is=False), body_is="event")
 
     @post("/api/v1/merge_customers", status_code=200)
@@ -49,11 +50,11 @@ def _people(desk: Desk) -> list[ControllerRouterHandler]:
 
 def _devices(desk: Desk) -> list[ControllerRouterHandler]:
     @put(f"{_CUSTOMER}/devices", status_code=200)
-    async def add(request: Http, person: str) -> Response[bytes]:
+    async def add(request: Http, person: FromPath[str]) -> Response[bytes]:
         return await desk.take(request, translate=dialect.device(person), body_is="event")
 
     @delete(f"{_CUSTOMER}/devices/{{token:str}}", status_code=200)
-    async def remove(request: Http, person: str, token: str) -> Response[bytes]:
+    async def remove(request: Http, person: FromPath[str], token: FromPath[str]) -> Response[bytes]:
         return await desk.take(request, translate=dialect.device_deleted(person, token), body_is="event")
 
     return [add, remove]

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from litestar import Response, get
+from litestar.params import FromPath
 from litestar.response import Stream
 from litestar.types import ControllerRouterHandler
 
@@ -24,7 +25,7 @@ def routes(desk: Desk) -> list[ControllerRouterHandler]:
 
 def _settings(desk: Desk) -> list[ControllerRouterHandler]:
     @get("/v1/projects/{key:str}/settings", sync_to_thread=False)
-    def segment(request: Http, key: str) -> Response[Any]:
+    def segment(request: Http, key: FromPath[str]) -> Response[Any]:
         if desk.door.keyring.sender([key]) is None:
             return error(404, "not-found", "there is no source with this key")
         address = {"apiKey": key, "apiHost": f"{_host(request)}/v1", "protocol": request.url.scheme}
@@ -58,7 +59,7 @@ def _settings(desk: Desk) -> list[ControllerRouterHandler]:
 
 def _debug(desk: Desk) -> ControllerRouterHandler:
     @get("/v1/sources/{name:str}/debug", sync_to_thread=False)
-    def debug(request: Http, name: str) -> Response[Any] | Stream:
+    def debug(request: Http, name: FromPath[str]) -> Response[Any] | Stream:
         if not desk.door.keyring.may_watch(keys(request), name):
             return unauthorized()
         if "text/event-stream" not in request.headers.get("accept", ""):
