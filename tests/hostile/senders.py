@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from innkeeper.events.reserved import RESERVED
@@ -34,9 +35,7 @@ def merges() -> Iterator[Attempt]:
             said = {"type": "alias", "userId": user, "previousId": previous, "anonymousId": BROWSER}
             yield Attempt("alias from a browser", [said], True)
     chain = [VICTIM, "b", "c", "d"]
-    yield Attempt(
-        "chain", [{"type": "alias", "userId": b, "previousId": a} for a, b in zip(chain, chain[1:], strict=False)], True
-    )
+    yield Attempt("chain", [{"type": "alias", "userId": b, "previousId": a} for a, b in pairwise(chain)], True)
     for name in ("Link Added", "Link Removed", "Match Rejected", "Identifier Verified"):
         said = {"a": VICTIM, "b": f"anonymous_id:{BROWSER}", "namespace": "email", "value": "victim@example.com"}
         yield Attempt(name, [_track(name, properties=said)], True)

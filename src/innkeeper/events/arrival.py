@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from innkeeper.events.parse import quick_instant
+from innkeeper.events.parse import EARLIEST, quick_instant
 from innkeeper.kernel.time import SECOND, Instant, format_instant
 
 #: A clock that differs by less is taken to be right: the difference is the way of the request, and to shift by it would
@@ -54,7 +54,8 @@ class Arrival:
         sent_at = self._sent_at(value)
         true = instant
         if sent_at is not None and abs(self.at - sent_at) > TOLERANCE:
-            true += self.at - sent_at
+            moved = true + self.at - sent_at
+            true = moved if moved >= EARLIEST else true
         true = min(true, self.at)
         if true != instant:
             value["timestamp"] = format_instant(true)

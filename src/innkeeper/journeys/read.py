@@ -86,8 +86,8 @@ def _read_entry(node: Located, script: Script) -> tuple[Entry | None, Located | 
     else:
         enter = _event_entry(reader, script) if ways == ["event"] else _audience_entry(reader, ways[0], script)
     own = ("at", "on", "time", "zone") if ways == ["object"] else ("where", "change")
-    own += ("trust",) if ways == ["event"] else ()
-    reader.close(("event", "audience", "entered", "left", "object", "item", "when", *own))
+    trust = ("trust",) if ways == ["event"] else ()
+    reader.close(("event", "audience", "entered", "left", "object", "item", "when", *own, *trust))
     return enter, when
 
 

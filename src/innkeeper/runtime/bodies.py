@@ -6,6 +6,7 @@ it, and recognised by its first bytes when none does.
 
 from __future__ import annotations
 
+import json
 import sys
 import zlib
 from collections.abc import Callable
@@ -63,6 +64,7 @@ class _Part:
     rest: bytes
 
 
+_ENVELOPE: Final = [name for name in Envelope.__struct_encode_fields__ if name != "batch"]
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -140,12 +142,32 @@ def open_envelope(body: bytes) -> Sent:
     try:
         envelope = _decode_envelope(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _malformed(body, error) from error
+        spared = None if isinstance(error, msgspec.ValidationError) else _spare(body)
+        if spared is None:
+            raise _malformed(body, error) from error
+        envelope = spared
     if envelope.batch is None:
         return Sent([body], envelope)
     if len(envelope.batch) > MOST_EVENTS:
         raise BadBody(413, "too-many-events", f"a batch has at most {MOST_EVENTS:,} events; send smaller ones")
     return Sent([bytes(each) for each in envelope.batch], envelope)
+
+
+def _spare(body: bytes) -> Envelope | None:
+    """The envelope of a batch in which some event is no JSON by the letter: NaN, half of an emoji that was cut in two.
+
+    Clients throw a batch away that is refused as a whole; so its events are written anew one by one, and the parser
+    finds those that are bad. None where even a lenient reader finds no batch.
+    """
+    try:
+        value = json.loads(body)
+        if not isinstance(value, dict) or not isinstance(value.get("batch"), list):
+            return None
+        events = [msgspec.Raw(json.dumps(each).encode()) for each in value.pop("batch")]
+        rest = _decode_envelope(json.dumps({name: value.get(name) for name in _ENVELOPE}).encode())
+    except (ValueError, RecursionError):
+        return None
+    return msgspec.structs.replace(rest, batch=events)
 
 
 def open_list(body: bytes) -> Sent:

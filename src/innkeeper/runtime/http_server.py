@@ -35,9 +35,8 @@ class ImpatientProtocol(HttpToolsProtocol):
         if self._in_head and self._head_timer is None:
             self._expect_head()
         self._head_bytes = self._head_bytes + len(data) if self._in_head else 0
-        before = self._head_bytes
         super().data_received(data)
-        if self._in_head and before > _MOST_HEADER_BYTES:
+        if self._in_head and self._head_bytes > _MOST_HEADER_BYTES:
             self.transport.close()
 
     def on_message_begin(self) -> None:
