@@ -114,6 +114,16 @@ def test_counts_and_last_errors_are_kept(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_commands_beside_an_open_door_lose_it_nothing(tmp_path: Path) -> None:
+    """Another process that opens and closes the file must not take the door's write-ahead log away."""
+    with opened(tmp_path) as served:
+        for number in range(3):
+            served.send("/v1/page", EVENT)
+            assert Workspace(tmp_path).cli("source", "rotate", "web")["source"] == "web"
+            served.door.keep_counts()
+            assert Workspace(tmp_path).cli("source", "show", "shop")["accepted"] == number + 1
+
+
 def test_tokens_by_rs256(tmp_path: Path) -> None:
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = (

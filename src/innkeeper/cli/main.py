@@ -49,7 +49,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stage": ("stage", "Count profiles per stage, at any past time."),
     "status": ("status", "Counts, lag, and whether sending is armed."),
     "task": ("task", "The list of work for people."),
-    "up": ("up", "Serve: health, engine and delivery."),
+    "up": ("up", "Serve: events over HTTP, the engine and delivery."),
 }
 
 

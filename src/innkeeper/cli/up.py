@@ -14,7 +14,7 @@ from innkeeper.cli.main import Call
 @click.option("--port", type=click.IntRange(0, 65535), default=8642, show_default=True, help="0 picks a free port.")
 @click.pass_obj
 def command(call: Call, host: str, port: int) -> None:
-    """Serve the workspace: health over HTTP, the engine and delivery. Ctrl-C stops it."""
+    """Serve the workspace: events and health over HTTP, the engine and delivery. Ctrl-C stops it."""
     from innkeeper.runtime.serve import serve
     from innkeeper.web.app import make_app
 
