@@ -46,13 +46,13 @@ userId: user_id
 timestamp: happened
 properties: {total: total, product: product, path: path}
 """
-_TABLE = """
+BARE_TABLE = """
 CREATE TABLE IF NOT EXISTS tail (
   seq INTEGER PRIMARY KEY, source TEXT NOT NULL, message_id TEXT NOT NULL, type TEXT NOT NULL, name TEXT NOT NULL,
   user_id TEXT, anonymous_id TEXT, timestamp INTEGER NOT NULL, received_at INTEGER NOT NULL, properties TEXT NOT NULL,
   traits TEXT NOT NULL, context TEXT NOT NULL, extra TEXT NOT NULL)
 """
-_INSERT = (
+BARE_INSERT = (
     "INSERT INTO tail (source, message_id, type, name, user_id, anonymous_id, timestamp, received_at, properties, "
     "traits, context, extra) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
@@ -117,7 +117,7 @@ def append_bare(path: Path, rows: Sequence[LogRow], *, keep: bool = False) -> fl
     begin = time.perf_counter()
     for at in range(0, len(rows), BATCH_ROWS):
         connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(_INSERT, rows[at : at + BATCH_ROWS])
+        connection.executemany(BARE_INSERT, rows[at : at + BATCH_ROWS])
         connection.execute("COMMIT")
     taken = time.perf_counter() - begin
     connection.close()
@@ -130,7 +130,7 @@ def _open_bare(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-    connection.execute(_TABLE)
+    connection.execute(BARE_TABLE)
     connection.execute("CREATE UNIQUE INDEX IF NOT EXISTS tail_message ON tail (message_id, source)")
     return connection
 
@@ -138,9 +138,9 @@ def _open_bare(path: Path) -> sqlite3.Connection:
 def fill_bare(path: Path, rows: Sequence[LogRow], events: int) -> None:
     """Put so many older events into a bare table."""
     connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute(_TABLE)
+    connection.execute(BARE_TABLE)
     connection.execute("BEGIN")
-    connection.executemany(_INSERT, _older(rows, events))
+    connection.executemany(BARE_INSERT, _older(rows, events))
     connection.execute("COMMIT")
     connection.close()
     _open_bare(path).close()

@@ -1,0 +1,158 @@
+"""How fast events come in over HTTP, the load generator on the same machine.
+
+C0 is the same server and framework answering 202 without looking; C1 bare SQLite, group commits of the same rows as
+large as all connections together could fill, with the same unique index. Acknowledgements at half of the measured load
+are timed from when each request should have gone out.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bench_import import BARE_INSERT, BARE_TABLE
+from benchmarks.harness import Row, Scale, Table, progress, ratio, scratch
+from benchmarks.load import Load, send
+from innkeeper.events.parse import Parser
+from innkeeper.events.types import LogRow
+
+_BATCH = 100
+_EVENTS = {_BATCH: 200_000, 1: 20_000}
+_CONNECTIONS = {_BATCH: 8, 1: 32}
+_C0 = {_BATCH: 0.12, 1: 0.25}
+_C1 = 0.5
+_LATENCY_SECONDS = 10.0
+
+
+def run(scale: Scale) -> Table:
+    """Measure batches of 100 and single events, then acknowledgements at half load, and the memory of the door."""
+    table = Table(title="Ingest over HTTP")
+    judged = scale.factor >= 0.2
+    for size in (_BATCH, 1):
+        with scratch("ingest") as folder:
+            _measure(table, folder, size, scale, judged)
+    table.notes.append(
+        f"Batches on {_CONNECTIONS[_BATCH]} connections, single events on {_CONNECTIONS[1]}; events of about "
+        f"{len(json.dumps(_event())):,} bytes, as @segment/analytics-node sends them. The door without the engine "
+        "beside it. An event counts when its 200 has come, and so when it is on disk."
+    )
+    return table
+
+
+def _measure(table: Table, folder: Path, size: int, scale: Scale, judged: bool) -> None:
+    events = scale.of(_EVENTS[size], least=1_000)
+    connections, what = _CONNECTIONS[size], "batches of 100" if size > 1 else "single events"
+    progress(f"  {what}: {events:,} events")
+    with _server("unread", folder / "c0") as (port, _, _):
+        nothing = send(port, _requests("", events, size), connections=connections)
+    with _server("door", folder / "door") as (port, key, pid):
+        fastest = send(port, _requests(key, events, size), connections=connections)
+        before = _resident_mib(pid)
+        rate = events / size / fastest.seconds / 2
+        steady = _requests(key, max(size, int(rate * size * _LATENCY_SECONDS * min(1.0, scale.factor))), size)
+        calm = send(port, steady, connections=connections, per_second=rate)
+        after = _resident_mib(pid)
+    bare = _bare(folder / "bare.db", _rows(events), size * connections)
+    assert [load.refused for load in (nothing, fastest, calm)] == [0, 0, 0]
+    told = events / fastest.seconds
+    for other, seconds, target in (("C0", nothing.seconds, _C0[size]), ("C1", bare, _C1)):
+        table.rows.append(
+            Row(
+                what=f"{what}, {events:,} events, against {other}", measured=f"{told:,.0f} events/s",
+                bare=f"{events / seconds:,.0f} events/s", ratio=ratio(seconds, fastest.seconds),
+                target=f"at least {target}", met=seconds / fastest.seconds >= target if judged else None,
+            )
+        )  # fmt: skip
+    table.rows.append(Row(what=f"{what} at half load: p50, p95, p99 of the acknowledgement", measured=_waits(calm)))
+    table.rows.append(
+        Row(what=f"memory of the door, {calm.seconds:.0f} s at half load", measured=f"{before} MiB, then {after} MiB")
+    )
+
+
+def _waits(load: Load) -> str:
+    return ", ".join(f"{load.at(share):.1f} ms" for share in (0.5, 0.95, 0.99))
+
+
+@contextmanager
+def _server(mode: str, home: Path) -> Iterator[tuple[int, str, int]]:
+    home.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.ingest_server", mode, str(home)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        port, _, key = process.stdout.readline().partition(" ")
+        yield int(port), key.strip(), process.pid
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def _event() -> dict[str, Any]:
+    return {
+        "timestamp": "2026-11-21T19:20:44.228Z", "integrations": {}, "event": "Order Completed", "type": "track",
+        "properties": {
+            "order_id": uuid.uuid4().hex, "total": 129.5, "currency": "EUR", "coupon": None,
+            "products": [
+                {"product_id": f"p{number}", "name": "A pair of linen curtains", "price": 43.17, "quantity": 1}
+                for number in range(3)
+            ],
+        },
+        "context": {
+            "ip": "203.0.113.1", "library": {"name": "@segment/analytics-node", "version": "3.1.0"}, "locale": "pt-PT",
+            "page": {"path": "/checkout", "url": "https://shop.example/checkout", "title": "Checkout"},
+        },
+        "userId": f"u{uuid.uuid4().int % 50_000}", "messageId": f"node-next-1795288844228-{uuid.uuid4()}",
+        "_metadata": {"nodeVersion": "v20.20.2", "jsRuntime": "node"},
+    }  # fmt: skip
+
+
+def _requests(key: str, events: int, size: int) -> list[bytes]:
+    auth = base64.b64encode(f"{key}:".encode()).decode()
+    made = []
+    for _ in range(events // size):
+        batch = [_event() for _ in range(size)]
+        body = json.dumps({"batch": batch} if size > 1 else batch[0], separators=(",", ":")).encode()
+        head = (
+            f"POST /v1/{'batch' if size > 1 else 'track'} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            f"Authorization: Basic {auth}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        made.append(head.encode() + body)
+    return made
+
+
+def _rows(events: int) -> list[LogRow]:
+    parser = Parser(source="bench", received_at=0)
+    rows = [parser.parse(json.dumps(_event()).encode()) for _ in range(events)]
+    return [row for row in rows if isinstance(row, LogRow)]
+
+
+def _bare(path: Path, rows: list[LogRow], commit: int) -> float:
+    with sqlite3.connect(path, isolation_level=None) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        database.execute(BARE_TABLE)
+        database.execute("CREATE UNIQUE INDEX tail_message ON tail (message_id, source)")
+        begin = time.perf_counter()
+        for first in range(0, len(rows), commit):
+            database.execute("BEGIN IMMEDIATE")
+            database.executemany(BARE_INSERT + " ON CONFLICT DO NOTHING", rows[first : first + commit])
+            database.execute("COMMIT")
+        taken = time.perf_counter() - begin
+    database.close()
+    return taken
+
+
+def _resident_mib(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
