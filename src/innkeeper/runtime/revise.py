@@ -24,11 +24,13 @@ from innkeeper.profiles.difference import Difference, Numbers, Said, agreeing, c
 from innkeeper.profiles.home import ANSWERED
 from innkeeper.profiles.state import Enrollment, ProfileState
 from innkeeper.runtime.engine import Engine, Revising
+from innkeeper.runtime.gone_past import GONE
 from innkeeper.runtime.record import events_left_out, said_traits
+from innkeeper.runtime.revise_accounts import number_copies, put_accounts
 from innkeeper.runtime.revision import Batch, Concerned, Group, Recorded, Told, batches, concerned
 from innkeeper.store import retractions
 from innkeeper.store import revision as tables
-from innkeeper.store.state import REVISION, Connection, Cursor
+from innkeeper.store.state import REFUSED, REVISION, Connection, Cursor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,8 @@ def revise(
 ) -> int:
     """Take a word about the log; how many profiles are different.
 
+    What cannot be done any more is passed over and remembered: nobody is there to be asked.
+
     Args:
         engine: Whose profiles are put; nothing of it may wait to be committed, and no timer of those concerned.
         recorded: The record up to this place.
@@ -91,7 +95,24 @@ def revise(
         else:
             retractions.add(connection, retraction, at, position)
 
-    return make_real(engine, recorded, order, event.seq, at, cursor, record=record)
+    try:
+        return make_real(engine, recorded, order, event.seq, at, cursor, record=record)
+    except OperationFailed as error:
+        if error.code != GONE:
+            raise
+        _refuse(engine, event, None if lifted else retraction, at, cursor, error.message)
+        return 0
+
+
+def _refuse(
+    engine: Engine, event: Event, retraction: Retraction | None, at: Instant, cursor: Cursor | None, why: str
+) -> None:
+    """Pass over a word; a *retraction* is listed, and never stands."""
+    with engine.revision(event.seq, at, REVISION, cursor, outcome=REFUSED) as revising:
+        if retraction is not None:
+            retractions.add(revising.connection, retraction, at, revising.position)
+            retractions.lift(revising.connection, retraction.id, at)
+        retractions.refuse(revising.connection, event.message_id, at, why)
 
 
 def make_real(
@@ -116,8 +137,11 @@ def make_real(
     with engine.revision(seq, at, REVISION, cursor) as revising:
         engine.state.set_meta("revised", "yes")
         record(revising.connection, revising.position)
+        tables.stop_telling(revising.connection, order.whom.things)
         for batch in batches(recorded, engine.state, order.whom, order.left_out, at):
             failpoint("revise.played")
+            if not batch.number:
+                put_accounts(revising, engine.state, batch.scratch, order.whom.things, at)
             number += _Batch(engine, recorded, revising, order, batch, at).put()
     engine.left_out = order.left_out
     engine.state.revised()
@@ -160,6 +184,7 @@ class _Batch:
         self.closed = tables.tasks_to_close(self.connection, self.scratch, self.batch.identifiers, self.batch.owner)
         touched = [group for group in self.batch.groups if group.different]
         left: Numbers = {}
+        number_copies(self.engine.state, (state for group in touched for state in group.after.values()))
         for group in touched:
             left |= self._group(group)
         # The projections of what was said come first: the tables say the last word.
@@ -198,7 +223,9 @@ class _Batch:
         states = [state for group in self.batch.groups for state in group.after.values()]
         tables.put_words(self.connection, self.scratch, self.batch.identifiers, states, self.at)
         tables.put_answers(self.connection, self.scratch, self.order.answers)
-        tables.put_things(self.engine.state, self.batch.scratch, self.order.whom.things)
+        alone = [key for key in self.order.whom.things if key.kind != "account"]
+        tables.put_things(self.engine.state, self.batch.scratch, alone)
+        tables.put_many(self.engine.state, self.batch.scratch, self.batch.identifiers)
         tables.put_numbers(self.connection, names, left)
 
     # What is said

@@ -1,0 +1,21 @@
+"""A bad import is retracted from lives of members of accounts and of people who ask for items, and lifted.
+
+The oracle is another workspace that never saw the events.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.retraction import check
+from support.retraction_many import ManyCase, compare
+
+SEED = 20261125
+FAMILIES = 2
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_what_many_hear_is_as_if_it_had_never_been_told(number: int, tmp_path: Path) -> None:
+    print(f"seed {SEED + number}, {FAMILIES} histories")
+    check(ManyCase(SEED + number, families=FAMILIES), tmp_path, compare=compare)
