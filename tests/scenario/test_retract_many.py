@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 from support.retraction import check
+from support.retraction_live import check_live
 from support.retraction_many import ManyCase, compare
+
+from innkeeper.runtime import fanout
 
 SEED = 20261125
 FAMILIES = 2
@@ -19,3 +22,9 @@ FAMILIES = 2
 def test_what_many_hear_is_as_if_it_had_never_been_told(number: int, tmp_path: Path) -> None:
     print(f"seed {SEED + number}, {FAMILIES} histories")
     check(ManyCase(SEED + number, families=FAMILIES), tmp_path, compare=compare)
+
+
+def test_whom_up_tells_later_hears_it_then_in_both_worlds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fanout, "PAGE", 2)
+    print(f"seed {SEED}, {FAMILIES} histories")
+    assert check_live(ManyCase(SEED, families=FAMILIES), tmp_path) > 0

@@ -66,21 +66,21 @@ class TellingAsIf(Engine):
 
     def _hears_later(self, change: Page, identifier: str) -> bool:
         return any(
-            page.begun_at <= change.at < told_at and page.after < identifier <= page.upto
+            page.begun_at <= change.at < told_at and page.has(identifier)
             for page, told_at in self._coming.get(change.thing, ())
         )
 
     def tell_again(self, page: Page, at: Instant) -> None:
         """Tell those of a page of the recorded order who were to hear then what this world has to tell."""
-        self._coming[page.thing].remove((page, at))
         self.wake_all(at)
+        self._coming[page.thing].remove((page, at))
         for change, changed_at in sorted(self._changed.get(page.thing, {}).items()):
             if changed_at >= page.begun_at:
                 told = structs.replace(page, change=change, at=changed_at)
                 targets = self._targets(told, changed_at, page.after, page.upto, -1)
                 waits = [] if change == page.change else [each for each in targets if self._hears_later(told, each)]
                 self._tell(told, [each for each in targets if each not in waits], at)
-        self._commit(None)
+                self._commit(None)
 
     def _targets(self, row: FanOutRow | Page, at: Instant, after: str, upto: str | None, size: int) -> list[str]:
         return [each for each in super()._targets(row, at, after, upto, size) if each in self.identifiers]

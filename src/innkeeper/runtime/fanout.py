@@ -43,9 +43,11 @@ PAGE = 250
 
 
 class Page(msgspec.Struct, frozen=True):
-    """One page of a telling, as `taken` records it: who was told lies after *after*, up to *upto*.
+    """One page of a telling, as `taken` records it.
 
-    *since*: when the oldest change happened that it tells of; None: at the same instant.
+    Attributes:
+        after, upto: Who was told lies between, the second one included; None: up to the end.
+        since: When the oldest change happened that it tells of; None: at the same instant.
     """
 
     kind: str
@@ -54,7 +56,7 @@ class Page(msgspec.Struct, frozen=True):
     change: str
     at: Instant
     after: str
-    upto: str
+    upto: str | None
     since: Instant | None = None
 
     @property
@@ -66,6 +68,10 @@ class Page(msgspec.Struct, frozen=True):
     def begun_at(self) -> Instant:
         """When the oldest change happened that it tells of."""
         return self.at if self.since is None else self.since
+
+    def has(self, identifier: str) -> bool:
+        """Whether somebody is on it."""
+        return self.after < identifier and (self.upto is None or identifier <= self.upto)
 
 
 class Telling:
@@ -184,6 +190,12 @@ class Telling:
             self.tell_all()
             self.world = world
 
+    def tell_rest(self, at: Instant) -> None:
+        """Tell every open change to its end, at one instant."""
+        self._forget()
+        while self.tell_some(at):
+            pass
+
     def tell_some(self, at: Instant) -> bool:
         """Tell one page of the oldest open change; whether there was one."""
         for row in rows.open_fanouts(self.state)[:1]:
@@ -195,8 +207,10 @@ class Telling:
         """Tell the next page and commit; whether there may be more."""
         identifiers = self._targets(row, row.at, row.done, None, PAGE)
         more = len(identifiers) == PAGE
-        if identifiers:
-            page = Page(row.kind, row.type, row.id, row.change, row.at, row.done, identifiers[-1], row.since)
+        # Nobody being left is recorded as well, if it took a while: somebody may have left meanwhile.
+        if identifiers or at > row.since:
+            upto = identifiers[-1] if more else None
+            page = Page(row.kind, row.type, row.id, row.change, row.at, row.done, upto, row.since)
             self._position += 1
             self._next.taken.append(
                 TakenRow(self._position, "fanout", 0, at, None, row.kind, msgspec.json.encode(page).decode())

@@ -109,11 +109,12 @@ class Live:
         return bool(items or due or telling)
 
     def _revise(self, event: Event) -> None:
-        """Take a word about the log, after every timer that a busy tick has left and every receipt that is known."""
+        """Take a word about the log, after everything that a busy tick has left: timers, receipts, pages to be told."""
         while late := self.state.due(self.cursor.clock, TICK):
             self.engine.tick([], self.cursor.clock, self.cursor, due=[subject for _, subject in late])
         while receipts := self.state.receipts(500):
             self.engine.take_receipts(receipts, self.cursor.clock, None)
+        self.engine.tell_rest(self.cursor.clock)
         self.cursor = msgspec.structs.replace(self.cursor, seq=event.seq)
         with Bulk.open(self.home) as bulk:
             recorded = Recorded(bulk, self.state, self.engine.next_position, event.seq)

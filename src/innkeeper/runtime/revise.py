@@ -137,7 +137,6 @@ def make_real(
     with engine.revision(seq, at, REVISION, cursor) as revising:
         engine.state.set_meta("revised", "yes")
         record(revising.connection, revising.position)
-        tables.stop_telling(revising.connection, order.whom.things)
         for batch in batches(recorded, engine.state, order.whom, order.left_out, at):
             failpoint("revise.played")
             if not batch.number:

@@ -248,6 +248,7 @@ class _Run:
 
     def _revise(self, event: Event) -> None:
         """Take a word about the log; then whoever sends sends what it has planned."""
+        self.engine.tell_rest(self.cursor.clock)
         self.cursor = msgspec.structs.replace(self.cursor, seq=event.seq)
         with Bulk.open(self.home) as bulk:
             recorded = Recorded(bulk, self.state, self.engine.next_position, event.seq)

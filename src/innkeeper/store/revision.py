@@ -139,11 +139,6 @@ def put_many(real: State, scratch: State, identifiers: set[str]) -> None:
         _put_rows(real.connection, scratch.connection, table, bound, mine)
 
 
-def stop_telling(connection: Connection, keys: Iterable[ThingKey]) -> None:
-    """Tell no more of some things: everybody concerned knows what there is to know."""
-    connection.executemany("DELETE FROM fanouts WHERE kind = ? AND type = ? AND id = ?", sorted(keys))
-
-
 def put_enrollments(connection: Connection, scratch: Connection, identifiers: set[str], at: Instant, why: str) -> None:
     """Let the enrollments be those of the other world; what only this one had is `retracted`."""
     there = scratch.execute(
