@@ -19,6 +19,7 @@ from innkeeper import lifecycle
 from innkeeper.events import outputs as o
 from innkeeper.events.accounts import named_account
 from innkeeper.events.types import ENGINE_SOURCE, Event
+from innkeeper.identity.evidence import Evidence
 from innkeeper.identity.retraction import LeftOut
 from innkeeper.journeys.enrollment import enrollment_id
 from innkeeper.kernel.ids import ANONYMOUS, USER
@@ -37,6 +38,7 @@ from innkeeper.runtime.record import events_of
 from innkeeper.runtime.replay import Again
 from innkeeper.runtime.resettle import is_settled
 from innkeeper.store.bulk import Bulk
+from innkeeper.store.identity import IdentityTables
 from innkeeper.store.known_past import KnownDelivery, KnownPast
 from innkeeper.store.projections import REACHED
 from innkeeper.store.state import Cursor, Receipt, State, TakenRow
@@ -86,6 +88,7 @@ class AsIf(Again):
         told_of: The things that one of them has ever had to do with; all events about them are played, whoever sent
             them, as those about their accounts and about items that they asked for. Who is none of the identifiers is
             played in part, and nobody looks at what comes of it.
+        removed: The links that were taken away: here they have never held.
     """
 
     engine: AsIfEngine
@@ -99,8 +102,9 @@ class AsIf(Again):
         identifiers: set[str],
         left_out: LeftOut,
         told_of: Collection[ThingKey],
+        removed: Collection[Evidence],
     ) -> None:
-        self.recorded, self.past, self.left_out = recorded, past, left_out
+        self.recorded, self.past, self.left_out, self._removed = recorded, past, left_out, removed
         self._known = {event.seq: event for event in events_of(recorded.bulk, identifiers)}
         rules = rules_of_many(recorded.real)
         self._many = many_of(self._known.values(), rules) | {key for key in told_of if key.kind != "object"}
@@ -137,6 +141,8 @@ class AsIf(Again):
         return {id: (outcome, at) for id, outcome, at in rows}
 
     def _make_engine(self) -> AsIfEngine:
+        with self.scratch.transaction() as connection:
+            IdentityTables(connection).put_words((word.pair, word) for word in self._removed)
         known = Known(self.scratch, self._known.values())
         engine = AsIfEngine(self.scratch, self.past, self.left_out, known, self.identifiers, self._pages_told())
         engine.log = self._asked
@@ -389,7 +395,9 @@ def play(
     """
     past = KnownPast.read(ledger, recorded.real, set(identifiers), recorded.position)
     told_of = things_told(ledger, identifiers) | set(things)
-    played = AsIf(recorded, past, scratch, set(identifiers), left_out, told_of)
+    words = IdentityTables(ledger.connection).words(identifiers).values()
+    removed = [word for word in words if word.kind == "removed" and not left_out.covers_word(word)]
+    played = AsIf(recorded, past, scratch, set(identifiers), left_out, told_of, removed)
     played.play_until(at)
     return played
 

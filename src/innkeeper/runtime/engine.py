@@ -18,7 +18,7 @@ from innkeeper import lifecycle
 from innkeeper.events import outputs as o
 from innkeeper.events.types import Event
 from innkeeper.identity.retraction import LeftOut
-from innkeeper.kernel.errors import InnkeeperError, InternalError
+from innkeeper.kernel.errors import InternalError
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles import transfer
@@ -509,11 +509,6 @@ class Engine(Telling):
                 failpoint("revise.written")
                 self._write(connection, cursor)
             failpoint("revise.committed")
-        except InnkeeperError:
-            # Nothing was written: it is as if nobody had asked.
-            self._next, self._position = Pending(), self._position - 1
-            self._forget()
-            raise
         finally:
             self.delivery = delivery
         self._homes.look_again()
@@ -559,6 +554,10 @@ class Revising:
     def say(self, account: str, state: ProfileState, outputs: list[o.Output]) -> None:
         """Say *outputs* for an account, at its last instant."""
         self._engine._emit_account(Change(account, state, state.last_at, state.inputs, outputs, ()))
+
+    def take(self, item: Item) -> None:
+        """Note that an event is taken by this: the other world has heard it, and here it changes nothing more."""
+        self._engine._pass_over(item)
 
     def drop(self, subject: str) -> None:
         """A profile is part of another one now."""

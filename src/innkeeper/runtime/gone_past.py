@@ -19,8 +19,6 @@ from innkeeper.store.accounts import words_of
 from innkeeper.store.state import State
 from innkeeper.store.things import ThingKey, told_of
 
-#: The code of the refusal.
-GONE = "past-is-gone"
 _CARRIED = (
     "SELECT min(identifier) FROM every_event WHERE source = $engine AND name = $carried"
     " AND identifier IN (SELECT unnest($wanted))"
@@ -61,5 +59,5 @@ def require_past(recorded: Recorded, ledger: State, identifiers: set[str], thing
 def _gone(what: str) -> OperationFailed:
     return OperationFailed(
         f"{what} went by retention, so that nobody can say any more what would be without others; nothing was changed",
-        code=GONE, fix="retract events only of customers of whom everything is still there",
+        code="past-is-gone", fix="retract events only of customers of whom everything is still there",
     )  # fmt: skip

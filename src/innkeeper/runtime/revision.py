@@ -124,14 +124,23 @@ def concerned(recorded: Recorded, ledger: State, retraction: Retraction, left_ou
     return Concerned(joined(ledger.connection, identifiers, edges), frozenset(things | touched))
 
 
-def batches(recorded: Recorded, ledger: State, whom: Concerned, left_out: LeftOut, at: Instant) -> Iterator[Batch]:
-    """Play the groups in batches, and compare each with what is.
+def require(recorded: Recorded, ledger: State, whom: Concerned) -> None:
+    """Refuse to play those concerned where it cannot be right.
 
     Raises:
         OperationFailed: Something that they would be played from went by retention.
     """
-    for group in [set[str]().union(*part) for part in _parts(whom.groups)]:
-        require_past(recorded, ledger, group, whom.things)
+    for part in _parts(whom.groups):
+        require_past(recorded, ledger, set().union(*part), whom.things)
+
+
+def batches(recorded: Recorded, ledger: State, whom: Concerned, left_out: LeftOut, at: Instant) -> Iterator[Batch]:
+    """Play the groups in batches, and compare each with what is.
+
+    Raises:
+        OperationFailed: See `require`.
+    """
+    require(recorded, ledger, whom)
     for number, part in enumerate(_parts(whom.groups)):
         identifiers = set().union(*part)
         with State.in_memory() as scratch:
@@ -231,4 +240,4 @@ def _names(group: Group, subject: str) -> set[str]:
     return {subject} if state is None else names_of(state)
 
 
-__all__ = ["Batch", "Concerned", "Group", "Recorded", "batches", "concerned"]
+__all__ = ["Batch", "Concerned", "Group", "Recorded", "batches", "concerned", "require"]
