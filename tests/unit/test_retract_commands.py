@@ -249,3 +249,36 @@ def test_what_members_of_an_account_did_is_taken_back_for_all_of_them(tmp_path: 
     assert [one["state"] for one in ask(made, "profile", "show", "c")["deliveries"]] == ["accepted"]
     assert ask(made, "account", "show", "acme")["audiences"] == []
     assert ask(made, "replay")["different"] == 0
+
+
+def test_an_item_that_was_never_back(tmp_path: Path) -> None:
+    made = Workspace(tmp_path / "home")
+    made.apply(
+        FILES
+        | {
+            "catalogs/products.yaml": "kind: product\nitems:\n  - { id: soap, stock: 0 }\n",
+            "journeys/back.yaml": "enter: {item: products, change: back_in_stock}\nsteps:\n  - wait: 2 days\n"
+            "  - send: hi\n",
+        }
+    )
+    for who in "ab":
+        made.add(identify(who, "2026-01-02T10:00:00Z", email=f"{who}@x.example"), source="shop")
+        asked = event("Item Requested", who, "2026-01-02T11:00:00Z")
+        made.add(asked | {"properties": {"catalog": "products", "id": "soap"}}, source="shop")
+    back = event("Item Updated", "staff", "2026-01-03T10:00:00Z", id="wrong")
+    made.add(back | {"properties": {"catalog": "products", "id": "soap", "set": {"stock": 4}}}, source="bad")
+    made.run("2026-01-04T00:00:00Z", deliver="file")
+    assert ask(made, "item", "show", "products", "soap")["wishes"] == 0
+    told = ask(made, "retract", *PERIOD, "--yes")
+    assert [(one["id"], one["journey"], one["key"]) for one in told["journeys"]] == [
+        ("a", "back", "soap"), ("b", "back", "soap")
+    ]  # fmt: skip
+    shown = ask(made, "item", "show", "products", "soap")
+    assert (shown["item"]["stock"], shown["wishes"]) == (0, 2)
+    made.run("2026-01-06T00:00:00Z", deliver="file")
+    assert ask(made, "profile", "show", "a")["deliveries"] == []
+    ask(made, "retract", "--lift", told["retraction"], "--yes")
+    assert ask(made, "item", "show", "products", "soap")["wishes"] == 0
+    made.run("2026-01-07T00:00:00Z", deliver="file")
+    assert [one["message"] for one in ask(made, "profile", "show", "a")["deliveries"]] == ["hi"]
+    assert ask(made, "replay")["different"] == 0
