@@ -245,6 +245,10 @@ def test_what_members_of_an_account_did_is_taken_back_for_all_of_them(tmp_path: 
     assert [one["name"] for one in ask(made, "account", "show", "acme")["audiences"]] == ["busy"]
     assert ask(made, "audience", "list", "in_audience('of-busy')")["ids"] == ["a", "b", "c"]
     made.run("2026-01-20T00:00:00Z", deliver="file")
+    # What was known then: told of the account, taken back, told again.
+    for at, audiences in (("04T00", ["of-busy"]), ("05T12", []), ("07T00", ["of-busy"])):
+        shown = ask(made, "profile", "show", "c", "--at", f"2026-01-{at}:00:00Z")
+        assert [one["name"] for one in shown["audiences"]] == audiences
     # Nothing is sent to them twice.
     assert [one["state"] for one in ask(made, "profile", "show", "c")["deliveries"]] == ["accepted"]
     assert ask(made, "account", "show", "acme")["audiences"] == []

@@ -62,7 +62,7 @@ class TellingAsIf(Engine):
             self._commit(None)
             targets = self._targets(page, at, "", None, -1)
             self._tell(page, [each for each in targets if not self._hears_later(page, each)], at)
-        self._commit(None)
+            self._commit(None)
 
     def _hears_later(self, change: Page, identifier: str) -> bool:
         return any(
