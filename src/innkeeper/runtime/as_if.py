@@ -282,8 +282,16 @@ class AsIfEngine(Engine):
         return chosen
 
     def _name_once(self, enrollment: Enrollment, number: int) -> str:
-        # Whoever may enter once is in the same enrollment, whenever it began: nothing is sent to them twice.
-        return next((id for id, _ in self.past.entries(enrollment)), None) or self._name(enrollment, number)
+        # Whoever may enter once is in the same enrollment, whenever it began: nothing is sent to them twice. Under a
+        # shared browser somebody else may have entered.
+        owner, name = self.identities.owner, enrollment.identifier
+        mine = owner(name, enrollment.began_at)
+        known = (id for id, at in self.past.entries(enrollment) if id not in self._given and owner(name, at) == mine)
+        found = next(known, None)
+        if found is None:
+            return self._name(enrollment, number)
+        self._given.add(found)
+        return found
 
     # What really happened to deliveries
 
