@@ -10,6 +10,7 @@ from support.retraction_full import FullCase, compare
 from support.retraction_live import check_live
 from support.retraction_many import ManyCase
 from support.retraction_many import compare as compare_many
+from support.retraction_two import TwoBad, check_two
 
 from innkeeper.runtime import fanout
 
@@ -40,3 +41,9 @@ def test_whom_up_tells_later_hears_it_then(number: int, tmp_path: Path, monkeypa
     monkeypatch.setattr(fanout, "PAGE", 2)
     print(f"seed {SEED + 3_000 + number}, 4 histories")
     check_live(ManyCase(SEED + 3_000 + number, families=4), tmp_path)
+
+
+@pytest.mark.parametrize("number", range(40))
+def test_two_retractions_are_lifted_one_by_one(number: int, tmp_path: Path) -> None:
+    print(f"seed {SEED + 4_000 + number}, 3 histories")
+    check_two(TwoBad(SEED + 4_000 + number, families=3), tmp_path)
