@@ -8,19 +8,23 @@ ones. What comes of the comparison with the real world is `revise.py`.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import count
+from operator import attrgetter
 
 import msgspec
 
 from innkeeper import lifecycle
+from innkeeper.decisions.gates.cap import counted_since
 from innkeeper.events import outputs as o
-from innkeeper.events.items import ITEM_UPDATED
+from innkeeper.events.accounts import named_account
 from innkeeper.events.types import ENGINE_SOURCE, Event
 from innkeeper.identity.evidence import Evidence
 from innkeeper.identity.retraction import LeftOut
+from innkeeper.identity.spans import ALWAYS
 from innkeeper.journeys.enrollment import enrollment_id
 from innkeeper.kernel.ids import ANONYMOUS, USER
 from innkeeper.kernel.json import loads
@@ -28,11 +32,13 @@ from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.profiles.difference import Said, names_of
 from innkeeper.profiles.state import Enrollment, ProfileState, Reservation
 from innkeeper.runtime import definitions as applied
-from innkeeper.runtime.about import EVERYTHING, events_about, every_fold
-from innkeeper.runtime.engine import Engine
+from innkeeper.runtime.about import events_about, every_fold
+from innkeeper.runtime.about_many import events_about_many, many_of, rules_of_many
+from innkeeper.runtime.as_if_telling import TellingAsIf, ToldPages
+from innkeeper.runtime.fanout import Page
 from innkeeper.runtime.recall import Fresh, counts, spoken
 from innkeeper.runtime.receipts import receipt_event
-from innkeeper.runtime.record import events_of, taken_events
+from innkeeper.runtime.record import events_of
 from innkeeper.runtime.replay import Again
 from innkeeper.runtime.resettle import is_settled
 from innkeeper.store.bulk import Bulk
@@ -42,7 +48,8 @@ from innkeeper.store.projections import REACHED
 from innkeeper.store.state import Cursor, Receipt, State, TakenRow
 from innkeeper.store.things import ThingKey
 from innkeeper.store.things import told_of as things_told
-from innkeeper.strategy.types import Definitions
+
+_at = attrgetter("at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,8 @@ class AsIf(Again):
         identifiers: Whose inputs are played; closed under links.
         left_out: Which events are as if they had never come.
         told_of: The things that one of them has ever had to do with; all events about them are played, whoever sent
-            them. Who is none of the identifiers is played in part, and nobody looks at what comes of it.
+            them, as those about their accounts and about items that they asked for. Who is none of the identifiers is
+            played in part, and nobody looks at what comes of it.
         removed: The links that were taken away: here they have never held.
     """
 
@@ -104,10 +112,11 @@ class AsIf(Again):
     ) -> None:
         self.recorded, self.past, self.left_out, self._removed = recorded, past, left_out, removed
         self._known = {event.seq: event for event in events_of(recorded.bulk, identifiers)}
-        folds = every_fold(recorded.real)
-        self._known |= {event.seq: event for event in events_about(recorded.bulk, folds, told_of)}
-        if any(each.catalogs for each in applied.earlier(recorded.real)):
-            self._known |= {event.seq: event for event in taken_events(recorded.bulk, EVERYTHING, [ITEM_UPDATED])}
+        rules = rules_of_many(recorded.real)
+        self._many = many_of(self._known.values(), rules) | {key for key in told_of if key.kind != "object"}
+        found = events_about(recorded.bulk, every_fold(recorded.real), told_of)
+        self._known |= {event.seq: event for event in found}
+        self._known |= {event.seq: event for event in events_about_many(recorded.bulk, rules, self._many)}
         # The log is not asked: every event of these identifiers is in memory.
         super().__init__(recorded.bulk.home, None, recorded.real, scratch, identifiers=identifiers)
 
@@ -140,13 +149,29 @@ class AsIf(Again):
     def _make_engine(self) -> AsIfEngine:
         with self.scratch.transaction() as connection:
             IdentityTables(connection).put_words((word.pair, word) for word in self._removed)
-        engine = AsIfEngine(self.scratch, self.past, self.left_out, Known(self.scratch, self._known.values()))
+        known = Known(self.scratch, self._known.values())
+        engine = AsIfEngine(self.scratch, self.past, self.left_out, known, self.identifiers, self._pages_told())
         engine.log = self._asked
         is_settled(self.scratch, engine.world.identity)
         return engine
 
     def _pages(self) -> Iterator[list[TakenRow]]:
-        return self.real.taken_of(self._known.keys(), self.past.deliveries.keys(), self.recorded.position)
+        seqs, deliveries = self._known.keys(), self.past.deliveries.keys()
+        return self.real.taken_of(seqs, deliveries, self.recorded.position, things=self._many)
+
+    def _pages_told(self) -> ToldPages:
+        found: ToldPages = {}
+        for rows in self.real.taken_of((), (), self.recorded.position, things=self._many):
+            for row in rows:
+                if row.mode == "fanout":
+                    page = msgspec.json.decode(row.reason or "", type=Page)
+                    found.setdefault(page.thing, []).append((page, row.taken_at))
+        return found
+
+    def _settle(self, until: Instant) -> None:
+        # What accounts tell comes first: everybody who hears it lets their own timers come up to then.
+        self.engine.wake_all(until)
+        super()._settle(until)
 
     def _events(self, seqs: list[int]) -> dict[int, Event]:
         return {seq: self._known[seq] for seq in seqs if seq in self._known}
@@ -174,34 +199,44 @@ class Known:
     def under(self, identifiers: Iterable[str], fresh: Fresh) -> list[Event]:
         """Everything that was taken under some identifiers, and what the engine said under them, in order of time."""
         wanted = set(identifiers)
-        found = [event for event in self._taken(fresh) if event.identifier in wanted]
+        found = [event for event in self.taken(fresh) if event.identifier in wanted]
         said = map(spoken, (*self.scratch.outbox(10**9), *fresh[1]))
         found += [event for event in said if event.identifier in wanted and counts(event)]
         return sorted(found, key=lambda event: (event.timestamp, event.source, event.message_id))
 
     def naming(self, identifier: str, fresh: Fresh) -> list[Event]:
         """Every event that was taken: the caller looks what it says."""
-        return self._taken(fresh)
+        return self.taken(fresh)
 
-    def _taken(self, fresh: Fresh) -> list[Event]:
+    def taken(self, fresh: Fresh) -> list[Event]:
+        """Every event that was taken."""
         taken = fresh[0] | self.scratch.which_taken([event.seq for event in self.events])
         return [event for event in self.events if event.seq in taken]
 
 
-class AsIfEngine(Engine):
-    """An engine that knows what really became of deliveries and enrollments."""
+class AsIfEngine(TellingAsIf):
+    """An engine that knows what really became of deliveries and enrollments; the rest as for `TellingAsIf`."""
 
-    def __init__(self, scratch: State, past: KnownPast, left_out: LeftOut, memory: Known) -> None:
+    def __init__(
+        self,
+        scratch: State,
+        past: KnownPast,
+        left_out: LeftOut,
+        memory: Known,
+        identifiers: Collection[str],
+        pages: ToldPages,
+    ) -> None:
         self.past = past
         #: What this world has planned, by delivery.
         self.plans: dict[str, Plan] = {}
         self._planned: dict[str, dict[str, Plan]] = {}
-        self._unheard = past.virtual()
+        #: What was really sent and has been planned here, in order of time, by identifier.
+        self._sent_later: dict[str, list[Reservation]] = {}
+        self._unheard = {name: {each.id: each for each in part} for name, part in past.virtual().items()}
         self._refused: set[str] = set()
         self._given: set[str] = set()
-        world = lifecycle.World.build(Definitions(version="none"))
-        super().__init__(scratch, world, delivery="replay", memory=memory)
-        self.left_out = left_out
+        self._known = memory
+        super().__init__(scratch, left_out, memory, identifiers, pages)
 
     def planned_under(self, identifier: str) -> list[Plan]:
         """What this world has planned under an identifier."""
@@ -226,10 +261,19 @@ class AsIfEngine(Engine):
                 anonymous_id=anonymous_id, timestamp=at, received_at=at, traits=loads(traits),
             )  # fmt: skip
 
+    def _taken_events(self, identifiers: Sequence[str], account: str, names: Sequence[str]) -> Iterable[Event]:
+        """Every event of theirs is at hand, and every one that names the account."""
+        found = self._known.taken(({row.seq for row in self._next.taken}, ()))
+        return [
+            event
+            for event in self.counted(found)
+            if event.name in names and (event.identifier in identifiers or named_account(event) == account)
+        ]
+
     def finish(self, until: Instant) -> None:
         """Hear what was only planned in truth, and that this world has not planned, up to an instant."""
         self._forget()
-        subjects = {self._subject_of(each) for part in self._unheard.values() for each in part}
+        subjects = {self._subject_of(each) for part in self._unheard.values() for each in part.values()}
         self._fetch(subjects)
         for subject in sorted(subjects):
             state = self._state(subject)
@@ -240,7 +284,7 @@ class AsIfEngine(Engine):
 
     def count_sent(self, state: ProfileState) -> None:
         """Let a profile count everything that was really sent to it."""
-        self._prepare(state, FOREVER)
+        self._count(state, ALWAYS, FOREVER)
 
     def take_receipts(self, receipts: Sequence[Receipt], clock: Instant | None, cursor: Cursor | None) -> None:
         """Tell each to the profile that its identifier belongs to in this world."""
@@ -274,22 +318,45 @@ class AsIfEngine(Engine):
         return chosen
 
     def _name_once(self, enrollment: Enrollment, number: int) -> str:
-        # Whoever may enter once is in the same enrollment, whenever it began: nothing is sent to them twice.
-        return next((id for id, _ in self.past.entries(enrollment)), None) or self._name(enrollment, number)
+        # Whoever may enter once is in the same enrollment, whenever it began: nothing is sent to them twice. Under a
+        # shared browser somebody else may have entered.
+        owner, name = self.identities.owner, enrollment.identifier
+        mine = owner(name, enrollment.began_at)
+        known = (id for id, at in self.past.entries(enrollment) if id not in self._given and owner(name, at) == mine)
+        found = next(known, None)
+        if found is None:
+            return self._name(enrollment, number)
+        self._given.add(found)
+        return found
 
     # What really happened to deliveries
 
     def _prepare(self, state: ProfileState, at: Instant) -> None:
         """What was really sent counts from then on, and no more than once."""
-        sent: list[Reservation] = []
-        for identifier in names_of(state):
-            sent += [one for one in self.past.sent.get(identifier, ()) if self._is_of(state, identifier, one.at)]
-        if sent:
+        self._count(state, counted_since(self.world.journeys.policies.caps, at), at)
+
+    def _count(self, state: ProfileState, since: Instant, at: Instant) -> None:
+        names = {name for name in names_of(state) if name in self.past.sent}
+        if not names:
+            return
+        counted: list[Reservation] = []
+        for name in names:
+            sent, planned = self.past.sent[name], self._sent_later.get(name, [])
+            counted += sent[bisect_right(sent, since, key=_at) : bisect_left(sent, at, key=_at)]
             # What goes out at this very instant is planned first.
-            ids = {one.delivery_id for one in sent}
-            counted = [one for one in sent if one.at < at or one.delivery_id in self.plans]
-            mine = [one for one in state.reservations if one.delivery_id not in ids]
-            state.reservations = sorted([*counted, *mine], key=lambda each: (each.at, each.delivery_id))
+            counted += planned[bisect_left(planned, at, key=_at) :]
+        counted = [one for one in counted if self._is_of(state, one.identifier, one.at)]
+        mine = [one for one in state.reservations if not self._was_sent(state, one.delivery_id, names)]
+        state.reservations = sorted([*counted, *mine], key=lambda each: (each.at, each.delivery_id))
+
+    def _was_sent(self, state: ProfileState, delivery_id: str, names: set[str]) -> bool:
+        known = self.past.deliveries.get(delivery_id)
+        return (
+            known is not None
+            and known.sent
+            and known.identifier in names
+            and self._is_of(state, known.identifier, known.planned_at)
+        )
 
     def _settle(self, subject: str, until: Instant) -> None:
         state = self._cache.get(subject)
@@ -307,6 +374,8 @@ class AsIfEngine(Engine):
             plan = self.plans[output.delivery_id] = Plan(output, at, state.subject)
             self._planned.setdefault(output.identifier, {})[output.delivery_id] = plan
             known = self.past.deliveries.get(output.delivery_id)
+            if known is not None and known.sent:
+                insort(self._sent_later.setdefault(known.identifier, []), known.reservation(), key=_at)
             if known is None or output.delivery_id in self._refused:
                 state.reservations = [one for one in state.reservations if one.delivery_id != output.delivery_id]
         for output in planned:
@@ -317,7 +386,7 @@ class AsIfEngine(Engine):
     def _next_unheard(self, state: ProfileState, before: Instant) -> KnownDelivery | None:
         found: KnownDelivery | None = None
         for identifier in names_of(state):
-            for known in self._unheard.get(identifier, ()):
+            for known in self._unheard.get(identifier, {}).values():
                 if known.planned_at >= before:
                     break
                 if self._is_of(state, identifier, known.planned_at):
@@ -332,10 +401,8 @@ class AsIfEngine(Engine):
         return self.identities.owner(known.identifier, known.planned_at)
 
     def _hear_known(self, state: ProfileState, known: KnownDelivery) -> None:
-        waiting = self._unheard.get(known.identifier, [])
-        if known not in waiting:
+        if self._unheard.get(known.identifier, {}).pop(known.id, None) is None:
             return
-        waiting.remove(known)
         at = max(known.planned_at, state.last_at)
         heard = msgspec.structs.replace(
             known.receipt("accepted", "virtual", at), identifier=self.identification.stamp(state, known.identifier, at)

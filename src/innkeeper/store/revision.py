@@ -7,6 +7,7 @@ What was really decided and sent stays as it is. Next in the flow: `runtime/revi
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -50,12 +51,18 @@ def put_owners(connection: Connection, identifiers: set[str], owner: Owner) -> N
     for table, made_at in OWNED.items():
         mine = " WHERE subject IN (SELECT value FROM json_each(?))"
         rows = connection.execute(
-            f"SELECT DISTINCT subject, identifier, {made_at} FROM {table}{mine}",  # noqa: S608 – names of ours
+            f"SELECT DISTINCT subject, identifier, {made_at} FROM {table}{mine} ORDER BY 1, 2, 3",  # noqa: S608 – ours
             bound,
         ).fetchall()
-        moved = [(owner(name, at), subject, name, at) for subject, name, at in rows if owner(name, at) != subject]
+        # An owner has an identifier for a stretch of time: all rows of a stretch change hands at once.
+        stretches = groupby(rows, key=lambda row: (row[0], row[1], owner(row[1], row[2])))
+        moved = [
+            (after, subject, name, first[2], last[2])
+            for (subject, name, after), (first, *_, last) in ((key, [*part] * 2) for key, part in stretches)
+            if after != subject
+        ]
         connection.executemany(
-            f"UPDATE {table} SET subject = ? WHERE subject = ? AND identifier = ? AND {made_at} = ?",  # noqa: S608
+            f"UPDATE {table} SET subject = ? WHERE subject = ? AND identifier = ? AND {made_at} BETWEEN ? AND ?",  # noqa: S608
             moved,
         )
 
@@ -122,14 +129,21 @@ def put_answers(connection: Connection, scratch: Connection, taken_back: Iterabl
 
 
 def put_things(real: State, scratch: State, keys: Collection[ThingKey]) -> None:
-    """Let things be as in the other world, and remember who was told of them there."""
-    for kind, type_, id_ in sorted(keys):
-        real.connection.execute("DELETE FROM things WHERE kind = ? AND type = ? AND id = ?", (kind, type_, id_))
+    """Let objects and items be as in the other world, and remember who was told of them there."""
+    things.drop(real, keys)
     bodies = "SELECT kind, type, id, next_due_at, body FROM things WHERE kind = ? AND type = ? AND id = ?"
     told = "SELECT identifier, kind, type, id FROM told WHERE kind = ? AND type = ? AND id = ?"
     for key in sorted(keys):
         things.put(real, [ThingRow(*row) for row in scratch.connection.execute(bodies, key)])
         things.add_told(real, scratch.connection.execute(told, key).fetchall())
+
+
+def put_many(real: State, scratch: State, identifiers: set[str]) -> None:
+    """Let words on accounts, memberships and wishes be those of the other world."""
+    bound = {"names": dumps(sorted(identifiers))}
+    mine = " WHERE identifier IN (SELECT value FROM json_each(:names))"
+    for table in ("account_words", "members", "wishes"):
+        _put_rows(real.connection, scratch.connection, table, bound, mine)
 
 
 def put_enrollments(connection: Connection, scratch: Connection, identifiers: set[str], at: Instant, why: str) -> None:
