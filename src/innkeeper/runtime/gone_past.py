@@ -29,11 +29,15 @@ _UNKNOWN = (
 )
 
 
+class PastIsGone(OperationFailed):
+    """Something went by retention that would have to be played."""
+
+
 def require_past(recorded: Recorded, ledger: State, identifiers: set[str], things: Collection[ThingKey]) -> None:
     """Refuse to play customers of whom inputs or ended deliveries are gone, or with things whose past is gone.
 
     Raises:
-        OperationFailed: Something went by retention.
+        PastIsGone: Something went by retention.
     """
     bulk = recorded.bulk
     wanted = sorted(identifiers)
@@ -56,8 +60,8 @@ def require_past(recorded: Recorded, ledger: State, identifiers: set[str], thing
                 raise _gone(f"deliveries to {display_id(subject)}")
 
 
-def _gone(what: str) -> OperationFailed:
-    return OperationFailed(
+def _gone(what: str) -> PastIsGone:
+    return PastIsGone(
         f"{what} went by retention, so that nobody can say any more what would be without others; nothing was changed",
         code="past-is-gone", fix="retract events only of customers of whom everything is still there",
     )  # fmt: skip
