@@ -485,8 +485,8 @@ class Engine(Telling):
         work.projections.write(connection)
         for each in work.moves:
             move_subject(connection, each)
-        for identifier in sorted(work.restated):
-            restate(connection, identifier, self._holders(identifier), self.identities.stretches(identifier))
+        for identifier, at in sorted(work.restated.items()):
+            restate(connection, identifier, self._holders(identifier), self.identities.stretches(identifier), at)
         if cursor is not None:
             position = self._position if self.held_position is None else self.held_position
             self.state.set_cursor(msgspec.structs.replace(cursor, position=position))

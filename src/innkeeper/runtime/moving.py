@@ -109,8 +109,13 @@ class _Moving:
                 self.disturbed.setdefault(name, set())
             made |= self._from_the_log(identifier)
             self.divided.add(identifier)
-            self.engine.pending.restated.add(identifier)
+            self._restate(identifier)
         return made
+
+    def _restate(self, identifier: str) -> None:
+        """Have the words written anew of everybody who has had an identifier."""
+        self.engine.fetch(span.claimant for span in self.identities.stretches(identifier))
+        self.engine.pending.restated[identifier] = self.at
 
     def _from_the_log(self, identifier: str) -> dict[tuple[str, str], Facts]:
         by_owner: dict[str, list[Event]] = {}
@@ -180,6 +185,8 @@ class _Moving:
             if span.claimant == after:
                 whole = span.since == ALWAYS and span.until == FOREVER
                 moves.append(Move(before, after, identifier, *(() if whole else span[:2])))
+                if not whole:
+                    self._restate(identifier)
 
     def _join(self, subject: str, piece: ProfileState) -> None:
         engine, whole = self.engine, piece.subject
