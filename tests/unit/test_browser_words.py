@@ -43,19 +43,18 @@ def said(dice: random.Random) -> tuple[str, dict[str, Any]]:
     """A word of one of the kinds: the event's name and its properties."""
     about, home = dice.choice(("pillow", "coffee")), dice.choice(("h1", "h2"))
     consent = {"purpose": "offers", "channel": "email"}
-    return dice.choice(
-        [
-            ("Memory Noted", {"about": about, "value": dice.randrange(9), "explicit": dice.random() < 0.5}),
-            ("Memory Forgotten", {"about": about}),
-            ("Household Joined", {"household_id": home}),
-            ("Household Left", {"household_id": home}),
-            ("Deceased Reported", {}),
-            ("Suppression Corrected", {"by": "ann", "reason": "deceased"}),
-            ("Double Opt-In Requested", consent),
-            ("Double Opt-In Confirmed", consent | {"proof": f"p{dice.randrange(9)}"}),
-            ("Consent Withdrawn", consent),
-        ]
-    )
+    words: list[tuple[str, dict[str, Any]]] = [
+        ("Memory Noted", {"about": about, "value": dice.randrange(9), "explicit": dice.random() < 0.5}),
+        ("Memory Forgotten", {"about": about}),
+        ("Household Joined", {"household_id": home}),
+        ("Household Left", {"household_id": home}),
+        ("Deceased Reported", {}),
+        ("Suppression Corrected", {"by": "ann", "reason": "deceased"}),
+        ("Double Opt-In Requested", consent),
+        ("Double Opt-In Confirmed", consent | {"proof": f"p{dice.randrange(9)}"}),
+        ("Consent Withdrawn", consent),
+    ]
+    return dice.choice(words)
 
 
 def history(dice: random.Random) -> list[Event]:
@@ -115,7 +114,7 @@ def check(seed: int) -> Counter[str]:
             dice.shuffle(order)
         with taken(order, known, dice.choice((1, 3, 100))) as state:
             assert look(state) == expected, f"seed {seed}, order {number}"
-    empty = {"memories": {}, "home": None, "death": [], "opt-in": (None, None, False, False)}
+    empty: dict[str, Any] = {"memories": {}, "home": None, "death": [], "opt-in": (None, None, False, False)}
     people = expected["profiles"].values()
     return Counter(kind for kind in KINDS if sum(each[kind] != empty[kind] for each in people) > 1)
 
