@@ -14,6 +14,7 @@ from support.workspace import Workspace, event, identify
 from innkeeper.kernel.time import parse_instant
 from innkeeper.lifecycle import decode, encode
 from innkeeper.runtime.replay import replay
+from innkeeper.runtime.retract import lift, retract
 from innkeeper.store.state import State
 
 ON_CONFIRMED = (
@@ -102,6 +103,33 @@ def test_a_late_login_takes_bookings_and_their_runs_along(tmp_path: Path) -> Non
     assert mailed(workspace) == [("b3", "a"), ("b6", "a"), ("b3", "a"), ("b6", "b")]
     assert workspace.outputs("Journey Exited")[0][2]["outcome"] == "finished"
     assert workspace.cli("audience", "list", HAS_ONE)["ids"] == ["a", "b"]
+    assert replay(workspace.home).different == 0
+
+
+def test_a_retracted_login_gives_the_bookings_back_and_lifting_takes_them_again(tmp_path: Path) -> None:
+    workspace = hotel(tmp_path, journeys={"new": ON_CONFIRMED})
+    workspace.add(BOTH[0], booked("2026-05-03T00:00:00Z", "b3"), booked("2026-05-11T00:00:00Z", "b11"))
+    workspace.add(BOTH[1], source="bad")
+    workspace.run("2026-05-12T00:00:00Z")
+    assert owners(workspace) == {"a": ["b3"], "b": ["b11"]}
+    told = retract(workspace.home, "bad", begin=at("2026-05-01"), end=at("2026-06-01"), do=True)
+    assert owners(workspace) == {"a": ["b11", "b3"]}
+    assert workspace.cli("audience", "list", HAS_ONE)["ids"] == ["a"]
+    lift(workspace.home, told["retraction"], do=True)
+    assert owners(workspace) == {"a": ["b3"], "b": ["b11"]}
+    assert workspace.cli("audience", "list", HAS_ONE)["ids"] == ["a", "b"]
+    assert replay(workspace.home).different == 0
+
+
+def test_a_removed_link_gives_the_bookings_back(tmp_path: Path) -> None:
+    workspace = hotel(tmp_path, journeys={"new": ON_CONFIRMED})
+    workspace.add(*BOTH, booked("2026-05-03T00:00:00Z", "b3"), booked("2026-05-11T00:00:00Z", "b11"))
+    workspace.run("2026-05-12T00:00:00Z")
+    away = event("Link Removed", "b", "2026-05-12T00:00:00Z", a="b", b="anonymous_id:phone")
+    workspace.add(away, received_at="2026-05-12T00:00:00Z")
+    workspace.run("2026-05-13T00:00:00Z")
+    assert owners(workspace) == {"a": ["b11", "b3"]}
+    assert workspace.cli("audience", "list", HAS_ONE)["ids"] == ["a"]
     assert replay(workspace.home).different == 0
 
 
