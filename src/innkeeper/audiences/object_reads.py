@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from innkeeper.audiences.nobody import Nobody
 from innkeeper.audiences.nodes import OfObjects
-from innkeeper.audiences.types import MISSING, Held
+from innkeeper.audiences.types import Held
 from innkeeper.audiences.values import reader
 from innkeeper.kernel.errors import InternalError
 from innkeeper.kernel.numbers import MICRO, to_micro
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from innkeeper.audiences.types import FactsReader
 
 
-class _One:
+class _One(Nobody):
     """One object in one role, read as a condition reads a profile: its properties stand for the entry event's."""
 
     __slots__ = ("values",)
@@ -33,33 +34,6 @@ class _One:
 
     def accumulated(self, accumulator: object) -> Any:
         raise InternalError("an object has no events of its own", code="bad-expression")
-
-    def trait(self, path: tuple[str, ...]) -> Any:
-        return MISSING
-
-    def memory(self, path: tuple[str, ...]) -> Any:
-        return MISSING
-
-    def identifier(self, namespace: str) -> None:
-        return None
-
-    def account(self, path: tuple[str, ...]) -> Any:
-        return MISSING
-
-    def stage(self) -> None:
-        return None
-
-    def in_audience(self, name: str) -> bool:
-        return False
-
-    def zone(self) -> str:
-        return "UTC"
-
-    def about(self, parts: tuple[str, ...]) -> Any:
-        return MISSING
-
-    def objects(self, of: str) -> list[Held]:
-        return []
 
 
 def any_part(node: OfObjects, reads: Reads) -> Part:

@@ -17,6 +17,7 @@ from sqlglot import exp
 from innkeeper.audiences.check import MEMBER, Subject
 from innkeeper.audiences.live import compile_live
 from innkeeper.audiences.merges import NEWEST, Merges
+from innkeeper.audiences.nobody import Nobody
 from innkeeper.audiences.nodes import Aggregate, Expression, OfAccount, OfObjects, Path, children, object_nodes, walk
 from innkeeper.audiences.object_sql import LocalDate, TypeSql, types_of
 from innkeeper.audiences.operators import OPERATORS
@@ -44,7 +45,6 @@ from innkeeper.audiences.sql_values import (
     unquoted,
     wide_sum,
 )
-from innkeeper.audiences.types import MISSING, Held
 from innkeeper.events.reserved import readable
 from innkeeper.identity.spans import ALWAYS
 from innkeeper.kernel.errors import InternalError
@@ -191,49 +191,12 @@ def _of_subject(node: Expression) -> Iterator[Expression]:
             yield from _of_subject(child)
 
 
-class _Nobody:
-    """A profile of which nothing is known."""
-
-    def accumulated(self, accumulator: object) -> None:
-        return None
-
-    def trait(self, path: tuple[str, ...]) -> Any:
-        return MISSING
-
-    def memory(self, path: tuple[str, ...]) -> Any:
-        return MISSING
-
-    def identifier(self, namespace: str) -> None:
-        return None
-
-    def account(self, path: tuple[str, ...]) -> Any:
-        return MISSING
-
-    def stage(self) -> None:
-        return None
-
-    def in_audience(self, name: str) -> bool:
-        return False
-
-    def zone(self) -> str:
-        return "UTC"
-
-    def entry(self, path: tuple[str, ...]) -> Any:
-        return MISSING
-
-    def about(self, parts: tuple[str, ...]) -> Any:
-        return MISSING
-
-    def objects(self, of: str) -> tuple[Held, ...]:
-        return ()
-
-
 def _holds_for_nobody(expression: Expression, at: Instant) -> bool:
     if any(isinstance(node, Path) and node.root in ("id", "account") for node in _of_subject(expression)):
         return True
     if any(isinstance(node, OfAccount) for node in walk(expression)):
         return True
-    holds, _ = compile_live(expression).evaluate(_Nobody(), at)
+    holds, _ = compile_live(expression).evaluate(Nobody(), at)
     return holds
 
 
