@@ -7,6 +7,7 @@ from itertools import pairwise
 from innkeeper.audiences import Catalog, Expression, print_expression
 from innkeeper.audiences.expand import expand
 from innkeeper.audiences.flips import HISTORY_SQL, Flip, History
+from innkeeper.audiences.merges import Merges
 from innkeeper.audiences.nodes import Aggregate, Number, Offset, walk
 from innkeeper.audiences.owners import Owners
 from innkeeper.audiences.values import literal_instant
@@ -19,9 +20,9 @@ from oracle.audience_world import World
 from oracle.identity_cases import WORLDS
 
 
-def candidates(expression: Expression, world: World, begin: int, until: int) -> list[int]:
-    """Instants at which the answer could change: events, links, and both moved by every length in the expression."""
-    shifts, fixed, calendar = {0}, set(), False
+def candidates(expression: Expression, world: World, begin: int, until: int, merges: Merges) -> list[int]:
+    """Instants at which the answer could change: events, links, and both moved by every length that is declared."""
+    shifts, fixed, calendar = {0, *merges.kept.values()}, set(), False
     for node in walk(expression):
         if isinstance(node, Aggregate):
             for span in (node.within, node.before):
@@ -59,7 +60,7 @@ def expected_flips(expression: Expression, world: World, begin: int, until: int,
     found = []
     states = [
         (at, set(audience_oracle.members(expression, world.events, at, known, world.zone, world.plain_rules)))
-        for at in candidates(full, world, begin, until)
+        for at in candidates(full, world, begin, until, known.merges)
     ]
     for (_, before), (at, after) in pairwise(states):
         found += [Flip(at, subject, True) for subject in after - before]

@@ -31,7 +31,7 @@ class Person:
         self.account: Any = None
         self.events = [event for event in events if event.is_input]
         changes = [event for event in events if event.is_input or event.name == "Traits Updated"]
-        self.traits = traits_of(changes, catalog.merges)
+        self.traits = traits_of(changes, catalog.merges, at)
         self.memories = memories_of(self.events)
 
     @property

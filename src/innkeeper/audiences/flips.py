@@ -218,9 +218,12 @@ class _Profile:
             ((each.at, part, each) for part in self.all if part.told for each in self.history.told[part.identifier]),
             key=itemgetter(0),
         )
-        edges = {edge for part in self.all for edge in part.edges() if begin < edge <= until}
+        kept = self.history.merges.kept
+        edges = {edge for part in self.all for edge in part.edges()}
+        # A word on a trait with a retention ends at an instant.
+        edges |= {event.timestamp + kept[name] for event, _ in events for name in kept.keys() & event.traits.keys()}
         moments = [*(event.timestamp for event, _ in events), *(at for at, _, _ in news)]
-        instants = sorted({begin, *edges, *(at for at in moments if begin < at <= until)})
+        instants = sorted({begin, *(at for at in (*edges, *moments) if begin < at <= until)})
         position, heard, member = 0, 0, False
         for index, instant in enumerate(instants):
             while position < len(events) and events[position][0].timestamp <= instant:
@@ -278,7 +281,8 @@ class _Profile:
         told: dict[str, list[Said]] = {}
         for part in self.here:
             for name, spoken in self.said[id(part)].items():
-                told.setdefault(name, []).append(spoken.said())
+                if (said := spoken.said(name, instant, self.history.merges)) is not None:
+                    told.setdefault(name, []).append(said)
         self.traits = {name: settle(name, said, self.history.merges).value for name, said in told.items()}
 
     def accumulated(self, accumulator: Accumulator) -> Any:

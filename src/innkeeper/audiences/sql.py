@@ -293,7 +293,7 @@ class _Sources:
 
     def traits(self, names: Sequence[str]) -> exp.Select:
         """The value of each trait, as JSON text (NULL: none, or removed)."""
-        return traits_sql(names, self.merges, self.events, self.bind)
+        return traits_sql(names, self.merges, self.events, self.bind, self.at)
 
 
 def _sources(

@@ -119,8 +119,6 @@ class Audiences:
 
     def gone(self, asked: Asked, at: Instant | None) -> tuple[Problem, ...]:
         """What the answer as of an instant cannot know any more, because raw events went."""
-        if not self.gaps.carried:
-            return ()
         instant = self._instant(at)
         expanded = expand(asked.expression, asked.catalog)
         return () if instant is None else self.gaps.problems(expanded, instant)
