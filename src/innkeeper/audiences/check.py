@@ -81,6 +81,7 @@ def check(
 class _Checker:
     def __init__(self, catalog: Catalog, allow_unknown: bool, of: Subject = "profile") -> None:
         self.catalog, self.allow_unknown, self.of = catalog, allow_unknown, of
+        self.one_account = False
         self.errors: list[Problem] = []
         self.warnings: list[Problem] = []
 
@@ -90,9 +91,14 @@ class _Checker:
             case Aggregate():
                 self._aggregate(node)
                 return
+            case OfObjects(object="account"):
+                self._of_accounts(node)
+                return
             case OfObjects():
                 self._of_objects(node)
                 return
+            case Path(root="property") if self.one_account:
+                self._account(node, node.parts[0])
             case Path(root="property") if of is not None:
                 self._of_object(node, node.parts[0], of, of.names)
             case Path(root="object", parts=(name, field, *_)):
@@ -127,6 +133,16 @@ class _Checker:
             self._of_object(node, node.path[0], declared, declared.properties)
         if node.where is not None:
             self.check(node.where, None, declared)
+
+    def _of_accounts(self, node: OfObjects) -> None:
+        if node.path is not None:
+            self._account(node, node.path[0])
+        if node.where is not None:
+            self.one_account = True
+            self.check(node.where, None)
+            self.one_account = False
+        elif self.catalog.account_traits is None:
+            self._no_accounts(node)
 
     def _object_type(self, node: Expression, name: str) -> ObjectType | None:
         declared = self.catalog.objects.get(name)
@@ -176,18 +192,20 @@ class _Checker:
         elif node.root in ("property", "event") and event is not None:
             self._property(node, event, node.parts)
 
-    def _account(self, node: Path, name: str) -> None:
+    def _account(self, node: Expression, name: str) -> None:
         known = self.catalog.account_traits
         if known is None:
-            self._error(
-                node, "no-accounts", "no accounts are declared", "declare them in strategy.yaml: accounts: {traits: []}"
-            )
+            self._no_accounts(node)
         elif name not in (OWN_OF_ACCOUNT if self.of == "profile" else ("id",)) and name not in known:
             self._unknown(node, "account-trait", name, [*known, *OWN_OF_ACCOUNT])
 
+    def _no_accounts(self, node: Expression) -> None:
+        fix = "declare them in strategy.yaml: accounts: {traits: []}"
+        self._error(node, "no-accounts", "no accounts are declared", fix)
+
     def _audience(self, node: InAudience) -> None:
         profiles, accounts = self.catalog.audiences, self.catalog.account_audiences
-        known = accounts if self.of == "account" else {**profiles, **accounts}
+        known = accounts if self.of == "account" or self.one_account else {**profiles, **accounts}
         if node.name in known:
             return
         if node.name in profiles:
