@@ -48,7 +48,7 @@ Answer = tuple[bool, Instant]
 Part = Callable[[FactsReader, Instant], Answer]
 #: Reads a value that time alone does not move, and when a window could change it.
 Read = Callable[[FactsReader, Instant], tuple[Any, Instant]]
-Type = Literal["number", "days", "mean", "instant", "moving", "text", "any"]
+Type = Literal["number", "days", "mean", "instant", "moving", "text", "boolean", "any"]
 
 _YES: Answer = (True, FOREVER)
 _NO: Answer = (False, FOREVER)

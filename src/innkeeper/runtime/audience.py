@@ -14,7 +14,7 @@ from innkeeper.audiences import Catalog, Expression, check, find_cycle, parse
 from innkeeper.audiences.ask import Question
 from innkeeper.audiences.check import Checked, Subject, cycle_problem
 from innkeeper.audiences.expand import expand
-from innkeeper.audiences.nodes import OfAccount, object_nodes, walk
+from innkeeper.audiences.nodes import ACCOUNT, OfAccount, OfObjects, object_nodes, walk
 from innkeeper.audiences.nodes import Path as Path_
 from innkeeper.kernel.errors import Invalid, Problem, UsageError, did_you_mean
 from innkeeper.kernel.ids import ANONYMOUS, USER, display_id
@@ -170,6 +170,7 @@ def load_catalog(definitions: Definitions, seen: KnownNames) -> Catalog:
     return Catalog(
         events={name: frozenset(_top(path) for path in paths) for name, paths in known.events.items()},
         traits=frozenset(_top(path) for path in known.traits),
+        trait_types=definitions.workspace.trait_types,
         audiences={name: audience.when for name, audience in definitions.audiences.items()},
         stages=tuple((stage.stage, stage.when) for stage in definitions.stages),
         merges=definitions.workspace.merges,
@@ -181,7 +182,10 @@ def load_catalog(definitions: Definitions, seen: KnownNames) -> Catalog:
 
 def _reads_accounts(expression: Expression) -> bool:
     return any(
-        isinstance(node, OfAccount) or (isinstance(node, Path_) and node.root == "account") for node in walk(expression)
+        isinstance(node, OfAccount)
+        or (isinstance(node, OfObjects) and node.object == ACCOUNT)
+        or (isinstance(node, Path_) and node.root == "account")
+        for node in walk(expression)
     )
 
 

@@ -54,6 +54,11 @@ class Workspace:
     matching: MatchRules | None = None
 
     @property
+    def trait_types(self) -> dict[str, str]:
+        """The declared type of each declared trait."""
+        return {name: each.rule.type for name, each in self.declared.items()}
+
+    @property
     def merges(self) -> Merges:
         """How traits are merged, how far each source is trusted, and how long a word counts."""
         rules = {name: each.rule for name, each in self.declared.items() if each.rule.merge != "newest"}
