@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+from innkeeper.audiences import Catalog, parse
 from innkeeper.audiences import nodes as n
 from innkeeper.events.types import Event
 from oracle.audience_cases import TRAITS, Dice
+from oracle.audience_equality import CATALOG_TEXTS
 
 ACCOUNTS = ("acme", "bolt", "7")
 ROLES = ("admin", "member", "", None, 5)
+
+
+def account_catalog() -> Catalog:
+    """Two audiences of accounts, two of profiles, a stage."""
+    return Catalog(
+        audiences={name: parse(text) for name, text in CATALOG_TEXTS.items()},
+        stages=(("two", parse("in_audience('nested') or traits.vip")),),
+        account_traits={},
+        account_audiences={
+            "busy": parse("distinct('Login', member, within => '7 days') >= 2", "account"),
+            "many": parse("distinct('Page Viewed', member) >= 2 or in_audience('busy')", "account"),
+        },
+    )
 
 
 class AccountDice(Dice):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import duckdb
@@ -55,6 +55,10 @@ class World:
         """All rows of a statement."""
         with translated("world"):
             return self.engine.execute(sql, dict(parameters) if parameters else None).fetchall()
+
+    def stream(self, sql: str, values: Mapping[str, Any]) -> Iterator[list[tuple[Any, ...]]]:
+        """As the bulk engine's: the answer in pages."""
+        yield self.run(sql, values)
 
     def view(self, properties: frozenset[tuple[str, ...]]) -> None:
         """Give the view `events` the columns of some properties."""

@@ -13,6 +13,7 @@ from typing import Final
 import sqlglot
 from sqlglot import exp
 
+from innkeeper.audiences.check import MEMBER
 from innkeeper.audiences.nodes import OfObjects, Path, walk
 from innkeeper.audiences.sql_values import (
     Binder,
@@ -103,6 +104,30 @@ _ROLES: Final = """
 SELECT subject, account, coalesce(nullif(struct_extract(max(role), 4), ''), 'member') AS role FROM account_ties
 GROUP BY subject, account
 """
+
+
+_TABLES: Final = f"""
+WITH account_words AS ({_WORDS}), account_spans AS ({_SPANS}), account_events AS ({_EVENTS})
+""".replace("at_instant", "$until")
+#: For flips of accounts, rows as those of `flips.py`; an account is all by itself. The last rows say when it began.
+ACCOUNT_HISTORY_SQL: Final = f"""{_TABLES}
+SELECT account AS belongs, account, account, ts, 0 AS kind, NULL, source, message_id, name,
+  left(CAST(properties AS VARCHAR), -1) || CASE WHEN properties = '{{}}' THEN '' ELSE ',' END
+    || '"{MEMBER}":' || CAST(to_json(identifier) AS VARCHAR) || '}}', '{{}}', TRUE
+FROM account_events WHERE list_contains($names, name)
+UNION ALL
+SELECT account, account, account, ts, 0, NULL, source, message_id, '', '{{}}', traits, FALSE FROM account_words
+WHERE traits <> '{{}}'
+UNION ALL
+SELECT account, account, account, min(ts), 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM account_events
+GROUP BY account
+ORDER BY belongs, ts, kind, source, message_id
+"""  # noqa: S608 – constants of ours
+#: Every word on an account, in the order of time.
+ACCOUNT_WORDS_SQL: Final = f"""{_TABLES}
+SELECT account, ts, source, message_id, joined, CASE WHEN states_role THEN coalesce(role, '') END, traits
+FROM account_words ORDER BY ts, source, message_id
+"""  # noqa: S608 – constants of ours
 
 
 @lru_cache(maxsize=16)
