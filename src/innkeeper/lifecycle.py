@@ -139,10 +139,12 @@ def advance(state: ProfileState, given: Input, world: World) -> list[Output]:
     """Take one input: change the state in place and say what came of it. Pure but for that."""
     if isinstance(given, EventInput):
         turn = _begin(state, given.taken_at, world)
-        event = given.event
+        event, nobody = given.event, not state.facts
         turn.event, turn.identifier, turn.happened_at = event, event.identifier, event.timestamp
         turn.history = given.mode == "history"
         fold.fold_event(turn, event)
+        if nobody:
+            state.next_due_at = next_due_at(state, world)
         _hear(turn, given.news, event)
         count_event(turn, world.journeys)
     elif isinstance(given, ToldInput):
@@ -312,7 +314,9 @@ def _look_at_everything(turn: Turn, world: World) -> list[Output]:
 
 
 def next_due_at(state: ProfileState, world: World) -> Instant:
-    """The next instant at which time alone changes something for a profile."""
+    """The next instant at which time alone changes something for a profile; never for one that has no facts."""
+    if not state.facts:
+        return FOREVER
     due = min(state.rechecks.values(), default=FOREVER)
     if world.profiles.merges.kept:
         due = min(due, traits.next_end(state, world.profiles.merges))

@@ -66,6 +66,24 @@ def test_a_visitor_becomes_known_and_a_second_login_begins_a_span_of_its_own(tmp
     assert mine == [{"since": None, "until": "2026-03-04T09:00:00Z"}]
 
 
+def test_each_owner_of_a_shared_browser_has_enrollments_and_messages_of_their_own(tmp_path: Path) -> None:
+    journey = "enter: {event: Login}\nreentry: never\nsteps: [{send: hello}]\npurpose: stay\n"
+    made = workspace(
+        tmp_path, identify("ann", day(1), email="ann@example.com"), identify("bob", day(1), email="bob@example.com"),
+        event("Page", "ann", day(1, 10), anonymous="b"), event("Login", None, day(2), anonymous="b"),
+        event("Page", "bob", day(3), anonymous="b"), event("Login", None, day(4), anonymous="b"),
+        files={"journeys/hi.yaml": journey, "messages/hello.md": message(purpose="stay")},
+    )  # fmt: skip
+    made.run(day(5), deliver="file")
+    with State.open(tmp_path, readonly=True) as state:
+        rows = state.connection.execute("SELECT subject, identifier FROM enrollments ORDER BY subject").fetchall()
+        sent = state.connection.execute("SELECT subject, address, state FROM deliveries ORDER BY subject").fetchall()
+    assert rows == [("user_id:ann", "anonymous_id:b"), ("user_id:bob", "anonymous_id:b")]
+    assert sent == [
+        ("user_id:ann", "ann@example.com", "accepted"), ("user_id:bob", "bob@example.com", "accepted"),
+    ]  # fmt: skip
+
+
 def test_alias_renames_a_user_and_claims_an_anonymous_past(tmp_path: Path) -> None:
     made = workspace(
         tmp_path, event("Login", None, day(1), anonymous="b"), alias("new", "b", day(2)),

@@ -1,4 +1,4 @@
-"""20,000 random questions in three ways, 4,000 of flips, 4,000 of flips about accounts. INNKEEPER_SEED repeats a run."""
+"""20,000 random questions in three ways, and flips: 4,000, and 4,000 about accounts. INNKEEPER_SEED repeats a run."""
 
 from __future__ import annotations
 

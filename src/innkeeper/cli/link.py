@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import click
 
 from innkeeper.cli.main import Call
@@ -28,7 +31,7 @@ def add(call: Call, a: str, b: str, reason: str) -> None:
 @click.option("--reason", default="", help="Why; kept with the link.")
 @click.pass_obj
 def remove(call: Call, a: str, b: str, reason: str) -> None:
-    """A and B do not belong together: nothing that was ever said of the two counts, until a link is added again."""
+    """A and B do not belong together: it is as if nobody had ever said so, until a link is added again."""
     _say(call, a, b, added=False, why=reason)
 
 
@@ -49,6 +52,9 @@ def _say(call: Call, a: str, b: str, *, added: bool, why: str) -> None:
                 click.echo(f"  {merge['other']} is part of {merge['subject']} now")
             else:
                 click.echo(f"  {merge['other']} came apart from {merge['subject']}")
+        for change in said.changes:
+            for line in _told(change):
+                click.echo(f"  {change['id']} {line}")
         if not merges and not said.reason:
             click.echo("  no profile has changed hands")
 
@@ -63,5 +69,27 @@ def _say(call: Call, a: str, b: str, *, added: bool, why: str) -> None:
         "counts": not said.reason,
         "reason": said.reason,
         "merges": merges,
+        "changes": list(said.changes),
     }
     call.answer(answer, tell)
+
+
+def _told(change: dict[str, Any]) -> Iterator[str]:
+    """What is different for a profile, a line each."""
+    if change["before"] != change["stage"]:
+        yield f"is in stage {change['stage'] or 'none'}, no longer in {change['before'] or 'none'}"
+    for words, name in _LISTS:
+        if change[name]:
+            yield f"{words}: {', '.join(str(each) for each in change[name])}"
+    for words, name in _COUNTS:
+        if number := len(change[name]):
+            yield words.format(number=number, s="" if number == 1 else "s")
+
+
+_LISTS = (("is in", "entered"), ("is no longer in", "left"))
+_COUNTS = (
+    ("is in {number} journey{s} again", "began"), ("has left {number} journey{s}", "ended"),
+    ("has {number} open task{s} fewer", "tasks"), ("gets {number} planned message{s} no more", "cancelled"),
+    ("has {number} message{s} planned again", "planned"), ("has missed {number} message{s}", "missed"),
+    ("keeps {number} message{s} that went out because of the link", "sent"),
+)  # fmt: skip

@@ -253,7 +253,7 @@ class Retracted(Output, frozen=True, kw_only=True):
 
     Attributes:
         retraction: The messageId of the `Events Retracted`, or of what took links away.
-        kind: `retracted` or `lifted`.
+        kind: `retracted`, `lifted` or `unlinked`.
         entered, left: Audiences.
         before, stage: The stage until now and from now on.
         began, ended: Enrollments that are open from now on, and no longer.

@@ -204,6 +204,11 @@ class _Reading:
         yield self._made(claimed, by, "added" if kind == "added" else "removed", reason)
 
 
+def is_unlinking(event: Event) -> bool:
+    """Whether an event is an explicit word that takes a link away."""
+    return event.name == LINK_REMOVED and event.type == "track" and event.source != ENGINE_SOURCE
+
+
 def identifier_of(text: object, rules: IdentityRules) -> str | None:
     """The identifier that a person or a program wrote, in its exact form; None when it has none."""
     if not isinstance(text, str):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from innkeeper.events.types import Event, LogRow
+from innkeeper.identity.evidence import Evidence
 from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import Instant, format_instant, parse_instant
 
@@ -36,14 +37,14 @@ class Retraction:
     until_at: Instant | None = None
     messages: frozenset[str] | None = None
 
-    def covers(self, event: Event) -> bool:
+    def covers(self, source: str, message_id: str, timestamp: Instant) -> bool:
         """Whether it leaves an event out."""
-        if event.source != self.source:
+        if source != self.source:
             return False
         if self.messages is not None:
-            return event.message_id in self.messages
-        after = self.from_at is None or event.timestamp >= self.from_at
-        return after and (self.until_at is None or event.timestamp < self.until_at)
+            return message_id in self.messages
+        after = self.from_at is None or timestamp >= self.from_at
+        return after and (self.until_at is None or timestamp < self.until_at)
 
     def properties(self) -> dict[str, Any]:
         """What its event says."""
@@ -65,7 +66,12 @@ class LeftOut:
     def covers(self, event: Event) -> bool:
         """Whether an event is as if it had never come."""
         found = self._by_source.get(event.source)
-        return found is not None and any(each.covers(event) for each in found)
+        key = (event.source, event.message_id, event.timestamp)
+        return found is not None and any(each.covers(*key) for each in found)
+
+    def covers_word(self, word: Evidence) -> bool:
+        """The same for the event that an explicit word on a link comes from."""
+        return any(each.covers(word.source, word.message_id, word.at) for each in self._by_source.get(word.source, ()))
 
     def without(self, retraction: str) -> LeftOut:
         """The same but for one retraction."""

@@ -160,9 +160,12 @@ def copy_of(turn: Turn, compiled: CompiledJourney, key: str | None) -> Copy | No
 
 
 def enrollment_id(enrollment: Enrollment, number: object) -> str:
-    """The id of an identifier's enrollment of that number in its journey and key."""
+    """The id of an identifier's enrollment of that number in its journey and key.
+
+    Each owner of a shared browser counts for itself, so the number alone is not enough: the instant tells them apart.
+    """
     key = enrollment.key if enrollment.key is not None else ""
-    return digest(enrollment.identifier, enrollment.journey, key, number)
+    return digest(enrollment.identifier, enrollment.journey, key, number, enrollment.began_at)
 
 
 def _may_enter(turn: Turn, compiled: CompiledJourney, key: str | None) -> bool:

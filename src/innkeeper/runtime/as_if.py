@@ -8,18 +8,23 @@ ones. What comes of the comparison with the real world is `revise.py`.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import count
+from operator import attrgetter
 
 import msgspec
 
 from innkeeper import lifecycle
+from innkeeper.decisions.gates.cap import counted_since
 from innkeeper.events import outputs as o
 from innkeeper.events.items import ITEM_UPDATED
 from innkeeper.events.types import ENGINE_SOURCE, Event
+from innkeeper.identity.evidence import Evidence
 from innkeeper.identity.retraction import LeftOut
+from innkeeper.identity.spans import ALWAYS
 from innkeeper.journeys.enrollment import enrollment_id
 from innkeeper.kernel.ids import ANONYMOUS, USER
 from innkeeper.kernel.json import loads
@@ -35,12 +40,15 @@ from innkeeper.runtime.record import events_of, taken_events
 from innkeeper.runtime.replay import Again
 from innkeeper.runtime.resettle import is_settled
 from innkeeper.store.bulk import Bulk
+from innkeeper.store.identity import IdentityTables
 from innkeeper.store.known_past import KnownDelivery, KnownPast
 from innkeeper.store.projections import REACHED
 from innkeeper.store.state import Cursor, Receipt, State, TakenRow
 from innkeeper.store.things import ThingKey
 from innkeeper.store.things import told_of as things_told
 from innkeeper.strategy.types import Definitions
+
+_at = attrgetter("at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,7 @@ class AsIf(Again):
         left_out: Which events are as if they had never come.
         told_of: The things that one of them has ever had to do with; all events about them are played, whoever sent
             them. Who is none of the identifiers is played in part, and nobody looks at what comes of it.
+        removed: The links that were taken away: here they have never held.
     """
 
     engine: AsIfEngine
@@ -97,8 +106,9 @@ class AsIf(Again):
         identifiers: set[str],
         left_out: LeftOut,
         told_of: Collection[ThingKey],
+        removed: Collection[Evidence],
     ) -> None:
-        self.recorded, self.past, self.left_out = recorded, past, left_out
+        self.recorded, self.past, self.left_out, self._removed = recorded, past, left_out, removed
         self._known = {event.seq: event for event in events_of(recorded.bulk, identifiers)}
         folds = every_fold(recorded.real)
         self._known |= {event.seq: event for event in events_about(recorded.bulk, folds, told_of)}
@@ -134,6 +144,8 @@ class AsIf(Again):
         return {id: (outcome, at) for id, outcome, at in rows}
 
     def _make_engine(self) -> AsIfEngine:
+        with self.scratch.transaction() as connection:
+            IdentityTables(connection).put_words((word.pair, word) for word in self._removed)
         engine = AsIfEngine(self.scratch, self.past, self.left_out, Known(self.scratch, self._known.values()))
         engine.log = self._asked
         is_settled(self.scratch, engine.world.identity)
@@ -190,7 +202,9 @@ class AsIfEngine(Engine):
         #: What this world has planned, by delivery.
         self.plans: dict[str, Plan] = {}
         self._planned: dict[str, dict[str, Plan]] = {}
-        self._unheard = past.virtual()
+        #: What was really sent and has been planned here, in order of time, by identifier.
+        self._sent_later: dict[str, list[Reservation]] = {}
+        self._unheard = {name: {each.id: each for each in part} for name, part in past.virtual().items()}
         self._refused: set[str] = set()
         self._given: set[str] = set()
         world = lifecycle.World.build(Definitions(version="none"))
@@ -223,7 +237,7 @@ class AsIfEngine(Engine):
     def finish(self, until: Instant) -> None:
         """Hear what was only planned in truth, and that this world has not planned, up to an instant."""
         self._forget()
-        subjects = {self._subject_of(each) for part in self._unheard.values() for each in part}
+        subjects = {self._subject_of(each) for part in self._unheard.values() for each in part.values()}
         self._fetch(subjects)
         for subject in sorted(subjects):
             state = self._state(subject)
@@ -234,7 +248,7 @@ class AsIfEngine(Engine):
 
     def count_sent(self, state: ProfileState) -> None:
         """Let a profile count everything that was really sent to it."""
-        self._prepare(state, FOREVER)
+        self._count(state, ALWAYS, FOREVER)
 
     def take_receipts(self, receipts: Sequence[Receipt], clock: Instant | None, cursor: Cursor | None) -> None:
         """Tell each to the profile that its identifier belongs to in this world."""
@@ -268,22 +282,45 @@ class AsIfEngine(Engine):
         return chosen
 
     def _name_once(self, enrollment: Enrollment, number: int) -> str:
-        # Whoever may enter once is in the same enrollment, whenever it began: nothing is sent to them twice.
-        return next((id for id, _ in self.past.entries(enrollment)), None) or self._name(enrollment, number)
+        # Whoever may enter once is in the same enrollment, whenever it began: nothing is sent to them twice. Under a
+        # shared browser somebody else may have entered.
+        owner, name = self.identities.owner, enrollment.identifier
+        mine = owner(name, enrollment.began_at)
+        known = (id for id, at in self.past.entries(enrollment) if id not in self._given and owner(name, at) == mine)
+        found = next(known, None)
+        if found is None:
+            return self._name(enrollment, number)
+        self._given.add(found)
+        return found
 
     # What really happened to deliveries
 
     def _prepare(self, state: ProfileState, at: Instant) -> None:
         """What was really sent counts from then on, and no more than once."""
-        sent: list[Reservation] = []
-        for identifier in names_of(state):
-            sent += [one for one in self.past.sent.get(identifier, ()) if self._is_of(state, identifier, one.at)]
-        if sent:
+        self._count(state, counted_since(self.world.journeys.policies.caps, at), at)
+
+    def _count(self, state: ProfileState, since: Instant, at: Instant) -> None:
+        names = {name for name in names_of(state) if name in self.past.sent}
+        if not names:
+            return
+        counted: list[Reservation] = []
+        for name in names:
+            sent, planned = self.past.sent[name], self._sent_later.get(name, [])
+            counted += sent[bisect_right(sent, since, key=_at) : bisect_left(sent, at, key=_at)]
             # What goes out at this very instant is planned first.
-            ids = {one.delivery_id for one in sent}
-            counted = [one for one in sent if one.at < at or one.delivery_id in self.plans]
-            mine = [one for one in state.reservations if one.delivery_id not in ids]
-            state.reservations = sorted([*counted, *mine], key=lambda each: (each.at, each.delivery_id))
+            counted += planned[bisect_left(planned, at, key=_at) :]
+        counted = [one for one in counted if self._is_of(state, one.identifier, one.at)]
+        mine = [one for one in state.reservations if not self._was_sent(state, one.delivery_id, names)]
+        state.reservations = sorted([*counted, *mine], key=lambda each: (each.at, each.delivery_id))
+
+    def _was_sent(self, state: ProfileState, delivery_id: str, names: set[str]) -> bool:
+        known = self.past.deliveries.get(delivery_id)
+        return (
+            known is not None
+            and known.sent
+            and known.identifier in names
+            and self._is_of(state, known.identifier, known.planned_at)
+        )
 
     def _settle(self, subject: str, until: Instant) -> None:
         state = self._cache.get(subject)
@@ -301,6 +338,8 @@ class AsIfEngine(Engine):
             plan = self.plans[output.delivery_id] = Plan(output, at, state.subject)
             self._planned.setdefault(output.identifier, {})[output.delivery_id] = plan
             known = self.past.deliveries.get(output.delivery_id)
+            if known is not None and known.sent:
+                insort(self._sent_later.setdefault(known.identifier, []), known.reservation(), key=_at)
             if known is None or output.delivery_id in self._refused:
                 state.reservations = [one for one in state.reservations if one.delivery_id != output.delivery_id]
         for output in planned:
@@ -311,7 +350,7 @@ class AsIfEngine(Engine):
     def _next_unheard(self, state: ProfileState, before: Instant) -> KnownDelivery | None:
         found: KnownDelivery | None = None
         for identifier in names_of(state):
-            for known in self._unheard.get(identifier, ()):
+            for known in self._unheard.get(identifier, {}).values():
                 if known.planned_at >= before:
                     break
                 if self._is_of(state, identifier, known.planned_at):
@@ -326,10 +365,8 @@ class AsIfEngine(Engine):
         return self.identities.owner(known.identifier, known.planned_at)
 
     def _hear_known(self, state: ProfileState, known: KnownDelivery) -> None:
-        waiting = self._unheard.get(known.identifier, [])
-        if known not in waiting:
+        if self._unheard.get(known.identifier, {}).pop(known.id, None) is None:
             return
-        waiting.remove(known)
         at = max(known.planned_at, state.last_at)
         heard = msgspec.structs.replace(
             known.receipt("accepted", "virtual", at), identifier=self.identification.stamp(state, known.identifier, at)
@@ -353,7 +390,9 @@ def play(
     """
     past = KnownPast.read(ledger, recorded.real, set(identifiers), recorded.position)
     told_of = things_told(ledger, identifiers) | set(things)
-    played = AsIf(recorded, past, scratch, set(identifiers), left_out, told_of)
+    words = IdentityTables(ledger.connection).words(identifiers).values()
+    removed = [word for word in words if word.kind == "removed" and not left_out.covers_word(word)]
+    played = AsIf(recorded, past, scratch, set(identifiers), left_out, told_of, removed)
     played.play_until(at)
     return played
 

@@ -6,6 +6,7 @@ What the texts mean is `strategy/load.py`; how profiles come under new definitio
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from innkeeper.kernel.errors import Invalid, OperationFailed
 from innkeeper.kernel.json import dumps, loads
@@ -49,7 +50,9 @@ def earlier(state: State) -> list[Definitions]:
     return [_load(files) for (files,) in rows]
 
 
+@lru_cache(maxsize=16)
 def _load(files: str) -> Definitions:
+    # Read again and again by whatever plays the past; the same texts mean the same.
     try:
         # Names were checked against the log when the strategy was applied; the log may hold fewer since.
         return load(loads(files), allow_unknown=True)

@@ -545,6 +545,10 @@ class Revising:
         if gone:
             engine._next.gone.add(state.subject)
 
+    def take(self, item: Item) -> None:
+        """Note that an event is taken by this: the other world has heard it, and here it changes nothing more."""
+        self._engine._pass_over(item)
+
     def drop(self, subject: str) -> None:
         """A profile is part of another one now."""
         self._engine._next.gone.add(subject)

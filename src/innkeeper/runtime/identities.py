@@ -76,6 +76,15 @@ class Identities(IdentityReader):
                     subjects |= self._rivals(each.b)
         return subjects
 
+    def parts(self, word: Evidence) -> bool:
+        """Whether a word that takes a link away is news, and the link holds."""
+        known = self._word(word.pair)
+        if known is not None and known.key >= word.key:
+            return False
+        if self.in_spans(word.a):
+            return any(turn.claimant == word.b and not turn.reason for turn in self._of(word.a))
+        return any(not bond.reason for bond in self.tables.bonds([word.pair, word.pair[::-1]]))
+
     # Taking
 
     def take(self, event: Event) -> Change | None:

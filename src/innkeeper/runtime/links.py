@@ -5,18 +5,19 @@ A word is an event of source `cli`; the engine takes it at the clock, so that th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from innkeeper.events.outputs import Retracted
 from innkeeper.events.types import ENGINE_SOURCE, Event, LogRow, from_row, to_row
 from innkeeper.identity.evidence import LINK_ADDED, LINK_REMOVED, Evidence, evidence_of, identifier_of, pair_of
 from innkeeper.identity.namespaces import IdentityRules
 from innkeeper.identity.spans import ALWAYS, Span
 from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.ids import ANONYMOUS, USER, display_id
-from innkeeper.kernel.json import dumps
+from innkeeper.kernel.json import dumps, loads
 from innkeeper.kernel.time import FOREVER, Instant, format_instant
 from innkeeper.runtime.identity_reading import IdentityReader
 from innkeeper.runtime.lookup import identifier_meant, rules_of
@@ -45,13 +46,22 @@ REASONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What an explicit word did."""
+    """What an explicit word did.
+
+    Attributes:
+        a, b: The two identifiers.
+        event: The word.
+        reason: Why it counts for nothing; empty when it counts.
+        merges: What became one or came apart.
+        changes: What is different for each profile because the link is as if it had never been, by `Retracted`.
+    """
 
     a: str
     b: str
     event: Event
     reason: str
     merges: tuple[Merge, ...]
+    changes: tuple[dict[str, Any], ...]
 
 
 def links_of(home: Path, text: str) -> dict[str, Any]:
@@ -199,7 +209,21 @@ def say(home: Path, a: str, b: str, *, added: bool, why: str) -> Said:
         one, other = said[0].properties["a"], said[0].properties["b"]
         words = [each for each in evidence_of(said[0], rules) if each.kind in ("added", "removed")]
         reason = words[0].reason or _judgement(words[0], tables, rules) if words else "two_spans"
-    return Said(a=one, b=other, event=said[0], reason=reason, merges=tuple(merges))
+    changes = () if added else tuple(_changes(home, said[0].message_id))
+    return Said(a=one, b=other, event=said[0], reason=reason, merges=tuple(merges), changes=changes)
+
+
+def _changes(home: Path, message_id: str) -> Iterator[dict[str, Any]]:
+    sql = (
+        "SELECT identifier, properties FROM every_event WHERE source = $engine AND name = $name"
+        " AND contains(properties, $id) ORDER BY identifier"
+    )
+    asked = {"engine": ENGINE_SOURCE, "name": Retracted.event_name, "id": dumps(message_id)}
+    with Bulk.open(home) as bulk:
+        for identifier, properties in bulk.rows(sql, asked):
+            told = loads(properties)
+            if told.pop("retraction") == message_id and told.pop("kind") == "unlinked":
+                yield {"id": display_id(identifier), **told}
 
 
 def _merges(state: State) -> list[Merge]:

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from innkeeper.events.types import ENGINE_SOURCE, Event
+from innkeeper.identity.evidence import is_unlinking
 from innkeeper.identity.retraction import is_control
 from innkeeper.kernel.time import Clock, Instant, SystemClock
 from innkeeper.runtime import definitions as applied
@@ -29,6 +30,7 @@ from innkeeper.runtime.record import first_timestamp, waiting_keys
 from innkeeper.runtime.resettle import is_settled
 from innkeeper.runtime.revise import revise
 from innkeeper.runtime.run import LAST
+from innkeeper.runtime.unlink import is_word, parting, unlink
 from innkeeper.runtime.work import Item
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.log import Log
@@ -78,10 +80,14 @@ class Live:
 
     def _tick(self, wall: Instant) -> bool:
         events = self.log.read(self.cursor.seq, TICK)
-        if events and is_control(events[0]):
-            self._revise(events[0])
-            return True
-        events = list(takewhile(lambda event: not is_control(event), events))
+        first = events[0] if events else None
+        if first is not None and is_word(first):
+            if self._revises(first):
+                return True
+            if is_unlinking(first) and self.cursor.clock < first.timestamp <= wall:
+                events = []  # The clock comes up to it first.
+        # One that asks for no revision is an event like any other.
+        events = [*events[:1], *takewhile(lambda event: not is_word(event), events[1:])]
         items = [self._item(event, wall) for event in self._matured(wall)]
         for event in events:
             if event.source == ENGINE_SOURCE:
@@ -108,16 +114,37 @@ class Live:
         self.engine.tick(items, horizon, self.cursor, due=due)
         return bool(items or due or telling)
 
+    def _revises(self, event: Event) -> bool:
+        """Take an event that asks for a revision, after all that was before it; whether it does.
+
+        A link is taken away at its time; who says so for a time to come is taken like any other.
+        """
+        if is_control(event):
+            self._revise(event)
+            return True
+        if event.timestamp > self.cursor.clock or (whom := parting(self.engine, event)) is None:
+            return False
+        self._come_to_rest()
+        cursor = msgspec.structs.replace(self.cursor, seq=event.seq)
+        if not unlink(self.engine, self.home, Item(event, cursor.clock, "live"), whom, cursor):
+            return False
+        self.cursor = cursor
+        return True
+
     def _revise(self, event: Event) -> None:
-        """Take a word about the log, after every timer that a busy tick has left and every receipt that is known."""
-        while late := self.state.due(self.cursor.clock, TICK):
-            self.engine.tick([], self.cursor.clock, self.cursor, due=[subject for _, subject in late])
-        while receipts := self.state.receipts(500):
-            self.engine.take_receipts(receipts, self.cursor.clock, None)
+        """Take a word about the log."""
+        self._come_to_rest()
         self.cursor = msgspec.structs.replace(self.cursor, seq=event.seq)
         with Bulk.open(self.home) as bulk:
             recorded = Recorded(bulk, self.state, self.engine.next_position, event.seq)
             revise(self.engine, recorded, event, self.cursor.clock, self.cursor)
+
+    def _come_to_rest(self) -> None:
+        """Take every timer that a busy tick has left and every receipt that is known."""
+        while late := self.state.due(self.cursor.clock, TICK):
+            self.engine.tick([], self.cursor.clock, self.cursor, due=[subject for _, subject in late])
+        while receipts := self.state.receipts(500):
+            self.engine.take_receipts(receipts, self.cursor.clock, None)
 
     def _matured(self, wall: Instant) -> list[Event]:
         seqs: list[int] = []

@@ -19,6 +19,7 @@ import msgspec
 from innkeeper import lifecycle
 from innkeeper.events.retention import CARRIED
 from innkeeper.events.types import ENGINE_SOURCE, Event
+from innkeeper.identity.retraction import is_control
 from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.time import BEGINNING, Instant, format_instant
 from innkeeper.runtime import definitions as applied
@@ -121,6 +122,7 @@ class Again:
         self.home, self.log, self.real, self.scratch = home, log, real, scratch
         self.identifiers, self.begin = identifiers, begin
         self.report = Replay(begins_at=None if begin is None else begin.clock)
+        self._unlinked: set[int] = set()
         self.engine = self._make_engine()
         if begin is not None and real.last_revision():
             self._know_deliveries(begin)
@@ -183,6 +185,8 @@ class Again:
 
     def _take(self, kind: str, rows: list[TakenRow]) -> None:
         if kind == "event":
+            # A word that was taken by a revision stands right after it.
+            rows = [row for row in rows if row.seq not in self._unlinked]
             events = self._events([row.seq for row in rows])
             missing = [row.seq for row in rows if row.seq not in events]
             if missing:
@@ -210,10 +214,11 @@ class Again:
         """Do a revision again, at its place: what was taken before it is known, what came after is not."""
         from innkeeper.runtime.as_if import Recorded
         from innkeeper.runtime.revise import revise
+        from innkeeper.runtime.unlink import unlink_again
 
         if self.begin is not None:
             raise OperationFailed(
-                "a retraction cannot be done again from a checkpoint, and inputs before it went by retention",
+                "a revision cannot be done again from a checkpoint, and inputs before it went by retention",
                 code="past-is-gone", where=f"position {row.position}", fix="run: innkeeper run --until now",
             )  # fmt: skip
         self._settle(row.taken_at)
@@ -221,14 +226,13 @@ class Again:
         if event is None:
             raise _gap([row.seq])
         with Bulk.open(self.home) as bulk:
-            revise(
-                self.engine,
-                Recorded(bulk, self.real, row.position, row.seq),
-                event,
-                row.taken_at,
-                None,
-                identifiers=self.identifiers,
-            )
+            if is_control(event):
+                recorded = Recorded(bulk, self.real, row.position, row.seq)
+                revise(self.engine, recorded, event, row.taken_at, None, identifiers=self.identifiers)
+            else:
+                self._unlinked.add(row.seq)
+                recorded = Recorded(bulk, self.real, row.position + 2, row.seq + 1)
+                unlink_again(self.engine, recorded, Item(event, row.taken_at, "late"), self.identifiers)
 
     def _turn(self, row: TakenRow) -> None:
         cursor = msgspec.json.decode(row.reason or "", type=Cursor)

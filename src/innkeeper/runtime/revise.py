@@ -28,7 +28,7 @@ from innkeeper.runtime.record import events_left_out, said_traits
 from innkeeper.runtime.revision import Batch, Concerned, Group, Recorded, Told, batches, concerned
 from innkeeper.store import retractions
 from innkeeper.store import revision as tables
-from innkeeper.store.state import REVISION, Connection, Cursor
+from innkeeper.store.state import REVISION, Cursor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +37,14 @@ class Order:
 
     Attributes:
         name: What is retracted or lifted, as its outputs name it.
-        kind: `retracted` or `lifted`.
+        kind: `retracted`, `lifted`, or `unlinked` (`unlink.py`).
         left_out: What is left out from then on.
         whom: Everybody and everything concerned.
         answers: The answers about homes that were retracted: household, answer, when it was given.
     """
 
     name: str
-    kind: Literal["retracted", "lifted"]
+    kind: Literal["retracted", "lifted", "unlinked"]
     left_out: LeftOut
     whom: Concerned
     answers: tuple[tuple[str, bool, Instant], ...] = ()
@@ -85,11 +85,11 @@ def revise(
         answers=() if lifted else tuple(_answers(recorded, retraction)),
     )  # fmt: skip
 
-    def record(connection: Connection, position: int) -> None:
+    def record(revising: Revising) -> None:
         if lifted:
-            retractions.lift(connection, retraction.id, at)
+            retractions.lift(revising.connection, retraction.id, at)
         else:
-            retractions.add(connection, retraction, at, position)
+            retractions.add(revising.connection, retraction, at, revising.position)
 
     return make_real(engine, recorded, order, event.seq, at, cursor, record=record)
 
@@ -102,7 +102,8 @@ def make_real(
     at: Instant,
     cursor: Cursor | None,
     *,
-    record: Callable[[Connection, int], None] = lambda connection, position: None,
+    record: Callable[[Revising], None],
+    after: Callable[[], None] = lambda: None,
 ) -> int:
     """Make the world as if real for everybody concerned, in one transaction; how many profiles are different.
 
@@ -110,15 +111,17 @@ def make_real(
         engine, recorded, at, cursor: As in `revise`.
         order: What is left out, and who is concerned.
         seq: The event that asks for it.
-        record: Writes down what stands from now on: the open database, the place in the order taken.
+        record: Writes down what stands from now on, before anything is played.
+        after: Called when everything is put, and not yet committed.
     """
     number = 0
     with engine.revision(seq, at, REVISION, cursor) as revising:
         engine.state.set_meta("revised", "yes")
-        record(revising.connection, revising.position)
+        record(revising)
         for batch in batches(recorded, engine.state, order.whom, order.left_out, at):
             failpoint("revise.played")
             number += _Batch(engine, recorded, revising, order, batch, at).put()
+        after()
     engine.left_out = order.left_out
     engine.state.revised()
     return number

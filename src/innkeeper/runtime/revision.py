@@ -120,16 +120,27 @@ def concerned(recorded: Recorded, ledger: State, retraction: Retraction, left_ou
     return Concerned(joined(ledger.connection, identifiers, edges), frozenset(things))
 
 
-def batches(recorded: Recorded, ledger: State, whom: Concerned, left_out: LeftOut, at: Instant) -> Iterator[Batch]:
-    """Play the groups in batches, and compare each with what is.
+def require(recorded: Recorded, ledger: State, whom: Concerned) -> None:
+    """Refuse to play those concerned where it cannot be right.
 
     Raises:
-        OperationFailed: Something that they would be played from went by retention.
+        OperationFailed: Something that they would be played from went by retention, or they have to do with many.
     """
     for part in _parts(whom.groups):
         identifiers = set().union(*part)
         require_alone(recorded, identifiers)
         require_past(recorded, ledger, identifiers, things=bool(whom.things) or bool(told_of(ledger, identifiers)))
+
+
+def batches(recorded: Recorded, ledger: State, whom: Concerned, left_out: LeftOut, at: Instant) -> Iterator[Batch]:
+    """Play the groups in batches, and compare each with what is.
+
+    Raises:
+        OperationFailed: See `require`.
+    """
+    require(recorded, ledger, whom)
+    for part in _parts(whom.groups):
+        identifiers = set().union(*part)
         with State.in_memory() as scratch:
             played = play(recorded, ledger, scratch, identifiers, left_out, at, things=whom.things)
             before, after = _states(ledger, identifiers), _states(scratch, identifiers)
@@ -227,4 +238,4 @@ def _names(group: Group, subject: str) -> set[str]:
     return {subject} if state is None else names_of(state)
 
 
-__all__ = ["Batch", "Concerned", "Group", "Recorded", "batches", "concerned"]
+__all__ = ["Batch", "Concerned", "Group", "Recorded", "batches", "concerned", "require"]

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from innkeeper.events.types import Event
+from innkeeper.identity.evidence import is_unlinking
 from innkeeper.identity.retraction import is_control
 from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.time import BEGINNING, HOUR, Clock, Instant, SystemClock, format_instant
@@ -27,6 +28,7 @@ from innkeeper.runtime.recall import Recall
 from innkeeper.runtime.record import first_timestamp, late_events, ordered_events
 from innkeeper.runtime.resettle import is_settled
 from innkeeper.runtime.revise import revise
+from innkeeper.runtime.unlink import is_word, parting, unlink
 from innkeeper.runtime.work import Counts, Item
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.log import Log
@@ -234,10 +236,10 @@ class _Run:
     def _late(self, events: Iterator[Event], last: int) -> None:
         clock = self.cursor.clock
         while page := list(islice(events, self.tick_size)):
-            for control, part in groupby(page, key=is_control):
-                if control:
+            for word, part in groupby(page, key=is_word):
+                if word:
                     for event in part:
-                        self._revise(event)
+                        self._take_word(event)
                     continue
                 items = [Item(event, clock, "late") for event in part]
                 self.cursor = msgspec.structs.replace(self.cursor, seq=items[-1].event.seq)
@@ -245,6 +247,24 @@ class _Run:
         self.cursor = msgspec.structs.replace(self.cursor, seq=last)
         with self.state.transaction():
             self.state.set_cursor(self.cursor)
+
+    def _take_word(self, event: Event) -> None:
+        """Take a late event that may ask for a revision."""
+        if is_control(event):
+            self._revise(event)
+            return
+        self.cursor = msgspec.structs.replace(self.cursor, seq=event.seq)
+        item = Item(event, self.cursor.clock, "late")
+        if not self._unlink(item):
+            self._tick([item], item.taken_at, [])
+
+    def _unlink(self, item: Item) -> bool:
+        """Take a link away by a revision, if that is needed; the cursor stands at the event already."""
+        whom = parting(self.engine, item.event)
+        if whom is None or not unlink(self.engine, self.home, item, whom, self.cursor):
+            return False
+        self._recover()
+        return True
 
     def _revise(self, event: Event) -> None:
         """Take a word about the log; then whoever sends sends what it has planned."""
@@ -274,6 +294,31 @@ class _Run:
             pending = self._step(pending, exhausted, until)
 
     def _step(self, pending: list[Event], exhausted: bool, until: Instant) -> list[Event]:
+        """One tick of the ordered record, or one word that takes a link away; what is left of *pending*."""
+        words = [place for place, event in enumerate(pending) if is_unlinking(event)]
+        if words[:1] == [0]:
+            if self._unlink_in_order(pending[0]):
+                return pending[1:]
+            del words[0]
+        if words:
+            return self._some(pending[: words[0]], False, until) + pending[words[0] :]
+        return self._some(pending, exhausted, until)
+
+    def _unlink_in_order(self, event: Event) -> bool:
+        at = event.timestamp
+        if parting(self.engine, event) is None:
+            return False
+        self._pass_instant(at - 1)
+        while due := self.state.due(at, self.tick_size):
+            self._tick([], at, [subject for _, subject in due])
+        before = self.cursor
+        self._pass_event(event)
+        if self._unlink(Item(event, at, "live")):
+            return True
+        self.cursor = before
+        return False
+
+    def _some(self, pending: list[Event], exhausted: bool, until: Instant) -> list[Event]:
         """One tick of the ordered record: no further than the timers of one page; what is left of *pending*."""
         horizon = until if exhausted else pending[-1].timestamp
         due = self.state.due(horizon, self.tick_size + 1)

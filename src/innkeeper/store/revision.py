@@ -7,6 +7,7 @@ What was really decided and sent stays as it is. Next in the flow: `runtime/revi
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -50,12 +51,18 @@ def put_owners(connection: Connection, identifiers: set[str], owner: Owner) -> N
     for table, made_at in OWNED.items():
         mine = " WHERE subject IN (SELECT value FROM json_each(?))"
         rows = connection.execute(
-            f"SELECT DISTINCT subject, identifier, {made_at} FROM {table}{mine}",  # noqa: S608 – names of ours
+            f"SELECT DISTINCT subject, identifier, {made_at} FROM {table}{mine} ORDER BY 1, 2, 3",  # noqa: S608 – ours
             bound,
         ).fetchall()
-        moved = [(owner(name, at), subject, name, at) for subject, name, at in rows if owner(name, at) != subject]
+        # An owner has an identifier for a stretch of time: all rows of a stretch change hands at once.
+        stretches = groupby(rows, key=lambda row: (row[0], row[1], owner(row[1], row[2])))
+        moved = [
+            (after, subject, name, first[2], last[2])
+            for (subject, name, after), (first, *_, last) in ((key, [*part] * 2) for key, part in stretches)
+            if after != subject
+        ]
         connection.executemany(
-            f"UPDATE {table} SET subject = ? WHERE subject = ? AND identifier = ? AND {made_at} = ?",  # noqa: S608
+            f"UPDATE {table} SET subject = ? WHERE subject = ? AND identifier = ? AND {made_at} BETWEEN ? AND ?",  # noqa: S608
             moved,
         )
 

@@ -35,8 +35,13 @@ def concerns(cap: Cap, purpose: str, kind: str, channel: str) -> bool:
 
 def keep_reservations(reservations: list[Reservation], caps: tuple[Cap, ...], now: Instant) -> list[Reservation]:
     """The reservations that a cap could still count."""
-    horizon = max([KEPT, *(cap.per + DAY for cap in caps)])
-    return [each for each in reservations if each.at > now - horizon]
+    since = counted_since(caps, now)
+    return [each for each in reservations if each.at > since]
+
+
+def counted_since(caps: tuple[Cap, ...], now: Instant) -> Instant:
+    """The instant after which a cap could still count something."""
+    return now - max([KEPT, *(cap.per + DAY for cap in caps)])
 
 
 class FrequencyCap(Gate):
