@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from support.workspace import Workspace, event, identify, message
 
-from innkeeper.kernel.errors import OperationFailed
+from innkeeper.identity.retraction import Retraction, retracted_row
+from innkeeper.kernel.errors import OperationFailed, UsageError
 from innkeeper.kernel.time import parse_instant
 from innkeeper.runtime.audience import Audiences
 from innkeeper.runtime.checkpoint import checkpoints
 from innkeeper.runtime.replay import replay
 from innkeeper.runtime.retract import lift, retract
 from innkeeper.store.bulk import Bulk
+from innkeeper.store.log import Log
 
 FILES = {
     "strategy.yaml": "name: test\nzone: UTC\nevents: {Order Completed: [total], Login: []}\ntraits: [plan]\n",
@@ -110,3 +112,32 @@ def test_events_of_customers_of_whom_everything_is_there_are_still_retracted(tmp
     assert "n" in spent(real)[500]
     assert replay(real.home).different == 0
     assert real.cli("profile", "show", "n", "--at", "2026-06-05T00:00:00Z")["id"] == "n"
+
+
+def test_a_word_that_cannot_be_done_any_more_is_passed_over(tmp_path: Path) -> None:
+    real = opened(tmp_path / "real", bad=False)
+    real.add(order("a", "2026-06-01T00:00:00Z", 5, "late"))
+    real.run("2026-06-02T00:00:00Z")
+    real.cli("retention", "--yes")
+    before = spent(real)
+    # Said by somebody whose process ended then; that the past goes in between is what `retention` refuses.
+    retraction = Retraction(id="retraction-1-x", source="import", messages=frozenset({"late"}))
+    with Log.open(real.home) as log:
+        log.append([retracted_row(retraction, parse_instant("2026-06-02T00:00:00Z"))])
+    real.run("2026-06-03T00:00:00Z")
+    assert spent(real) == before
+    listed = real.cli("retract", "list")["retractions"]
+    assert [(one["id"], one["lifted_at"], "went by retention" in one["refused"]) for one in listed] == [
+        ("retraction-1-x", None, True)
+    ]
+    assert "not done: events of a went" in real.shell("retract", "list").stdout
+    assert [one["code"] for one in real.cli("doctor")["findings"]] == ["retraction-refused"]
+    with pytest.raises(UsageError) as refused:
+        lift(real.home, "retraction-1-x", do=True)
+    assert refused.value.code == "retraction-refused"
+    assert replay(real.home).different == 0
+    # Nobody else is in the way of it.
+    real.add(order("n", "2026-06-03T00:00:00Z", 500, "n1"), source="till")
+    real.run("2026-06-04T00:00:00Z")
+    assert retract(real.home, "till", messages=["n1"], do=True)["retraction"].startswith("retraction-2-")
+    assert "n" not in spent(real)[30]

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.retraction import Case, compare
+from support.retraction import Case, Compare, compare
+from support.retraction_many import ManyCase
+from support.retraction_many import compare as compare_many
 
 from innkeeper.kernel.time import HOUR, SystemClock, format_instant
 from innkeeper.runtime.replay import replay
@@ -75,9 +77,15 @@ class Linked(Case):
         return set(self.words) - set(self.words_away)
 
 
-def play(seed: int, folder: Path, *, late: bool, families: int = 8) -> None:
+class LinkedMany(Linked, ManyCase):
+    """The same with accounts and items in it."""
+
+
+def play(
+    seed: int, folder: Path, *, late: bool, families: int = 8, of: type[Linked] = Linked, compare: Compare = compare
+) -> None:
     """Compare with the oracle when the links have been taken away, and after another phase; *late*: said afterwards."""
-    case, other = Linked(seed, families=families), Linked(seed, families=families)
+    case, other = of(seed, families=families), of(seed, families=families)
     other.never_linked()
     real, oracle = case.workspace(folder / "real"), case.workspace(folder / "oracle")
     tick_size = random.Random(seed).choice([1, 7, 2_000])
@@ -115,3 +123,10 @@ def test_as_if_the_link_had_never_been_again_and_again(part: int, tmp_path: Path
             play(seed + number, tmp_path / str(number), late=number % 2 == 0)
         except Exception as error:
             raise AssertionError(f"play({seed + number}, late={number % 2 == 0}) fails") from error
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("number", range(40))
+def test_as_if_members_had_never_been_linked(number: int, tmp_path: Path) -> None:
+    print(f"seed {SEED + number}, 4 histories")
+    play(SEED + number, tmp_path, late=number % 2 == 0, families=4, of=LinkedMany, compare=compare_many)

@@ -156,9 +156,11 @@ class Case:
 
     def retract(self, space: Workspace) -> dict[str, Any]:
         """Retract the bad events."""
-        if self.by_list:
-            return retract(space.home, "bad", messages=self.listed, do=True)
-        return retract(space.home, "bad", begin=self.period[0], end=self.period[1], do=True)
+        return retract(space.home, "bad", do=True, **self.which())
+
+    def which(self) -> dict[str, Any]:
+        """Which events those are."""
+        return {"messages": self.listed} if self.by_list else {"begin": self.period[0], "end": self.period[1]}
 
 
 def check(case: Case, folder: Path, *, compare: Compare | None = None) -> dict[str, Any]:

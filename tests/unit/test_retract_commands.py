@@ -12,10 +12,9 @@ from click.testing import CliRunner
 from support.workspace import Workspace, event, identify, message
 
 from innkeeper.cli.main import cli
-from innkeeper.kernel.errors import OperationFailed, UsageError
+from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.time import FixedClock, parse_instant
 from innkeeper.runtime.live import Live
-from innkeeper.runtime.retract import retract
 from innkeeper.store.ledger import balance
 from innkeeper.store.log import Log
 from innkeeper.store.state import State
@@ -212,29 +211,78 @@ def test_a_login_on_a_shared_browser(tmp_path: Path) -> None:
     assert ask(made, "replay")["different"] == 0
 
 
-def test_who_has_to_do_with_an_account_is_refused(tmp_path: Path) -> None:
+def test_what_members_of_an_account_did_is_taken_back_for_all_of_them(tmp_path: Path) -> None:
     made = Workspace(tmp_path / "home")
-    strategy = "name: shop\nzone: UTC\naccounts: { traits: { name: text } }\n"
-    made.apply(FILES | {"strategy.yaml": strategy})
-    group = {"type": "group", "userId": "a", "groupId": "acme", "timestamp": "2026-01-02T10:00:00Z", "messageId": "g"}
-    made.add(group, source="shop")
-    for who in ("a", "b"):
-        made.add(event("Order Completed", who, "2026-01-03T10:00:00Z", total=500, id=f"of {who}"), source="bad")
+    made.apply(
+        FILES
+        | {
+            "strategy.yaml": "name: shop\nzone: UTC\nevents: {Login: []}\naccounts: { traits: { name: text } }\n",
+            "audiences/busy.yaml": "of: account\nwhen: distinct('Login', member, within => '7 days') >= 2\n",
+            "audiences/of-busy.yaml": "when: in_audience('busy')\n",
+            "journeys/busy.yaml": "enter: {audience: of-busy}\nsteps:\n  - send: hi\n  - wait: 30 days\n",
+        }
+    )
+    group = {"type": "group", "groupId": "acme", "timestamp": "2026-01-02T10:00:00Z"}
+    made.add(*(group | {"userId": who, "messageId": f"g{who}"} for who in "abc"), source="shop")
+    made.add(*(identify(who, "2026-01-02T11:00:00Z", email=f"{who}@x.example") for who in "abc"), source="shop")
+    made.add(event("Login", "a", "2026-01-03T10:00:00Z"), source="shop")
+    made.add(event("Login", "b", "2026-01-03T11:00:00Z", id="wrong"), source="bad")
     made.run("2026-01-05T00:00:00Z", deliver="file")
-    before = stored(made)
-    for ids in (["of a"], ["of a", "of b"]):
-        with pytest.raises(OperationFailed) as found:
-            retract(made.home, "bad", messages=ids, do=True)
-        assert found.value.code == "past-of-many"
-        assert "acme" in str(found.value)
-        assert "--messages" in (found.value.fix or "")
-    with pytest.raises(OperationFailed):
-        retract(made.home, "shop", messages=["g"], do=True)
-    assert stored(made) == before
-    # Who has nothing to do with accounts is as in a workspace without.
-    ask(made, "retract", "--source", "bad", "--message", "of b", "--yes")
-    assert ask(made, "audience", "list", "did('Order Completed')")["ids"] == ["a"]
-    # What a member does later does not stop a replay.
-    made.add(group | {"userId": "b", "messageId": "g2", "timestamp": "2026-01-05T10:00:00Z"}, source="shop")
+    told = ask(made, "retract", *PERIOD)
+    assert [(one["id"], one["audience"]) for one in told["entered"]] == [
+        ("account:acme", "busy"), ("a", "of-busy"), ("b", "of-busy"), ("c", "of-busy")
+    ]  # fmt: skip
+    assert [(one["id"], one["journey"]) for one in told["ended"]] == [("a", "busy"), ("b", "busy"), ("c", "busy")]
+    assert [(one["id"], one["message"]) for one in told["received"]] == [("a", "hi"), ("b", "hi"), ("c", "hi")]
+    told = ask(made, "retract", *PERIOD, "--yes")
+    assert ask(made, "account", "show", "acme")["audiences"] == []
+    assert [one["id"] for one in ask(made, "account", "list")["accounts"]] == ["acme"]
+    assert ask(made, "audience", "list", "in_audience('of-busy')")["ids"] == []
+    left = [one["properties"] for one in ask(made, "events", "list", "--name", "Audience Left")["events"]]
+    assert {"audience": "busy", "account_id": "acme"} in left
     made.run("2026-01-06T00:00:00Z", deliver="file")
+    ask(made, "retract", "--lift", told["retraction"], "--yes")
+    assert [one["name"] for one in ask(made, "account", "show", "acme")["audiences"]] == ["busy"]
+    assert ask(made, "audience", "list", "in_audience('of-busy')")["ids"] == ["a", "b", "c"]
+    made.run("2026-01-20T00:00:00Z", deliver="file")
+    # What was known then: told of the account, taken back, told again.
+    for at, audiences in (("04T00", ["of-busy"]), ("05T12", []), ("07T00", ["of-busy"])):
+        shown = ask(made, "profile", "show", "c", "--at", f"2026-01-{at}:00:00Z")
+        assert [one["name"] for one in shown["audiences"]] == audiences
+    # Nothing is sent to them twice.
+    assert [one["state"] for one in ask(made, "profile", "show", "c")["deliveries"]] == ["accepted"]
+    assert ask(made, "account", "show", "acme")["audiences"] == []
+    assert ask(made, "replay")["different"] == 0
+
+
+def test_an_item_that_was_never_back(tmp_path: Path) -> None:
+    made = Workspace(tmp_path / "home")
+    made.apply(
+        FILES
+        | {
+            "catalogs/products.yaml": "kind: product\nitems:\n  - { id: soap, stock: 0 }\n",
+            "journeys/back.yaml": "enter: {item: products, change: back_in_stock}\nsteps:\n  - wait: 2 days\n"
+            "  - send: hi\n",
+        }
+    )
+    for who in "ab":
+        made.add(identify(who, "2026-01-02T10:00:00Z", email=f"{who}@x.example"), source="shop")
+        asked = event("Item Requested", who, "2026-01-02T11:00:00Z")
+        made.add(asked | {"properties": {"catalog": "products", "id": "soap"}}, source="shop")
+    back = event("Item Updated", "staff", "2026-01-03T10:00:00Z", id="wrong")
+    made.add(back | {"properties": {"catalog": "products", "id": "soap", "set": {"stock": 4}}}, source="bad")
+    made.run("2026-01-04T00:00:00Z", deliver="file")
+    assert ask(made, "item", "show", "products", "soap")["wishes"] == 0
+    told = ask(made, "retract", *PERIOD, "--yes")
+    assert [(one["id"], one["journey"], one["key"]) for one in told["journeys"]] == [
+        ("a", "back", "soap"), ("b", "back", "soap")
+    ]  # fmt: skip
+    shown = ask(made, "item", "show", "products", "soap")
+    assert (shown["item"]["stock"], shown["wishes"]) == (0, 2)
+    made.run("2026-01-06T00:00:00Z", deliver="file")
+    assert ask(made, "profile", "show", "a")["deliveries"] == []
+    ask(made, "retract", "--lift", told["retraction"], "--yes")
+    assert ask(made, "item", "show", "products", "soap")["wishes"] == 0
+    made.run("2026-01-07T00:00:00Z", deliver="file")
+    assert [one["message"] for one in ask(made, "profile", "show", "a")["deliveries"]] == ["hi"]
     assert ask(made, "replay")["different"] == 0

@@ -87,6 +87,8 @@ def list_(call: Call) -> None:
         for one in found:
             what = f"{one['messages']} messages" if one["messages"] is not None else f"{one['from']} to {one['until']}"
             ended = f", lifted {one['lifted_at']}" if one["lifted_at"] else ""
+            if one["refused"]:
+                ended = f", not done: {one['refused']}"
             click.echo(f"{one['id']}  {one['source']}: {what}, since {one['at']}{ended}")
         if not found:
             click.echo("nothing is retracted")

@@ -14,7 +14,8 @@ import msgspec
 from innkeeper.events.types import ENGINE_SOURCE
 from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import Instant
-from innkeeper.profiles.state import Enrollment, Facts, ProfileState, Trait, used_key, used_owner
+from innkeeper.profiles.state import Copy, Enrollment, Facts, ProfileState, Trait, used_key, used_owner
+from innkeeper.profiles.ties import VERSION
 
 States = Mapping[str, ProfileState]
 #: By subject: how many inputs it had, and how many enrollments by `used_key`.
@@ -215,6 +216,7 @@ def _comparable(state: ProfileState) -> bytes:
         state, inputs=0, last_at=0, used={}, numbers={},
         facts={name: _plain(facts) for name, facts in state.facts.items()},
         objects={name: shelf for name, shelf in state.objects.items() if shelf},
+        accounts={id_: unnumbered(each) for id_, each in state.accounts.items()},
         visits={
             key: [msgspec.structs.replace(one, count=0) for one in sorted(visits, key=lambda one: one.identifier)]
             for key, visits in state.visits.items()
@@ -223,6 +225,16 @@ def _comparable(state: ProfileState) -> bytes:
         reservations=sorted(state.reservations, key=lambda one: one.delivery_id),
     )  # fmt: skip
     return _canonical.encode(copy)
+
+
+def unnumbered(copy: Copy) -> Copy:
+    """A copy of an account without the number of the account's last input."""
+    return msgspec.structs.replace(copy, view={name: value for name, value in copy.view.items() if name != VERSION})
+
+
+def same_account(one: ProfileState, other: ProfileState) -> bool:
+    """Whether an account is the same in both worlds."""
+    return _comparable(one) == _comparable(other)
 
 
 def _plain(facts: Facts) -> Facts:

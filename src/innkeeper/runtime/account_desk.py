@@ -116,7 +116,7 @@ class AccountDesk:
         state = self._cache.get(account)
         before = {} if state is None else fold.view_of(state, rules)
         if state is None:
-            state = self._cache[account] = fold.new_account(account)
+            state = self._cache[account] = new_account(self._state, account)
         at = max(at, state.last_at)
         outputs = fold.take_event(state, event, word, at, rules, history=history)
         changes.append(self._changed(account, state, at, outputs, before, rules))
@@ -253,6 +253,14 @@ def news(account: str, state: ProfileState, identifier: str, rules: AccountRules
     view = fold.view_of(state, rules) if joined else {}
     roles = (PLAIN_ROLE,) if joined else ()
     return News("account", ACCOUNT_THING[1], account, view, roles, identifier, "changed" if joined else "role_lost")
+
+
+def new_account(state: State, account: str) -> ProfileState:
+    """An account that nothing is known of; numbers that it had before a revision took it away are not used again."""
+    made = fold.new_account(account)
+    number = state.numbered(made.subject)
+    made.inputs = 0 if number is None else number[0]
+    return made
 
 
 def thing_row(state: ProfileState) -> ThingRow:

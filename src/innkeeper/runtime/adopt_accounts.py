@@ -19,7 +19,7 @@ from innkeeper.profiles.account_fold import AccountRules
 from innkeeper.profiles.state import Copy, Facts, ProfileState, Tie, decode
 from innkeeper.profiles.ties import PLAIN_ROLE, role_of, take_tie
 from innkeeper.profiles.traits import set_trait
-from innkeeper.runtime.account_desk import thing_row
+from innkeeper.runtime.account_desk import new_account, thing_row
 from innkeeper.runtime.record import taken_events
 from innkeeper.store import accounts as rows
 from innkeeper.store import things
@@ -36,10 +36,12 @@ class Remade:
     """What the log says of accounts.
 
     Attributes:
+        store: Where it is kept.
         ties: By identifier and account.
         words: By identifier, in the order of time.
     """
 
+    store: State
     states: dict[str, ProfileState] = field(default_factory=dict)
     ties: dict[str, dict[str, Tie]] = field(default_factory=dict)
     words: dict[str, list[WordRow]] = field(default_factory=dict)
@@ -58,7 +60,7 @@ class Remade:
 
 def remake(engine: Engine, bulk: Bulk, cursor: Cursor) -> Remade:
     """Make everything that is kept of accounts anew; where none are declared there is nothing left."""
-    state, rules, made = engine.state, engine.world.accounts, Remade()
+    state, rules, made = engine.state, engine.world.accounts, Remade(engine.state)
     before = _states(state)
     if rules is not None:
         _say(made, engine.counted(taken_events(bulk, cursor, ["Grouped", LEFT, UPDATED])))
@@ -111,7 +113,7 @@ def _say(made: Remade, events: Iterable[Event]) -> None:
 def _facts(made: Remade, account: str, event: Event) -> Facts:
     state = made.states.get(account)
     if state is None:
-        state = made.states[account] = fold.new_account(account)
+        state = made.states[account] = new_account(made.store, account)
         state.facts[state.subject] = Facts(event.timestamp)
     return state.facts[state.subject]
 

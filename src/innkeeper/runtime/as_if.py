@@ -20,7 +20,7 @@ import msgspec
 from innkeeper import lifecycle
 from innkeeper.decisions.gates.cap import counted_since
 from innkeeper.events import outputs as o
-from innkeeper.events.items import ITEM_UPDATED
+from innkeeper.events.accounts import named_account
 from innkeeper.events.types import ENGINE_SOURCE, Event
 from innkeeper.identity.evidence import Evidence
 from innkeeper.identity.retraction import LeftOut
@@ -32,11 +32,13 @@ from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.profiles.difference import Said, names_of
 from innkeeper.profiles.state import Enrollment, ProfileState, Reservation
 from innkeeper.runtime import definitions as applied
-from innkeeper.runtime.about import EVERYTHING, events_about, every_fold
-from innkeeper.runtime.engine import Engine
+from innkeeper.runtime.about import events_about, every_fold
+from innkeeper.runtime.about_many import events_about_many, many_of, rules_of_many
+from innkeeper.runtime.as_if_telling import TellingAsIf, ToldPages
+from innkeeper.runtime.fanout import Page
 from innkeeper.runtime.recall import Fresh, counts, spoken
 from innkeeper.runtime.receipts import receipt_event
-from innkeeper.runtime.record import events_of, taken_events
+from innkeeper.runtime.record import events_of
 from innkeeper.runtime.replay import Again
 from innkeeper.runtime.resettle import is_settled
 from innkeeper.store.bulk import Bulk
@@ -46,7 +48,6 @@ from innkeeper.store.projections import REACHED
 from innkeeper.store.state import Cursor, Receipt, State, TakenRow
 from innkeeper.store.things import ThingKey
 from innkeeper.store.things import told_of as things_told
-from innkeeper.strategy.types import Definitions
 
 _at = attrgetter("at")
 
@@ -91,7 +92,8 @@ class AsIf(Again):
         identifiers: Whose inputs are played; closed under links.
         left_out: Which events are as if they had never come.
         told_of: The things that one of them has ever had to do with; all events about them are played, whoever sent
-            them. Who is none of the identifiers is played in part, and nobody looks at what comes of it.
+            them, as those about their accounts and about items that they asked for. Who is none of the identifiers is
+            played in part, and nobody looks at what comes of it.
         removed: The links that were taken away: here they have never held.
     """
 
@@ -110,10 +112,11 @@ class AsIf(Again):
     ) -> None:
         self.recorded, self.past, self.left_out, self._removed = recorded, past, left_out, removed
         self._known = {event.seq: event for event in events_of(recorded.bulk, identifiers)}
-        folds = every_fold(recorded.real)
-        self._known |= {event.seq: event for event in events_about(recorded.bulk, folds, told_of)}
-        if any(each.catalogs for each in applied.earlier(recorded.real)):
-            self._known |= {event.seq: event for event in taken_events(recorded.bulk, EVERYTHING, [ITEM_UPDATED])}
+        rules = rules_of_many(recorded.real)
+        self._many = many_of(self._known.values(), rules) | {key for key in told_of if key.kind != "object"}
+        found = events_about(recorded.bulk, every_fold(recorded.real), told_of)
+        self._known |= {event.seq: event for event in found}
+        self._known |= {event.seq: event for event in events_about_many(recorded.bulk, rules, self._many)}
         # The log is not asked: every event of these identifiers is in memory.
         super().__init__(recorded.bulk.home, None, recorded.real, scratch, identifiers=identifiers)
 
@@ -146,13 +149,29 @@ class AsIf(Again):
     def _make_engine(self) -> AsIfEngine:
         with self.scratch.transaction() as connection:
             IdentityTables(connection).put_words((word.pair, word) for word in self._removed)
-        engine = AsIfEngine(self.scratch, self.past, self.left_out, Known(self.scratch, self._known.values()))
+        known = Known(self.scratch, self._known.values())
+        engine = AsIfEngine(self.scratch, self.past, self.left_out, known, self.identifiers, self._pages_told())
         engine.log = self._asked
         is_settled(self.scratch, engine.world.identity)
         return engine
 
     def _pages(self) -> Iterator[list[TakenRow]]:
-        return self.real.taken_of(self._known.keys(), self.past.deliveries.keys(), self.recorded.position)
+        seqs, deliveries = self._known.keys(), self.past.deliveries.keys()
+        return self.real.taken_of(seqs, deliveries, self.recorded.position, things=self._many)
+
+    def _pages_told(self) -> ToldPages:
+        found: ToldPages = {}
+        for rows in self.real.taken_of((), (), self.recorded.position, things=self._many):
+            for row in rows:
+                if row.mode == "fanout":
+                    page = msgspec.json.decode(row.reason or "", type=Page)
+                    found.setdefault(page.thing, []).append((page, row.taken_at))
+        return found
+
+    def _settle(self, until: Instant) -> None:
+        # What accounts tell comes first: everybody who hears it lets their own timers come up to then.
+        self.engine.wake_all(until)
+        super()._settle(until)
 
     def _events(self, seqs: list[int]) -> dict[int, Event]:
         return {seq: self._known[seq] for seq in seqs if seq in self._known}
@@ -180,24 +199,33 @@ class Known:
     def under(self, identifiers: Iterable[str], fresh: Fresh) -> list[Event]:
         """Everything that was taken under some identifiers, and what the engine said under them, in order of time."""
         wanted = set(identifiers)
-        found = [event for event in self._taken(fresh) if event.identifier in wanted]
+        found = [event for event in self.taken(fresh) if event.identifier in wanted]
         said = map(spoken, (*self.scratch.outbox(10**9), *fresh[1]))
         found += [event for event in said if event.identifier in wanted and counts(event)]
         return sorted(found, key=lambda event: (event.timestamp, event.source, event.message_id))
 
     def naming(self, identifier: str, fresh: Fresh) -> list[Event]:
         """Every event that was taken: the caller looks what it says."""
-        return self._taken(fresh)
+        return self.taken(fresh)
 
-    def _taken(self, fresh: Fresh) -> list[Event]:
+    def taken(self, fresh: Fresh) -> list[Event]:
+        """Every event that was taken."""
         taken = fresh[0] | self.scratch.which_taken([event.seq for event in self.events])
         return [event for event in self.events if event.seq in taken]
 
 
-class AsIfEngine(Engine):
-    """An engine that knows what really became of deliveries and enrollments."""
+class AsIfEngine(TellingAsIf):
+    """An engine that knows what really became of deliveries and enrollments; the rest as for `TellingAsIf`."""
 
-    def __init__(self, scratch: State, past: KnownPast, left_out: LeftOut, memory: Known) -> None:
+    def __init__(
+        self,
+        scratch: State,
+        past: KnownPast,
+        left_out: LeftOut,
+        memory: Known,
+        identifiers: Collection[str],
+        pages: ToldPages,
+    ) -> None:
         self.past = past
         #: What this world has planned, by delivery.
         self.plans: dict[str, Plan] = {}
@@ -207,9 +235,8 @@ class AsIfEngine(Engine):
         self._unheard = {name: {each.id: each for each in part} for name, part in past.virtual().items()}
         self._refused: set[str] = set()
         self._given: set[str] = set()
-        world = lifecycle.World.build(Definitions(version="none"))
-        super().__init__(scratch, world, delivery="replay", memory=memory)
-        self.left_out = left_out
+        self._known = memory
+        super().__init__(scratch, left_out, memory, identifiers, pages)
 
     def planned_under(self, identifier: str) -> list[Plan]:
         """What this world has planned under an identifier."""
@@ -233,6 +260,15 @@ class AsIfEngine(Engine):
                 source=ENGINE_SOURCE, message_id=message_id, type="track", name="Traits Updated", user_id=user_id,
                 anonymous_id=anonymous_id, timestamp=at, received_at=at, traits=loads(traits),
             )  # fmt: skip
+
+    def _taken_events(self, identifiers: Sequence[str], account: str, names: Sequence[str]) -> Iterable[Event]:
+        """Every event of theirs is at hand, and every one that names the account."""
+        found = self._known.taken(({row.seq for row in self._next.taken}, ()))
+        return [
+            event
+            for event in self.counted(found)
+            if event.name in names and (event.identifier in identifiers or named_account(event) == account)
+        ]
 
     def finish(self, until: Instant) -> None:
         """Hear what was only planned in truth, and that this world has not planned, up to an instant."""

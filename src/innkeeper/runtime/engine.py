@@ -24,7 +24,7 @@ from innkeeper.kernel.time import Instant
 from innkeeper.profiles import transfer
 from innkeeper.profiles.others import News
 from innkeeper.profiles.state import Facts, ProfileState
-from innkeeper.runtime.account_desk import AccountDesk
+from innkeeper.runtime.account_desk import AccountDesk, Change
 from innkeeper.runtime.fanout import Telling
 from innkeeper.runtime.home_order import HomeOrder
 from innkeeper.runtime.identifying import Identification
@@ -401,8 +401,12 @@ class Engine(Telling):
             subjects |= self.identities.touched(item.event)
         self._fetch(subjects)
         self._things.load((item.event for item in items), self.world.others)
-        until = None if self.delivery == "replay" else horizon
+        until = self._accounts_until(items, horizon)
         self._desk.load((item.event for item in items), self.world.accounts, until)
+
+    def _accounts_until(self, items: Sequence[Item], horizon: Instant) -> Instant | None:
+        """Up to when accounts' timers come by themselves; None: not at all."""
+        return None if self._told_by_record else horizon
 
     def _forget(self) -> None:
         self._cache.clear()
@@ -489,7 +493,9 @@ class Engine(Telling):
     # Revisions
 
     @contextmanager
-    def revision(self, seq: int, at: Instant, mode: str, cursor: Cursor | None) -> Iterator[Revising]:
+    def revision(
+        self, seq: int, at: Instant, mode: str, cursor: Cursor | None, *, outcome: str | None = None
+    ) -> Iterator[Revising]:
         """One transaction in which profiles are put as another world has them; an event asks for it, taken at *at*."""
         self._forget()
         delivery = self.delivery
@@ -498,7 +504,7 @@ class Engine(Telling):
         try:
             with self.state.transaction() as connection:
                 self._position += 1
-                self._next.taken.append(TakenRow(self._position, mode, seq, at))
+                self._next.taken.append(TakenRow(self._position, mode, seq, at, outcome=outcome))
                 yield Revising(self, connection, self._position)
                 failpoint("revise.written")
                 self._write(connection, cursor)
@@ -544,6 +550,10 @@ class Revising:
         engine._emit(state, at, outputs)
         if gone:
             engine._next.gone.add(state.subject)
+
+    def say(self, account: str, state: ProfileState, outputs: list[o.Output]) -> None:
+        """Say *outputs* for an account, at its last instant."""
+        self._engine._emit_account(Change(account, state, state.last_at, state.inputs, outputs, ()))
 
     def take(self, item: Item) -> None:
         """Note that an event is taken by this: the other world has heard it, and here it changes nothing more."""

@@ -30,6 +30,7 @@ from innkeeper.store.accounts import FanOutRow
 from innkeeper.store.items import wish_page
 from innkeeper.store.projections import to_outbox
 from innkeeper.store.state import State, TakenRow
+from innkeeper.store.things import ThingKey
 
 if TYPE_CHECKING:
     from innkeeper.runtime.home_order import HomeOrder
@@ -42,7 +43,12 @@ PAGE = 250
 
 
 class Page(msgspec.Struct, frozen=True):
-    """One page of a telling, as `taken` records it: who was told lies after *after*, up to *upto*."""
+    """One page of a telling, as `taken` records it.
+
+    Attributes:
+        after, upto: Who was told lies between, the second one included; None: up to the end.
+        since: When the oldest change happened that it tells of; None: at the same instant.
+    """
 
     kind: str
     type: str
@@ -50,7 +56,22 @@ class Page(msgspec.Struct, frozen=True):
     change: str
     at: Instant
     after: str
-    upto: str
+    upto: str | None
+    since: Instant | None = None
+
+    @property
+    def thing(self) -> ThingKey:
+        """What has changed."""
+        return ThingKey(self.kind, self.type, self.id)
+
+    @property
+    def begun_at(self) -> Instant:
+        """When the oldest change happened that it tells of."""
+        return self.at if self.since is None else self.since
+
+    def has(self, identifier: str) -> bool:
+        """Whether somebody is on it."""
+        return self.after < identifier and (self.upto is None or identifier <= self.upto)
 
 
 class Telling:
@@ -73,9 +94,15 @@ class Telling:
     _fetch: Callable[[set[str]], None]
     _settle: Callable[[str, Instant], None]
     _emit: Callable[[ProfileState, Instant, Sequence[o.Output]], None]
+    _advance: Callable[[ProfileState, lifecycle.Input, Instant], list[o.Output]]
     _commit: Callable[[None], None]
     _forget: Callable[[], None]
     _wait_for_deliveries: Callable[[set[str]], None]
+
+    @property
+    def _told_by_record(self) -> bool:
+        """Whether it is recorded who is told of what, and when."""
+        return self.delivery == "replay"
 
     def _must_hold(self, item: Item, held: set[str]) -> bool:
         """Whether an input has to wait until nobody waits for a delivery: it may have to be told to anybody."""
@@ -83,11 +110,13 @@ class Telling:
         if item.mode == "history":
             return False
         if (self.world.items.heard or self.world.items.in_content) and self._items.concerns(item.event):
-            # What is sent up to now shows the items as they are up to now.
-            for subject in list(self._cache):
-                if subject not in held:
-                    self._settle(subject, item.taken_at)
             if held or self._waiting:
+                return True
+            # What is sent up to now shows the items as they are up to now.
+            self._wake_accounts(item.taken_at)
+            for subject in list(self._cache):
+                self._settle(subject, item.taken_at)
+            if self._waiting:
                 return True
         if rules is None or not held:
             return False
@@ -107,7 +136,7 @@ class Telling:
     def _wake_accounts(self, until: Instant) -> None:
         """Let the timers of accounts come up to an instant, each with what it has to tell."""
         rules = self.world.accounts
-        if rules is None or self.delivery == "replay":
+        if rules is None or self._told_by_record:
             return
         while (due := self._desk.next_due(until)) is not None:
             changes = self._desk.wake(due[1], due[0], rules)
@@ -124,7 +153,7 @@ class Telling:
 
     def _tell_changes(self, changes: Iterable[Change]) -> None:
         """Write down what has to be told; where pages are not told tick by tick, tell all of them."""
-        if self.delivery == "replay":
+        if self._told_by_record:
             return
         last = {change.account: change for change in changes if change.differs}
         self._begin([("account", "account", account, "changed", change.at) for account, change in last.items()])
@@ -135,13 +164,14 @@ class Telling:
         if not rules.catalogs:
             return
         found = self._items.take(item.event, rules)
-        if item.mode != "history" and self.delivery != "replay":
+        if item.mode != "history" and not self._told_by_record:
             self._begin([("item", *each, item.taken_at) for each in found])
 
     def _begin(self, changes: Sequence[tuple[str, str, str, str, Instant]]) -> None:
         for change in changes:
-            row = FanOutRow(*change, self._position, "")
-            self._next.fanouts[row[:4]] = row
+            row = FanOutRow(*change, self._position, "", change[4])
+            earlier = self._next.fanouts.get(row[:4])
+            self._next.fanouts[row[:4]] = row if earlier is None else row._replace(since=earlier.since)
         if changes and self.delivery != "later":
             self._commit(None)
             self.tell_all()
@@ -160,6 +190,12 @@ class Telling:
             self.tell_all()
             self.world = world
 
+    def tell_rest(self, at: Instant) -> None:
+        """Tell every open change to its end, at one instant."""
+        self._forget()
+        while self.tell_some(at):
+            pass
+
     def tell_some(self, at: Instant) -> bool:
         """Tell one page of the oldest open change; whether there was one."""
         for row in rows.open_fanouts(self.state)[:1]:
@@ -171,8 +207,10 @@ class Telling:
         """Tell the next page and commit; whether there may be more."""
         identifiers = self._targets(row, row.at, row.done, None, PAGE)
         more = len(identifiers) == PAGE
-        if identifiers:
-            page = Page(row.kind, row.type, row.id, row.change, row.at, row.done, identifiers[-1])
+        # Nobody being left is recorded as well, if it took a while: somebody may have left meanwhile.
+        if identifiers or at > row.since:
+            upto = identifiers[-1] if more else None
+            page = Page(row.kind, row.type, row.id, row.change, row.at, row.done, upto, row.since)
             self._position += 1
             self._next.taken.append(
                 TakenRow(self._position, "fanout", 0, at, None, row.kind, msgspec.json.encode(page).decode())
@@ -228,7 +266,7 @@ class Telling:
             if state is None or heard is None:
                 continue
             told = lifecycle.ToldInput((heard,), _happened(page), max(at, state.last_at))
-            self._emit(state, told.taken_at, lifecycle.advance(state, told, self.world))
+            self._emit(state, told.taken_at, self._advance(state, told, told.taken_at))
 
     def _account_news(self, page: Page) -> Maker | None:
         """What members hear; who knows it already hears nothing."""

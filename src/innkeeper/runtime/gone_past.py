@@ -5,14 +5,19 @@ Asked by `revision.py` before it plays anybody. What is retracted stays while it
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from innkeeper.events.retention import CARRIED, ENDED
 from innkeeper.events.types import ENGINE_SOURCE
 from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.ids import display_id
 from innkeeper.kernel.json import dumps
 from innkeeper.runtime.about import every_fold
+from innkeeper.runtime.about_many import account_ids, rules_of_many
 from innkeeper.runtime.as_if import Recorded
+from innkeeper.store.accounts import words_of
 from innkeeper.store.state import State
+from innkeeper.store.things import ThingKey, told_of
 
 _CARRIED = (
     "SELECT min(identifier) FROM every_event WHERE ((source = $engine AND name = $carried)"
@@ -24,8 +29,8 @@ _UNKNOWN = (
 )
 
 
-def require_past(recorded: Recorded, ledger: State, identifiers: set[str], *, things: bool) -> None:
-    """Refuse to play customers of whom inputs or ended deliveries are gone; *things*: they have to do with things.
+def require_past(recorded: Recorded, ledger: State, identifiers: set[str], things: Collection[ThingKey]) -> None:
+    """Refuse to play customers of whom inputs or ended deliveries are gone, or with things whose past is gone.
 
     Raises:
         OperationFailed: Something went by retention.
@@ -36,11 +41,14 @@ def require_past(recorded: Recorded, ledger: State, identifiers: set[str], *, th
     found = bulk.rows(_CARRIED, bound)[0][0]
     if found is not None:
         raise _gone(f"events of {display_id(found)}")
-    gone = {each.name for each in bulk.let_go} & {
-        name for fold in every_fold(recorded.real) for name in fold.event_names
-    }
-    if things and gone:
-        raise _gone(f"events '{min(gone)}' about objects")
+    gone = {each.name for each in bulk.let_go}
+    about = {name for fold in every_fold(recorded.real) for name in fold.event_names}
+    if gone & about and (told_of(ledger, identifiers) or any(key.kind == "object" for key in things)):
+        raise _gone(f"events '{min(gone & about)}' about objects")
+    # What makes accounts and items now stays; an earlier strategy may have counted more.
+    counted = rules_of_many(recorded.real).counted if gone else frozenset()
+    if gone & counted and (account_ids(things) or any(words_of(ledger, identifiers).values())):
+        raise _gone(f"events '{min(gone & counted)}' that counted for accounts")
     known = {id for (id,) in ledger.connection.execute("SELECT id FROM deliveries")} if ledger.has_retired() else None
     if known is not None:
         asked = {"position": recorded.position, "names": dumps(wanted)}

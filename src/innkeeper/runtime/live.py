@@ -140,11 +140,12 @@ class Live:
             revise(self.engine, recorded, event, self.cursor.clock, self.cursor)
 
     def _come_to_rest(self) -> None:
-        """Take every timer that a busy tick has left and every receipt that is known."""
+        """Take every timer that a busy tick has left and every receipt that is known, and tell what is to be told."""
         while late := self.state.due(self.cursor.clock, TICK):
             self.engine.tick([], self.cursor.clock, self.cursor, due=[subject for _, subject in late])
         while receipts := self.state.receipts(500):
             self.engine.take_receipts(receipts, self.cursor.clock, None)
+        self.engine.tell_rest(self.cursor.clock)
 
     def _matured(self, wall: Instant) -> list[Event]:
         seqs: list[int] = []

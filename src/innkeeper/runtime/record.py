@@ -6,9 +6,10 @@ off is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from innkeeper.events.accounts import named_account
 from innkeeper.events.retention import CARRIED
 from innkeeper.events.types import ENGINE_SOURCE, Event, LogRow, from_row
 from innkeeper.identity.retraction import Retraction
@@ -28,6 +29,13 @@ _PENDING = _SELECT + " FROM every_event WHERE seq IS NOT NULL AND source <> $eng
 # A word about the log itself is taken when it is said, whatever the instant.
 _NOBODY = " (user_id IS NULL AND anonymous_id IS NULL)"
 _BEFORE = " (ts < $at OR (ts = $at AND (source < $source OR (source = $source AND message_id <= $message_id))))"
+
+# The text of the account that an event names, as `named_account` reads it, or of what is no account's id.
+_NAMED = (
+    "CASE WHEN type = 'group' THEN json_extract_string(extra, '$.groupId')"
+    " WHEN type = 'track' AND name IN ('Left Account', 'Account Updated')"
+    " THEN json_extract_string(properties, '$.account_id') ELSE json_extract_string(context, '$.groupId') END"
+)
 
 # What the engine itself says is there at once; what was carried stands for what came before, whenever it was written.
 _TAKEN = (
@@ -112,13 +120,28 @@ def _taken(cursor: Cursor, identifiers: set[str] | None, upto: Instant | None) -
     return _key(cursor) | {"engine": ENGINE_SOURCE, "last": cursor.seq, "upto": upto, "wanted": wanted}
 
 
-def events_of(bulk: Bulk, identifiers: set[str]) -> Iterator[Event]:
-    """Every input of the log under some identifiers, retracted ones too; receipts are not among them."""
+def events_of(bulk: Bulk, identifiers: set[str], names: Collection[str] | None = None) -> Iterator[Event]:
+    """Every input of the log under some identifiers, retracted ones too; receipts are not among them.
+
+    *names*: only these; None: all.
+    """
     sql = (
         _SELECT + " FROM every_event WHERE seq IS NOT NULL AND source <> $engine"
-        " AND identifier IN (SELECT unnest($wanted)) ORDER BY seq"
+        " AND ($names IS NULL OR list_contains($names, name)) AND identifier IN (SELECT unnest($wanted)) ORDER BY seq"
     )
-    yield from _events(bulk, sql, {"engine": ENGINE_SOURCE, "wanted": sorted(identifiers)}, set())
+    parameters = {"engine": ENGINE_SOURCE, "wanted": sorted(identifiers), "names": names and sorted(names)}
+    yield from _events(bulk, sql, parameters, set())
+
+
+def events_naming(bulk: Bulk, accounts: Collection[str]) -> Iterator[Event]:
+    """Every input of the log that names one of some accounts, retracted ones too."""
+    sql = (
+        _SELECT + " FROM every_event WHERE seq IS NOT NULL AND source <> $engine"
+        f" AND {_NAMED} IN (SELECT unnest($accounts::VARCHAR[])) ORDER BY seq"
+    )
+    for event in _events(bulk, sql, {"engine": ENGINE_SOURCE, "accounts": sorted(accounts)}, set()):
+        if named_account(event) is not None:
+            yield event
 
 
 def events_left_out(bulk: Bulk, retraction: Retraction, *, nobody: bool = False) -> Iterator[Event]:

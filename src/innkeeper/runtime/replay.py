@@ -35,7 +35,7 @@ from innkeeper.runtime.work import Item, Mode
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.copying import copy_states
 from innkeeper.store.log import Log
-from innkeeper.store.state import REVISION, Cursor, Receipt, State, TakenRow
+from innkeeper.store.state import REFUSED, REVISION, Cursor, Receipt, State, TakenRow
 from innkeeper.strategy.types import Definitions
 
 _PAGE = 2_000
@@ -216,6 +216,8 @@ class Again:
         from innkeeper.runtime.revise import revise
         from innkeeper.runtime.unlink import unlink_again
 
+        if row.outcome == REFUSED:
+            return
         if self.begin is not None:
             raise OperationFailed(
                 "a revision cannot be done again from a checkpoint, and inputs before it went by retention",

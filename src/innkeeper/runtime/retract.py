@@ -11,7 +11,7 @@ from typing import Any
 
 from innkeeper.events.types import ENGINE_SOURCE, LogRow
 from innkeeper.identity.retraction import Retraction, lifted_row, retracted_row
-from innkeeper.kernel.errors import UsageError, did_you_mean
+from innkeeper.kernel.errors import OperationFailed, UsageError, did_you_mean
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.kernel.ids import digest
 from innkeeper.kernel.time import Clock, Instant, SystemClock, format_instant
@@ -138,6 +138,11 @@ class _Asked:
                 f"there is no retraction '{name}'", code="no-retraction",
                 fix=did_you_mean(name, known) or "see: innkeeper retract list",
             )  # fmt: skip
+        if known[name]["refused"] is not None:
+            raise UsageError(
+                f"the retraction '{name}' was never done: {known[name]['refused']}", code="retraction-refused",
+                fix="see: innkeeper retract list",
+            )  # fmt: skip
         if known[name]["lifted_at"] is not None:
             raise UsageError(
                 f"the retraction '{name}' was lifted at {known[name]['lifted_at']}", code="already-lifted",
@@ -151,6 +156,9 @@ class _Asked:
             failpoint("revise.said")
             if state.clock() is not None:
                 take_what_waits(self.home, log, state)
+            refused = retractions.refusal(state.connection, row.message_id)
+        if refused is not None:
+            raise OperationFailed(refused, code="past-is-gone", fix="see: innkeeper retract list")
 
 
 def _check_period(source: str, begin: Instant | None, end: Instant | None, messages: Collection[str] | None) -> None:

@@ -25,10 +25,11 @@ from innkeeper.profiles.home import ANSWERED
 from innkeeper.profiles.state import Enrollment, ProfileState
 from innkeeper.runtime.engine import Engine, Revising
 from innkeeper.runtime.record import events_left_out, said_traits
-from innkeeper.runtime.revision import Batch, Concerned, Group, Recorded, Told, batches, concerned
+from innkeeper.runtime.revise_accounts import number_copies, put_accounts
+from innkeeper.runtime.revision import Batch, Concerned, Group, Recorded, Told, batches, concerned, require
 from innkeeper.store import retractions
 from innkeeper.store import revision as tables
-from innkeeper.store.state import REVISION, Cursor
+from innkeeper.store.state import REFUSED, REVISION, Cursor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,8 @@ def revise(
 ) -> int:
     """Take a word about the log; how many profiles are different.
 
+    What cannot be done any more is passed over and remembered: nobody is there to be asked.
+
     Args:
         engine: Whose profiles are put; nothing of it may wait to be committed, and no timer of those concerned.
         recorded: The record up to this place.
@@ -91,7 +94,25 @@ def revise(
         else:
             retractions.add(revising.connection, retraction, at, revising.position)
 
+    try:
+        require(recorded, engine.state, whom)
+    except OperationFailed as error:
+        if cursor is None:
+            raise  # it was done then; what it was made of went later
+        _refuse(engine, event, None if lifted else retraction, at, cursor, error.message)
+        return 0
     return make_real(engine, recorded, order, event.seq, at, cursor, record=record)
+
+
+def _refuse(
+    engine: Engine, event: Event, retraction: Retraction | None, at: Instant, cursor: Cursor | None, why: str
+) -> None:
+    """Pass over a word; a *retraction* is listed, and never stands."""
+    with engine.revision(event.seq, at, REVISION, cursor, outcome=REFUSED) as revising:
+        if retraction is not None:
+            retractions.add(revising.connection, retraction, at, revising.position)
+            retractions.lift(revising.connection, retraction.id, at)
+        retractions.refuse(revising.connection, event.message_id, at, why)
 
 
 def make_real(
@@ -120,6 +141,8 @@ def make_real(
         record(revising)
         for batch in batches(recorded, engine.state, order.whom, order.left_out, at):
             failpoint("revise.played")
+            if not batch.number:
+                put_accounts(revising, engine.state, batch.scratch, order.whom.things, at)
             number += _Batch(engine, recorded, revising, order, batch, at).put()
         after()
     engine.left_out = order.left_out
@@ -163,6 +186,7 @@ class _Batch:
         self.closed = tables.tasks_to_close(self.connection, self.scratch, self.batch.identifiers, self.batch.owner)
         touched = [group for group in self.batch.groups if group.different]
         left: Numbers = {}
+        number_copies(self.engine.state, (state for group in touched for state in group.after.values()))
         for group in touched:
             left |= self._group(group)
         # The projections of what was said come first: the tables say the last word.
@@ -201,7 +225,9 @@ class _Batch:
         states = [state for group in self.batch.groups for state in group.after.values()]
         tables.put_words(self.connection, self.scratch, self.batch.identifiers, states, self.at)
         tables.put_answers(self.connection, self.scratch, self.order.answers)
-        tables.put_things(self.engine.state, self.batch.scratch, self.order.whom.things)
+        alone = [key for key in self.order.whom.things if key.kind != "account"]
+        tables.put_things(self.engine.state, self.batch.scratch, alone)
+        tables.put_many(self.engine.state, self.batch.scratch, self.batch.identifiers)
         tables.put_numbers(self.connection, names, left)
 
     # What is said

@@ -17,15 +17,15 @@ from innkeeper.kernel.time import Instant
 from innkeeper.profiles.difference import Difference, differences, names_of
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime.about import events_about, every_fold, every_rule, holders, keys_of
+from innkeeper.runtime.about_many import Touched, rules_of_many, whom_they_tell
 from innkeeper.runtime.as_if import AsIf, Plan, Recorded, play
 from innkeeper.runtime.gone_past import require_past
-from innkeeper.runtime.of_many import require_alone, require_own
 from innkeeper.runtime.record import events_left_out
 from innkeeper.store.known_past import KnownDelivery
 from innkeeper.store.retractions import joined
 from innkeeper.store.revision import different_enrollments
 from innkeeper.store.state import State
-from innkeeper.store.things import ThingKey, told_identifiers, told_of
+from innkeeper.store.things import ThingKey, told_identifiers
 
 #: About how many identifiers are played together: it bounds the memory, and each batch reads the log once.
 BATCH = 1_000
@@ -70,6 +70,7 @@ class Group:
 class Batch:
     """Some groups, with the world as if that they were played in; its scratch store is closed with the batch."""
 
+    number: int
     groups: list[Group]
     played: AsIf
     scratch: State
@@ -90,7 +91,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Concerned:
-    """Whose past could be another: profiles in groups that share identifiers, and things."""
+    """Whose past could be another: profiles in groups that share identifiers, and objects, accounts and items."""
 
     groups: list[set[str]]
     things: frozenset[ThingKey] = frozenset()
@@ -105,31 +106,32 @@ def concerned(recorded: Recorded, ledger: State, retraction: Retraction, left_ou
     edges: list[tuple[str, str]] = []
     things: set[ThingKey] = set()
     folds = every_fold(recorded.real)
-    require_own(recorded, retraction)
+    many = Touched(rules_of_many(recorded.real))
     rules = every_rule(recorded.real)
     for event in recorded.there(events_left_out(recorded.bulk, retraction)):
         identifiers.add(event.identifier)
         edges += [each.pair for one in rules for each in evidence_of(event, one)]
         things.update(keys_of(event, folds))
+        many.take(event)
     if things:
         identifiers |= told_identifiers(ledger, things)
         found = recorded.there(events_about(recorded.bulk, folds, things))
         about = [event for event in found if not left_out.covers(event)]
         for order in (attrgetter("seq"), attrgetter("timestamp", "source", "message_id")):
             identifiers |= holders(sorted(about, key=order), folds, things)
-    return Concerned(joined(ledger.connection, identifiers, edges), frozenset(things))
+    touched = many.things(ledger)
+    identifiers |= whom_they_tell(ledger, many.rules, touched)
+    return Concerned(joined(ledger.connection, identifiers, edges), frozenset(things | touched))
 
 
 def require(recorded: Recorded, ledger: State, whom: Concerned) -> None:
     """Refuse to play those concerned where it cannot be right.
 
     Raises:
-        OperationFailed: Something that they would be played from went by retention, or they have to do with many.
+        OperationFailed: Something that they would be played from went by retention.
     """
     for part in _parts(whom.groups):
-        identifiers = set().union(*part)
-        require_alone(recorded, identifiers)
-        require_past(recorded, ledger, identifiers, things=bool(whom.things) or bool(told_of(ledger, identifiers)))
+        require_past(recorded, ledger, set().union(*part), whom.things)
 
 
 def batches(recorded: Recorded, ledger: State, whom: Concerned, left_out: LeftOut, at: Instant) -> Iterator[Batch]:
@@ -139,7 +141,7 @@ def batches(recorded: Recorded, ledger: State, whom: Concerned, left_out: LeftOu
         OperationFailed: See `require`.
     """
     require(recorded, ledger, whom)
-    for part in _parts(whom.groups):
+    for number, part in enumerate(_parts(whom.groups)):
         identifiers = set().union(*part)
         with State.in_memory() as scratch:
             played = play(recorded, ledger, scratch, identifiers, left_out, at, things=whom.things)
@@ -152,7 +154,7 @@ def batches(recorded: Recorded, ledger: State, whom: Concerned, left_out: LeftOu
             rows = different_enrollments(ledger.connection, scratch.connection, identifiers)
             ends = (played.cancelled(), played.ended())
             groups_ = [_group(played, names, before, after, rows, ends, at) for names in part]
-            yield Batch(groups_, played, scratch, identifiers)
+            yield Batch(number, groups_, played, scratch, identifiers)
 
 
 def _parts(groups: Iterable[set[str]]) -> Iterator[list[set[str]]]:

@@ -9,10 +9,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from innkeeper.events.accounts import ACCOUNT
 from innkeeper.identity.retraction import LeftOut, Retraction
 from innkeeper.kernel.ids import ANONYMOUS, USER, display_id
 from innkeeper.kernel.json import loads
 from innkeeper.kernel.time import Instant, format_instant
+from innkeeper.runtime.about_many import account_ids
 from innkeeper.runtime.as_if import AsIf, play
 from innkeeper.runtime.revision import Batch, Group, Recorded, Told, batches, concerned
 from innkeeper.store import revision as tables
@@ -51,7 +53,7 @@ def tell(
     for batch in batches(recorded, ledger, whom, after, at):
         with State.in_memory() as scratch:
             real = play(recorded, ledger, scratch, batch.identifiers, before, at, things=whom.things)
-            told.add(batch, real)
+            told.add(batch, real, account_ids(whom.things) if batch.number == 0 else set())
     return {"groups": len(whom.groups), **told.as_dict()}
 
 
@@ -64,8 +66,8 @@ class _Told:
         }
         self.different = 0
 
-    def add(self, batch: Batch, real: AsIf) -> None:
-        was, would = Counter(_lines(real)), Counter(_lines(batch.played))
+    def add(self, batch: Batch, real: AsIf, accounts: set[str]) -> None:
+        was, would = Counter(_lines(real, accounts)), Counter(_lines(batch.played, accounts))
         self.because += was - would
         self.otherwise += would - was
         names = {name for group in batch.groups if group.different for name in group.identifiers}
@@ -102,12 +104,16 @@ class _Told:
         }
 
 
-def _lines(played: AsIf) -> Iterator[Line]:
+def _lines(played: AsIf, accounts: set[str]) -> Iterator[Line]:
+    # Who only spoke of the same things is played in part, and so is an account that nothing happened to.
+    told_of = played.identifiers | {ACCOUNT + account for account in accounts}
     for name, user, anonymous, at, properties in played.scratch.connection.execute(_SQL):
         says = loads(properties)
-        identifier = USER + user if user is not None else ANONYMOUS + anonymous
-        # Who only spoke of the same things is played in part.
-        if identifier in played.identifiers:
+        if user is None and anonymous is None:
+            identifier = ACCOUNT + says["account_id"]
+        else:
+            identifier = USER + user if user is not None else ANONYMOUS + anonymous
+        if identifier in told_of:
             yield name, at, identifier, tuple(says.get(each) for each in _SAID[name][1])
 
 

@@ -249,7 +249,8 @@ class _Run:
             self.state.set_cursor(self.cursor)
 
     def _take_word(self, event: Event) -> None:
-        """Take a late event that may ask for a revision."""
+        """Take a late event that may ask for a revision, after what is still to be told."""
+        self.engine.tell_rest(self.cursor.clock)
         if is_control(event):
             self._revise(event)
             return
@@ -309,7 +310,7 @@ class _Run:
         if parting(self.engine, event) is None:
             return False
         self._pass_instant(at - 1)
-        while due := self.state.due(at, self.tick_size):
+        while (due := self.state.due(at, self.tick_size)) or self.engine.has_to_tell(at):
             self._tick([], at, [subject for _, subject in due])
         before = self.cursor
         self._pass_event(event)

@@ -35,7 +35,13 @@ class MemberRow(NamedTuple):
 
 
 class FanOutRow(NamedTuple):
-    """A change that is being told to many: *at* when it happened, *done* the last identifier that was told."""
+    """A change that is being told to many.
+
+    Attributes:
+        at: When it happened.
+        done: The last identifier that was told.
+        since: When the oldest change happened of which not everybody has been told.
+    """
 
     kind: str
     type: str
@@ -44,6 +50,7 @@ class FanOutRow(NamedTuple):
     at: Instant
     position: int
     done: str
+    since: Instant
 
 
 def words_of(state: State, identifiers: Iterable[str]) -> dict[str, list[WordRow]]:
@@ -139,7 +146,10 @@ def taken_among(state: State, seqs: Sequence[int]) -> set[int]:
 def put_fanout(state: State, row: FanOutRow) -> None:
     """Begin to tell a change, or note how far the telling has come; a newer change of the same thing begins anew."""
     state.connection.execute(
-        "INSERT OR REPLACE INTO fanouts (kind, type, id, change, at, position, done) VALUES (?, ?, ?, ?, ?, ?, ?)", row
+        "INSERT INTO fanouts (kind, type, id, change, at, position, done, since) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (kind, type, id, change) DO UPDATE SET at = excluded.at, position = excluded.position,"
+        " done = excluded.done, since = min(since, excluded.since)",
+        row,
     )
 
 
@@ -151,6 +161,7 @@ def drop_fanout(state: State, row: FanOutRow) -> None:
 def open_fanouts(state: State) -> list[FanOutRow]:
     """The changes that are being told, the oldest first."""
     rows = state.connection.execute(
-        "SELECT kind, type, id, change, at, position, done FROM fanouts ORDER BY position, kind, type, id"
+        "SELECT kind, type, id, change, at, position, done, since FROM fanouts"
+        " ORDER BY position, kind, type, id, change"
     )
     return [FanOutRow(*row) for row in rows]

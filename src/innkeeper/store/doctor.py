@@ -23,7 +23,7 @@ from innkeeper.store.columns import text_sql
 from innkeeper.store.hashes import HashIndex
 from innkeeper.store.identity import IdentityTables
 from innkeeper.store.manifest import FOLDER, LetGo, Manifest, Segment
-from innkeeper.store.retractions import count_left_out
+from innkeeper.store.retractions import count_left_out, refusals
 from innkeeper.store.sealed import rebuild_index
 from innkeeper.store.segments import NAME, Sealer, Sizes
 from innkeeper.store.verify import RECOVERY, damage
@@ -92,6 +92,12 @@ def _state(home: Path, progress: Callable[[str], None]) -> Iterator[Finding]:
             tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
             parked = database.execute("SELECT subject, error FROM parked").fetchall() if "parked" in tables else []
             refused = IdentityTables(database).refused() if "turns" in tables else {}
+            passed_over = refusals(database)
+        for word, reason in passed_over:
+            yield Finding(
+                code="retraction-refused", message=f"'{word}' was not done: {reason}", state="note",
+                fix="ask again for less: innkeeper retract", where=str(path),
+            )  # fmt: skip
         for reason, number in refused.items():
             yield Finding(
                 code="links-refused", message=f"{number:,} links are refused: {reason}", state="note",

@@ -51,6 +51,12 @@ def wish_page(state: State, catalog: str, item: str, at: Instant, after: str, up
     return [identifier for (identifier,) in rows]
 
 
+def ever_wished(state: State, catalog: str, item: str) -> list[str]:
+    """Every identifier that has ever said a word on an item."""
+    rows = state.connection.execute("SELECT identifier FROM wishes WHERE catalog = ? AND item = ?", (catalog, item))
+    return [identifier for (identifier,) in rows]
+
+
 def open_wishes(state: State, catalog: str | None = None, item: str | None = None) -> dict[tuple[str, str], int]:
     """How many open wishes there are by catalog and item."""
     rows = state.connection.execute(

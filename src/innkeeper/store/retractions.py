@@ -64,16 +64,28 @@ def lift(connection: sqlite3.Connection, retraction: str, at: Instant) -> None:
     connection.execute("UPDATE retractions SET lifted_at = ? WHERE id = ?", (at, retraction))
 
 
+def refuse(connection: sqlite3.Connection, word: str, at: Instant, reason: str) -> None:
+    """Remember that a word about the log could not be done when its turn came."""
+    connection.execute("INSERT INTO refused (word, at, reason) VALUES (?, ?, ?)", (word, at, reason))
+
+
+def refusal(connection: sqlite3.Connection, word: str) -> str | None:
+    """Why a word about the log was passed over; None: it was not."""
+    row = connection.execute("SELECT reason FROM refused WHERE word = ?", (word,)).fetchone()
+    return None if row is None else str(row[0])
+
+
 def listing(connection: sqlite3.Connection) -> list[dict[str, Any]]:
     """Every retraction, oldest first, as `retract list` prints them."""
     rows = connection.execute(
-        "SELECT id, source, from_at, until_at, at, lifted_at,"
-        " (SELECT count(*) FROM retracted_messages WHERE retraction = id), listed FROM retractions ORDER BY position"
+        "SELECT id, source, from_at, until_at, retractions.at, lifted_at,"
+        " (SELECT count(*) FROM retracted_messages WHERE retraction = id), listed, reason"
+        " FROM retractions LEFT JOIN refused ON word = id ORDER BY position"
     )
     return [
         {
             "id": row[0], "source": row[1], "from": _time(row[2]), "until": _time(row[3]), "at": _time(row[4]),
-            "lifted_at": _time(row[5]), "messages": row[6] if row[7] else None,
+            "lifted_at": None if row[8] else _time(row[5]), "messages": row[6] if row[7] else None, "refused": row[8],
         }
         for row in rows
     ]  # fmt: skip
@@ -142,6 +154,13 @@ def leave_out(home: Path, engine: duckdb.DuckDBPyConnection) -> str:
         database.close()
     pairs = [(ENGINE_SOURCE, message_id) for message_id in silent]
     return _condition(engine, found, pairs)
+
+
+def refusals(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    """The words about the log that were passed over, oldest first: messageId and why."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'refused'").fetchone():
+        return []
+    return connection.execute("SELECT word, reason FROM refused ORDER BY at, word").fetchall()
 
 
 def count_left_out(home: Path) -> tuple[int, int]:

@@ -129,14 +129,21 @@ def put_answers(connection: Connection, scratch: Connection, taken_back: Iterabl
 
 
 def put_things(real: State, scratch: State, keys: Collection[ThingKey]) -> None:
-    """Let things be as in the other world, and remember who was told of them there."""
-    for kind, type_, id_ in sorted(keys):
-        real.connection.execute("DELETE FROM things WHERE kind = ? AND type = ? AND id = ?", (kind, type_, id_))
+    """Let objects and items be as in the other world, and remember who was told of them there."""
+    things.drop(real, keys)
     bodies = "SELECT kind, type, id, next_due_at, body FROM things WHERE kind = ? AND type = ? AND id = ?"
     told = "SELECT identifier, kind, type, id FROM told WHERE kind = ? AND type = ? AND id = ?"
     for key in sorted(keys):
         things.put(real, [ThingRow(*row) for row in scratch.connection.execute(bodies, key)])
         things.add_told(real, scratch.connection.execute(told, key).fetchall())
+
+
+def put_many(real: State, scratch: State, identifiers: set[str]) -> None:
+    """Let words on accounts, memberships and wishes be those of the other world."""
+    bound = {"names": dumps(sorted(identifiers))}
+    mine = " WHERE identifier IN (SELECT value FROM json_each(:names))"
+    for table in ("account_words", "members", "wishes"):
+        _put_rows(real.connection, scratch.connection, table, bound, mine)
 
 
 def put_enrollments(connection: Connection, scratch: Connection, identifiers: set[str], at: Instant, why: str) -> None:

@@ -24,6 +24,8 @@ _PAGE = 500
 NOBODY = ""
 #: The mode of `taken` under which a revision has its place.
 REVISION = "revision"
+#: The outcome of one that could not be done.
+REFUSED = "refused"
 #: An open database, for those who may not import its driver.
 Connection = sqlite3.Connection
 
@@ -321,9 +323,16 @@ class State:
         return [TakenRow(*row) for row in rows]
 
     def taken_of(
-        self, seqs: Iterable[int], deliveries: Iterable[str], before: int, size: int = 2_000
+        self,
+        seqs: Iterable[int],
+        deliveries: Iterable[str],
+        before: int,
+        *,
+        things: Iterable[tuple[str, str, str]] = (),
+        size: int = 2_000,
     ) -> Iterator[list[TakenRow]]:
-        """Inputs before a position, by instant: these events, fates of these deliveries, and turning points.
+        """Inputs before a position, by instant: these events, fates of these deliveries, what was told of these things
+        (kind, type, id), and turning points.
 
         In a run a profile that waits for a receipt is overtaken by others: by position alone, profiles that are one in
         another world would take their inputs out of the order of time.
@@ -332,9 +341,17 @@ class State:
             "SELECT position, mode, seq, taken_at, delivery, outcome, reason, subject FROM taken"
             " WHERE position < :before AND (mode IN ('definitions', 'history_end')"
             " OR (mode = 'receipt' AND delivery IN (SELECT value FROM json_each(:deliveries)))"
+            " OR (mode = 'fanout' AND (json_extract(reason, '$.kind'), json_extract(reason, '$.type'),"
+            " json_extract(reason, '$.id')) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'),"
+            " json_extract(value, '$[2]') FROM json_each(:things)))"
             " OR (mode IN ('live', 'late', 'history') AND seq IN (SELECT value FROM json_each(:seqs))))"
             " ORDER BY taken_at, position",
-            {"before": before, "deliveries": dumps(list(deliveries)), "seqs": dumps(list(seqs))},
+            {
+                "before": before,
+                "deliveries": dumps(list(deliveries)),
+                "seqs": dumps(list(seqs)),
+                "things": dumps([list(key) for key in things]),
+            },
         )
         while page := rows.fetchmany(size):
             yield [TakenRow(*row) for row in page]

@@ -61,6 +61,11 @@ def put(state: State, rows: Sequence[ThingRow]) -> None:
     )
 
 
+def drop(state: State, keys: Iterable[ThingKey]) -> None:
+    """Drop some things."""
+    state.connection.executemany("DELETE FROM things WHERE kind = ? AND type = ? AND id = ?", sorted(keys))
+
+
 def drop_all(state: State, kind: str) -> None:
     """Drop every thing of a kind, before all of them are folded anew."""
     state.connection.execute("DELETE FROM things WHERE kind = ?", (kind,))
