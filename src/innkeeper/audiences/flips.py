@@ -14,14 +14,16 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from innkeeper.audiences.ask import zone_of
+from innkeeper.audiences.flips_accounts import NO_ACCOUNTS, Past, Tie
 from innkeeper.audiences.live import compile_live
 from innkeeper.audiences.memories import MEMORY_EVENTS, Kept, standing_memory
 from innkeeper.audiences.merges import NEWEST, Merges, Said, settle
-from innkeeper.audiences.nodes import Expression
+from innkeeper.audiences.nodes import ACCOUNT, Expression
 from innkeeper.audiences.owners import Owners
 from innkeeper.audiences.spoken import Spoken, remember
 from innkeeper.audiences.types import MISSING, Accumulator, Condition, Held
 from innkeeper.audiences.values import reader
+from innkeeper.events.accounts import LEFT, UPDATED
 from innkeeper.events.reserved import without_reserved
 from innkeeper.events.retention import CARRIED
 from innkeeper.events.types import Event
@@ -98,15 +100,17 @@ class History:
     """The question: an expanded expression over a stretch of time.
 
     *told*: what each holder has of objects, in the order of time; needed when the expression reads objects.
+    *accounts*: what accounts were, and the words that make members; needed when it reads them.
     """
 
     def __init__(
         self, expression: Expression, *, begin: Instant, until: Instant, owners: Owners, zone: str = "UTC",
-        merges: Merges = NEWEST, told: Mapping[Holder, Sequence[Told]] | None = None,
+        merges: Merges = NEWEST, told: Mapping[Holder, Sequence[Told]] | None = None, accounts: Past = NO_ACCOUNTS,
     ) -> None:  # fmt: skip
         self.condition: Condition = compile_live(expression)
         self.begin, self.until, self.zone, self.merges = begin, until, zone, merges
         self.told: Mapping[Holder, Sequence[Told]] = told or {}
+        self.accounts = accounts
         self.subjects = owners.subjects(until)
         self.timeline = owners.timeline(until)
 
@@ -116,6 +120,8 @@ class History:
         names = sorted({summary.event for summary in self.condition.accumulators})
         if self.condition.memories:
             names = sorted({*names, *MEMORY_EVENTS})
+        if self.accounts.words:
+            names = sorted({*names, "Grouped", LEFT, UPDATED})
         return {
             "until": self.until, "names": names, "traits": bool(self.condition.traits),
             "told": [each.identifier for each in self.told], "said": [each.said for each in self.told],
@@ -210,6 +216,8 @@ class _Profile:
         self.said: dict[int, dict[str, Spoken]] = {id(part): {} for part in parts}
         self.kept: dict[int, dict[str, Kept]] = {id(part): {} for part in parts}
         self.held: dict[int, dict[tuple[str, str, Holder], Held]] = {id(part): {} for part in parts}
+        self.ties: dict[int, dict[str, Tie]] = {id(part): {} for part in parts}
+        self.accounts: list[Held] = []
         self.merged: dict[str, Any] = {}
         self.traits: dict[str, Any] = {}
         self.by_event: dict[str, list[Accumulator]] = {}
@@ -227,9 +235,16 @@ class _Profile:
             ((each.at, part, holder, each) for part in self.all for holder in part.holders for each in told[holder]),
             key=itemgetter(0),
         )
-        edges = {edge for part in self.all for edge in part.edges() if begin < edge <= until}
+        kept = self.history.merges.kept
+        edges = {edge for part in self.all for edge in part.edges()}
+        # A word on a trait with a retention ends at an instant.
+        edges |= {event.timestamp + kept[name] for event, _ in events for name in kept.keys() & event.traits.keys()}
         moments = [*(event.timestamp for event, _ in events), *(at for at, *_ in news)]
-        instants = sorted({begin, *edges, *(at for at in moments if begin < at <= until)})
+        past = self.history.accounts
+        words = [past.words.get((event.source, event.message_id)) for event, _ in events]
+        for account in {word.account for word in words if word is not None}:
+            moments += past.moments(account)
+        instants = sorted({begin, *(at for at in (*edges, *moments) if begin < at <= until)})
         position, heard, member = 0, 0, False
         for index, instant in enumerate(instants):
             while position < len(events) and events[position][0].timestamp <= instant:
@@ -268,6 +283,11 @@ class _Profile:
             self.resume(event.properties["accumulators"], self.folded[id(part)])
         if event.name in MEMORY_EVENTS:
             remember(self.kept[id(part)], event)
+        word = self.history.accounts.words.get((event.source, event.message_id))
+        if word is not None:
+            tie = self.ties[id(part)].get(word.account, Tie())
+            stamp = (event.timestamp, event.source, event.message_id)
+            self.ties[id(part)][word.account] = tie.after(word, stamp)
         said = self.said[id(part)]
         for name, value in without_reserved(event.traits).items():
             said.setdefault(name, Spoken()).take(value, event)
@@ -284,10 +304,12 @@ class _Profile:
         self.now = instant
         self.here = [part for part in self.all if part.subject(instant) == self.subject]
         self.merged = {}
+        self.accounts = self.history.accounts.accounts([self.ties[id(part)] for part in self.here], instant)
         told: dict[str, list[Said]] = {}
         for part in self.here:
             for name, spoken in self.said[id(part)].items():
-                told.setdefault(name, []).append(spoken.said())
+                if (said := spoken.said(name, instant, self.history.merges)) is not None:
+                    told.setdefault(name, []).append(said)
         self.traits = {name: settle(name, said, self.history.merges).value for name, said in told.items()}
 
     def accumulated(self, accumulator: Accumulator) -> Any:
@@ -321,16 +343,19 @@ class _Profile:
         return min((name[len(prefix) :] for name in known if name.startswith(prefix)), default=None)
 
     def account(self, path: tuple[str, ...]) -> Any:
-        """See `FactsReader`; `runtime/audience.py` refuses what reads accounts."""
-        return MISSING
+        """See `FactsReader`."""
+        if not self.accounts:
+            return MISSING
+        own = self.accounts[0]
+        return reader(path)({**own.values, "role": own.roles[0]})
 
     def stage(self) -> str | None:
         """See `FactsReader`; the expression is expanded, so nobody asks."""
         return None
 
     def in_audience(self, name: str) -> bool:
-        """See `FactsReader`; the expression is expanded, so nobody asks."""
-        return False
+        """See `FactsReader`; the expression is expanded, so only audiences of accounts are asked about."""
+        return bool(self.accounts) and name in self.accounts[0].audiences
 
     def zone(self) -> str:
         """See `FactsReader`."""
@@ -346,6 +371,8 @@ class _Profile:
 
     def objects(self, of: str) -> list[Held]:
         """See `FactsReader`; an object that is held under several identifiers is one."""
+        if of == ACCOUNT:
+            return self.accounts
         found: dict[str, Held] = {}
         for part in self.here:
             for (type_, id_, _), held in self.held[id(part)].items():

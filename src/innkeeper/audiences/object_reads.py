@@ -1,11 +1,13 @@
-"""Functions over objects for the fold: `any`, `count`, `sum` of those that meet a condition, and when that changes.
+"""Functions over objects and accounts for the fold: `any`, `count`, `sum` of those that meet a condition, and when that
+changes.
 
-The condition is compiled as any other; what it reads is one object in place of a profile. Its SQL is `object_sql.py`.
+The condition is compiled as any other; what it reads is one object in place of a profile. Its SQL is `object_sql.py`,
+that of accounts `sql_accounts.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from innkeeper.audiences.nobody import Nobody
@@ -22,18 +24,21 @@ if TYPE_CHECKING:
 
 
 class _One(Nobody):
-    """One object in one role, read as a condition reads a profile: its properties stand for the entry event's."""
+    """One object or account in one role, read as a profile is: its properties stand for the entry event's."""
 
-    __slots__ = ("values",)
+    __slots__ = ("audiences", "values")
 
-    def __init__(self, values: Mapping[str, Any], role: str) -> None:
-        self.values = {**values, "role": role}
+    def __init__(self, held: Held, role: str) -> None:
+        self.values, self.audiences = {**held.values, "role": role}, held.audiences
 
     def entry(self, path: tuple[str, ...]) -> Any:
         return reader(path)(self.values)
 
     def accumulated(self, accumulator: object) -> Any:
         raise InternalError("an object has no events of its own", code="bad-expression")
+
+    def in_audience(self, name: str) -> bool:
+        return name in self.audiences
 
 
 def any_part(node: OfObjects, reads: Reads) -> Part:
@@ -71,7 +76,7 @@ def _chosen(node: OfObjects, reads: Reads) -> Callable[[FactsReader, Instant], t
     from innkeeper.audiences.live import compile_part
 
     of = node.object
-    reads.things.add(("object", of))
+    reads.thing(node)
     if node.where is None:
         return lambda facts, now: (list(facts.objects(of)), FOREVER)
     part = compile_part(node.where, reads)
@@ -81,7 +86,7 @@ def _chosen(node: OfObjects, reads: Reads) -> Callable[[FactsReader, Instant], t
         for held in facts.objects(of):
             holds = False
             for role in held.roles:
-                answer, at = part(_One(held.values, role), now)
+                answer, at = part(_One(held, role), now)
                 holds = holds or answer
                 recheck = min(recheck, at)
             if holds:
