@@ -53,7 +53,13 @@ MAX_ROUNDS = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """Everything that is declared, compiled for the fold; *others* are the folds of what is no profile."""
+    """Everything that is declared, compiled for the fold.
+
+    Attributes:
+        others: The folds of what is no profile.
+        retold: Traits of which a profile may lack words when definitions change: under earlier ones they may not have
+            been kept, or not for so long.
+    """
 
     version: str
     profiles: ProfileRules
@@ -62,6 +68,7 @@ class World:
     accounts: AccountRules | None = None
     items: ItemRules = NO_ITEMS
     identity: IdentityRules = DEFAULT_RULES
+    retold: frozenset[str] = frozenset()
 
     @staticmethod
     def build(definitions: Definitions, earlier: Iterable[Definitions] = ()) -> World:
@@ -69,10 +76,12 @@ class World:
         from innkeeper.audiences.live import compile_live
         from innkeeper.audiences.where import compile_where
 
+        earlier = list(earlier)
+        merges = definitions.workspace.merges
         audiences = {name: compile_live(each.when) for name, each in definitions.audiences.items()}
         stages = tuple((each.stage, compile_live(each.when)) for each in definitions.stages)
         builder = RulesBuilder(
-            definitions.workspace.zone, audiences, stages, definitions.workspace.merges,
+            definitions.workspace.zone, audiences, stages, merges,
             accounts=definitions.workspace.accounts is not None,
         )  # fmt: skip
         named = definitions.journeys
@@ -92,6 +101,7 @@ class World:
             version=definitions.version, profiles=builder.build(), journeys=journeys, others=other_folds(definitions),
             accounts=_account_rules(definitions, builder), items=_item_rules(definitions, frozenset(journeys.by_item)),
             identity=definitions.workspace.identity,
+            retold=frozenset(merges.remembered).union(merges.kept, *(each.workspace.merges.kept for each in earlier)),
         )  # fmt: skip
 
 
@@ -134,7 +144,7 @@ def advance(state: ProfileState, given: Input, world: World) -> list[Output]:
         turn.history = given.mode == "history"
         fold.fold_event(turn, event)
         if nobody:
-            state.next_due_at = next_due_at(state)
+            state.next_due_at = next_due_at(state, world)
         _hear(turn, given.news, event)
         count_event(turn, world.journeys)
     elif isinstance(given, ToldInput):
@@ -145,7 +155,9 @@ def advance(state: ProfileState, given: Input, world: World) -> list[Output]:
     else:
         turn = _begin(state, given.at, world)
     # Who has only been told of has no facts: a profile exists from its own first event on.
-    if state.parked is None and not turn.history and state.facts:
+    if state.parked is not None:
+        state.next_due_at = traits.next_end(state, world.profiles.merges)
+    elif not turn.history and state.facts:
         _react(turn, world)
     return turn.outputs
 
@@ -162,7 +174,12 @@ def _begin(state: ProfileState, now: Instant, world: World) -> Turn:
 
 
 def _turn(state: ProfileState, now: Instant, world: World) -> Turn:
-    return Turn(state, world.profiles, ProfileReader(state, world.profiles.zone, world.profiles.merges), now)
+    rules = world.profiles
+    turn = Turn(state, rules, ProfileReader(state, rules.zone, rules.merges), now)
+    if rules.merges.kept:
+        for name in traits.end_words(state, now, rules.merges):
+            turn.trait_changed(name)
+    return turn
 
 
 def _react(turn: Turn, world: World) -> None:
@@ -189,10 +206,10 @@ def _react(turn: Turn, world: World) -> None:
         if turn.nodes or turn.watchers:
             continue
         if not offers:
-            state.next_due_at = next_due_at(state)
+            state.next_due_at = next_due_at(state, world)
             return
         settle_offers(turn, journeys, offers)
-    _park(turn)
+    _park(turn, world)
 
 
 def record_history(
@@ -212,12 +229,12 @@ def record_history(
         if state.parked or (enrollment.journey, enrollment.version) not in world.journeys.versions:
             enrollment.recheck_at = min(enrollment.recheck_at, at)
     state.parked = None
-    state.next_due_at = next_due_at(state)
+    state.next_due_at = next_due_at(state, world)
 
 
 def _record(state: ProfileState, at: Instant, world: World, nodes: int) -> None:
     turn = _turn(state, at, world)
-    turn.nodes = nodes
+    turn.nodes |= nodes
     settle_memberships(turn, announce=False)
 
 
@@ -240,10 +257,10 @@ def refold(state: ProfileState, identifier: str, events: Iterable[Event], world:
 
 
 def refold_traits(state: ProfileState, identifier: str, events: Iterable[Event], world: World) -> None:
-    """Keep the words anew of the traits that need more than the newest ones; *events*: all that told traits."""
+    """Keep the words anew of `World.retold`; *events*: all that told traits. `record_history` comes after."""
     facts = state.facts.get(identifier)
     if facts is not None:
-        traits.refold_traits(facts, events, world.profiles.merges.remembered, world.profiles.merges)
+        traits.refold_traits(facts, events, world.retold, world.profiles.merges)
 
 
 def settle(
@@ -280,7 +297,7 @@ def known_as(state: ProfileState, identifiers: Collection[str], at: Instant, wor
         compiled = world.journeys.find(enrollment.journey, enrollment.version)
         if compiled is not None and compiled.bit & rules.id_watchers:
             enrollment.recheck_at = min(enrollment.recheck_at, at)
-    state.next_due_at = next_due_at(state)
+    state.next_due_at = next_due_at(state, world)
     return True
 
 
@@ -296,11 +313,13 @@ def _look_at_everything(turn: Turn, world: World) -> list[Output]:
     return turn.outputs
 
 
-def next_due_at(state: ProfileState) -> Instant:
+def next_due_at(state: ProfileState, world: World) -> Instant:
     """The next instant at which time alone changes something for a profile; never for one that has no facts."""
     if not state.facts:
         return FOREVER
     due = min(state.rechecks.values(), default=FOREVER)
+    if world.profiles.merges.kept:
+        due = min(due, traits.next_end(state, world.profiles.merges))
     for enrollment in state.enrollments:
         due = min(due, enrollment.due_at, enrollment.recheck_at)
     for plan in state.plans.values():
@@ -317,10 +336,10 @@ def next_is_service(state: ProfileState, world: World) -> bool:
     )
 
 
-def _park(turn: Turn) -> None:
+def _park(turn: Turn, world: World) -> None:
     names = ", ".join(sorted(set(turn.trace[-MAX_ROUNDS:])))
     turn.state.parked = f"the reactions to one input did not settle in {MAX_ROUNDS} rounds: {names}"
-    turn.state.next_due_at = FOREVER
+    turn.state.next_due_at = traits.next_end(turn.state, world.profiles.merges)
     turn.outputs.append(ProfileParked(identifier=turn.state.subject, error=turn.state.parked))
 
 

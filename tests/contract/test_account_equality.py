@@ -5,34 +5,21 @@ from __future__ import annotations
 import os
 
 import pytest
-from oracle.account_cases import AccountDice
+from oracle.account_cases import AccountDice, account_catalog
 from oracle.account_oracle import account_members, profile_members
-from oracle.audience_equality import CATALOG_TEXTS
+from oracle.audience_flips import compare_account_flips
 from oracle.audience_world import World
 
-from innkeeper.audiences import Catalog, parse, print_expression
+from innkeeper.audiences import print_expression
 
 SEED = int(os.environ.get("INNKEEPER_SEED", "20261124"))
 WORLDS, QUESTIONS = 10, 8
 
 
-def catalog() -> Catalog:
-    """Two audiences of accounts, two of profiles, a stage."""
-    return Catalog(
-        audiences={name: parse(text) for name, text in CATALOG_TEXTS.items()},
-        stages=(("two", parse("in_audience('nested') or traits.vip")),),
-        account_traits={},
-        account_audiences={
-            "busy": parse("distinct('Login', member, within => '7 days') >= 2", "account"),
-            "many": parse("distinct('Page Viewed', member) >= 2 or in_audience('busy')", "account"),
-        },
-    )
-
-
 @pytest.mark.parametrize("world", range(WORLDS))
 def test_sql_is_the_oracle(world: int) -> None:
     dice = AccountDice(SEED + world)
-    zone, known, answered = dice.random.choice(("UTC", "America/New_York")), catalog(), 0
+    zone, known, answered = dice.random.choice(("UTC", "America/New_York")), account_catalog(), 0
     history = World(dice.history(people=5, events=dice.random.randrange(90)), zone)
     for number in range(QUESTIONS):
         at = dice.instant() + dice.random.choice((0, 0, 5)) * 86_400_000_000
@@ -45,3 +32,9 @@ def test_sql_is_the_oracle(world: int) -> None:
         assert history.by_sql(of_member, known, at) == people, f"member: {where}: {print_expression(of_member)}"
         answered += bool(expected) + bool(people)
     print(f"seed {SEED + world}: {2 * QUESTIONS} questions, {answered} with members")
+
+
+@pytest.mark.parametrize("world", range(6))
+def test_flips_are_those_of_the_oracle(world: int) -> None:
+    found = sum(compare_account_flips(SEED + 4 * world + index, 3) for index in range(4))
+    print(f"seed {SEED + 4 * world}: 12 questions, {found} flips")

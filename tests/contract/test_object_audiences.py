@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from oracle.audience_world import World
+from oracle.identity_order import ListMemory, Remembering
 from oracle.object_oracle import START, STRATEGY, Happened, bookings, date_at, random_history
 from oracle.object_world import DAY, Question, event_of, members, random_question
 from support.workspace import Workspace, event
@@ -25,13 +26,12 @@ from innkeeper.profiles.reading import ProfileReader
 from innkeeper.runtime.audience import load_catalog
 from innkeeper.runtime.engine import Engine, Item
 from innkeeper.runtime.told import told_from
-from innkeeper.store.state import Cursor, State
+from innkeeper.store.state import State
 from innkeeper.strategy.known import KnownNames
 from innkeeper.strategy.load import load
 
 SEED = int(os.environ.get("INNKEEPER_SEED", "20261125"))
 DEFINITIONS = load({"strategy.yaml": STRATEGY})
-CURSOR = Cursor(clock=BEGINNING, timestamp=BEGINNING)
 
 
 def catalog() -> Catalog:
@@ -46,8 +46,10 @@ def by_fold(question: Question, history: list[Happened], at: int, dice: random.R
     condition = compile_live(parse(question.text))
     found = []
     with State.in_memory() as store:
-        engine = Engine(store, lifecycle.World.build(DEFINITIONS), delivery="virtual")
-        engine.tick([Item(event_of(one, seq), one.at, "history") for seq, one in enumerate(order)], BEGINNING, CURSOR)
+        memory = ListMemory(store)
+        engine = Engine(store, lifecycle.World.build(DEFINITIONS), delivery="virtual", memory=memory)
+        items = [Item(event_of(one, seq), one.at, "history") for seq, one in enumerate(order)]
+        Remembering(engine, memory).tick(items, BEGINNING)
         for page in store.pages():
             for subject, body in page:
                 state = lifecycle.decode(body)

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+from innkeeper.audiences import Catalog, parse
 from innkeeper.audiences import nodes as n
 from innkeeper.events.types import Event
 from oracle.audience_cases import TRAITS, Dice
+from oracle.audience_equality import CATALOG_TEXTS
 
 ACCOUNTS = ("acme", "bolt", "7")
 ROLES = ("admin", "member", "", None, 5)
+
+
+def account_catalog() -> Catalog:
+    """Two audiences of accounts, two of profiles, a stage."""
+    return Catalog(
+        audiences={name: parse(text) for name, text in CATALOG_TEXTS.items()},
+        stages=(("two", parse("in_audience('nested') or traits.vip")),),
+        account_traits={},
+        account_audiences={
+            "busy": parse("distinct('Login', member, within => '7 days') >= 2", "account"),
+            "many": parse("distinct('Page Viewed', member) >= 2 or in_audience('busy')", "account"),
+        },
+    )
 
 
 class AccountDice(Dice):
@@ -46,8 +61,25 @@ class AccountDice(Dice):
         return _on_account(self.condition(depth), self)
 
     def of_member(self, depth: int) -> n.Expression:
-        """A condition on a profile that may read its account."""
-        return _on_member(self.condition(depth), self)
+        """A condition on a profile that may read its account, and all that it is a member of."""
+        own = _on_member(self.condition(depth), self)
+        if self.random.random() < 0.5:
+            return own
+        both = (self.of_accounts(), own)
+        return self.random.choice((n.And(both), n.Or(both), n.Or((n.Not(both[0]), own)), both[0]))
+
+    def of_accounts(self) -> n.Expression:
+        """A condition on the accounts of a profile."""
+        function, where = self.random.choice(("any", "any", "count", "sum")), None
+        if self.random.random() < 0.8:
+            where = _on_one(self.condition(2, where=True), self)
+        path = self.random.choice(TRAITS) if function == "sum" else None
+        asked = n.OfObjects(function, n.ACCOUNT, path, where)
+        return (
+            asked
+            if function == "any"
+            else n.Compare(self.random.choice((">=", "=", "<")), asked, self.literal("number"))
+        )
 
 
 def _on_account(node: n.Expression, dice: AccountDice) -> n.Expression:
@@ -65,6 +97,17 @@ def _on_account(node: n.Expression, dice: AccountDice) -> n.Expression:
         case n.Aggregate():
             return node
     return _map(node, lambda part: _on_account(part, dice))
+
+
+def _on_one(node: n.Expression, dice: AccountDice) -> n.Expression:
+    match node:
+        case n.Path():
+            return n.Path("property", dice.random.choice((*TRAITS, ("plan",), ("role",), ("id",))))
+        case n.Like() if dice.random.random() < 0.5:
+            return n.InAudience(dice.random.choice(("busy", "many")))
+        case n.Compare(op=op, left=n.Path()) if dice.random.random() < 0.3:
+            return n.Compare(op, _on_one(node.left, dice), n.Offset(n.Now(), dice.span(calendar=False).duration))
+    return _map(node, lambda part: _on_one(part, dice))
 
 
 def _on_member(node: n.Expression, dice: AccountDice) -> n.Expression:

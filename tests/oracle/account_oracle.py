@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fractions import Fraction
 from typing import Any
 
 from innkeeper.audiences import nodes as n
@@ -103,33 +104,31 @@ def profile_members(
     past = [event for event in events if event.timestamp <= at]
     found = []
     for person in people(events, at, catalog, zone):
-        own = person.anonymous | {person.subject}
-        identifiers = {each if ":" in each else f"anonymous_id:{each}" for each in own}
-        person.account = _account_of(person, identifiers, past, catalog, zone)
+        person.account, person.accounts = _accounts_of(person, past, catalog, zone)
         if holds(expression, person):
             found.append(person.subject)
     return sorted(found)
 
 
-def _account_of(person: Person, identifiers: set[str], past: list[Event], catalog: Catalog, zone: str) -> Any:
-    words = [event for event in past if is_word(event) and event.identifier in identifiers]
+def _accounts_of(person: Person, past: list[Event], catalog: Catalog, zone: str) -> Any:
+    """The account of a person, and all that it is a member of, each with what is its own."""
+    words = [event for event in person.events if is_word(event)]
     ties: dict[tuple[str, str], list[Event]] = {}
     for event in words:
         ties.setdefault((event.identifier, named(event)), []).append(event)
     held = {
         place: max((event for event in said if event.name != "Account Updated"), key=stamp)
         for place, said in ties.items()
-        if is_member(past, *place, person.at)
+        if is_member(words, *place, person.at)
     }
-    if not held:
-        return None
-    account = max((stamp(newest), place[1]) for place, newest in held.items())[1]
-    roles = [
-        (stamp(event), _role(event)) for place in held if place[1] == account for event in ties[place] if _states(event)
-    ]
-    role = max(roles)[1] if roles else ""
-    whole = Account(account, past, person.at, catalog, zone)
-    return whole, {"id": account, "role": role or "member"}
+    found = {}
+    for account in {place[1] for place in held}:
+        own = [event for place in held if place[1] == account for event in ties[place] if _states(event)]
+        role = max((stamp(event), _role(event)) for event in own)[1] if own else ""
+        whole = Account(account, past, person.at, catalog, zone)
+        found[account] = whole, {"id": account, "role": role or "member"}
+    newest = max(((stamp(newest), place[1]) for place, newest in held.items()), default=None)
+    return (None if newest is None else found[newest[1]]), list(found.values())
 
 
 def _states(event: Event) -> bool:
@@ -149,6 +148,21 @@ def _role(event: Event) -> str:
         if isinstance(role, str) and role:
             return role
     return ""
+
+
+def of_accounts(node: n.OfObjects, person: Person) -> Any:
+    """A function over the accounts that a person is a member of."""
+    from oracle.audience_oracle import number_of
+
+    chosen = [
+        {**whole.traits, **own}
+        for whole, own in person.accounts
+        if node.where is None or holds(node.where, whole, {**whole.traits, **own})
+    ]
+    if node.path is None:
+        return len(chosen)
+    numbers = [number_of(look(each, node.path)) for each in chosen]
+    return sum((each for each in numbers if each is not NOTHING), Fraction(0))
 
 
 def account_value(person: Person, parts: tuple[str, ...]) -> Any:

@@ -34,6 +34,8 @@ CATALOG = Catalog(
     audiences={"known": Boolean(True)}, stages=tuple((name, Boolean(True)) for name in ("one", "two", "three")),
     account_traits={}, account_audiences={"busy": Boolean(True), "many": Boolean(True)},
 )  # fmt: skip
+#: Traits that have a retention in every other world.
+KEPT = ("plan", "vip", "score", "seen_at", "address", "timezone", "country")
 BUSY = "distinct('Login', member, within => '7 days') >= 2"
 
 
@@ -46,7 +48,8 @@ def compare_account_world(seed: int, folder: Path) -> int:
     audiences = {f"a{number}": _draw(dice, "account") for number in range(3)}
     people = {f"p{number}": _draw(dice, "profile") for number in range(4)}
     home = Workspace(folder / f"world-{seed}")
-    home.apply(_strategy(audiences, people))
+    kept = {name: dice.random.choice(("1 hour", "1 day", "4 days", "20 days")) for name in KEPT} if seed % 2 else {}
+    home.apply(_strategy(audiences, people, kept))
     until = _play(home, events, dice)
     return _compare(home, events, until, audiences, people, seed)
 
@@ -63,8 +66,9 @@ def _draw(dice: AccountDice, of: Subject) -> Expression:
             return when
 
 
-def _strategy(audiences: dict[str, Expression], people: dict[str, Expression]) -> dict[str, str]:
-    files = {"strategy.yaml": "name: worlds\naccounts: {traits: [plan]}\n"}
+def _strategy(audiences: dict[str, Expression], people: dict[str, Expression], kept: dict[str, str]) -> dict[str, str]:
+    declared = {name: {"retention": length} for name, length in kept.items()}
+    files = {"strategy.yaml": f"name: worlds\naccounts: {{traits: [plan]}}\ntraits: {json.dumps(declared)}\n"}
     files["audiences/busy.yaml"] = f"of: account\nwhen: {json.dumps(BUSY)}\n"
     files["audiences/many.yaml"] = "of: account\nwhen: \"in_audience('busy') or did('Page Viewed')\"\n"
     files["audiences/known.yaml"] = "when: \"traits.plan is present or did('Login', within => '7 days')\"\n"
@@ -85,14 +89,14 @@ def _play(home: Workspace, events: list[Event], dice: AccountDice) -> int:
     arriving = draw.sample(events, len(events))
     cuts = sorted(draw.randrange(len(events) + 1) for _ in range(2))
     last = max(event.timestamp for event in events)
-    first = min(event.timestamp for event in events)
+    first = until = min(event.timestamp for event in events)
     for part, share in (
         (arriving[: cuts[0]], 0.4), (arriving[cuts[0] : cuts[1]], 0.8), (arriving[cuts[1] :] + arriving[:3], 1.2),
     ):  # fmt: skip
         with Log.open(home.home) as log:
             log.append([to_row(event) for event in part])
         earliest = min((event.timestamp for event in part), default=first)
-        until = max(earliest, first + round((last - first + DAY) * share))
+        until = max(until, earliest, first + round((last - first + DAY) * share))
         home.run(format_instant(until), tick_size=draw.choice((1, 5, 2_000)))
     return until
 

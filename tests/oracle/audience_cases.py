@@ -142,7 +142,12 @@ class Dice:
             if self.random.random() < 0.6
         }
         trust = {source: self.random.randrange(4) for source in ("web", "app") if self.random.random() < 0.7}
-        return Merges(rules=rules, trust=trust)
+        kept = {
+            name: self.random.choice((HOUR, DAY, 4 * DAY, 20 * DAY))
+            for name in sorted({path[0] for path in TRAITS})
+            if self.random.random() < 0.3 and (name not in rules or rules[name].merge != "oldest")
+        }
+        return Merges(rules=rules, trust=trust, kept=kept)
 
     def history(self, people: int, events: int) -> list[Event]:
         """A log of some users and browsers: shared browsers, aliases, addresses and words on links included."""

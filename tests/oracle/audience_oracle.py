@@ -29,9 +29,10 @@ class Person:
     def __init__(self, subject: str, events: list[Event], anonymous: set[str], at: int, catalog: Catalog, zone: str):
         self.subject, self.anonymous, self.at, self.catalog, self.workspace_zone = subject, anonymous, at, catalog, zone
         self.account: Any = None
+        self.accounts: list[Any] = []
         self.events = [event for event in events if event.is_input]
         changes = [event for event in events if event.is_input or event.name == "Traits Updated"]
-        self.traits = traits_of(changes, catalog.merges)
+        self.traits = traits_of(changes, catalog.merges, at)
         self.memories = memories_of(self.events)
 
     @property
@@ -200,6 +201,10 @@ def value_of(node: n.Expression, person: Person, properties: Any) -> Any:
             return NOTHING if moment is NOTHING else (moment[0] + duration,)
         case n.Aggregate():
             return aggregate(node, person)
+        case n.OfObjects(object=n.ACCOUNT):
+            from oracle.account_oracle import of_accounts
+
+            return Fraction(of_accounts(node, person))
     raise AssertionError(node)
 
 
@@ -251,6 +256,8 @@ def holds(node: n.Expression, person: Person, properties: Any = None) -> bool:
             return account is not None and holds(when, account)
         case n.InAudience(name=name):
             return holds(person.catalog.audiences[name], person)
+        case n.OfObjects():
+            return bool(value_of(node, person, properties))
         case n.Compare(op=op, left=left, right=right):
             return compare(op, left, right, person, properties)
         case n.Between(value=value, low=low, high=high):

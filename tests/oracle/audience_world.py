@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import duckdb
@@ -21,9 +21,10 @@ from innkeeper.identity.evidence import Evidence, evidence_of
 from innkeeper.identity.namespaces import IdentityRules
 from innkeeper.identity.persons import newest_words, resolve
 from innkeeper.identity.spans import Span, owner_at, spans, turns_of, within_limit
+from innkeeper.kernel.time import DAY
 from innkeeper.profiles import state as stored
 from innkeeper.profiles.memories import memory_at, take_memory
-from innkeeper.profiles.traits import all_traits, set_trait
+from innkeeper.profiles.traits import all_traits, end_words, next_end, set_trait
 from innkeeper.store.columns import fixed_sql, typed_sql
 from innkeeper.store.duck import translated
 from oracle.audience_oracle import look
@@ -55,6 +56,10 @@ class World:
         with translated("world"):
             return self.engine.execute(sql, dict(parameters) if parameters else None).fetchall()
 
+    def stream(self, sql: str, values: Mapping[str, Any]) -> Iterator[list[tuple[Any, ...]]]:
+        """As the bulk engine's: the answer in pages."""
+        yield self.run(sql, values)
+
     def view(self, properties: frozenset[tuple[str, ...]]) -> None:
         """Give the view `events` the columns of some properties."""
         typed = "".join(f", {item}" for path in sorted(properties) for item in typed_sql(path))
@@ -74,7 +79,7 @@ class World:
         condition = compile_live(expand(expression, catalog))
         found = []
         for subject, events in self.profiles(at).items():
-            facts = Facts(self, subject, events, condition.accumulators, dice, catalog.merges)
+            facts = Facts(self, subject, events, condition.accumulators, dice, catalog.merges, at)
             if facts.exists and condition.evaluate(facts, at)[0]:
                 found.append(subject)
         return sorted(found)
@@ -101,13 +106,20 @@ class World:
         return profiles
 
 
-def folded_traits(events: list[Event], merges: Merges, dice: random.Random) -> dict[str, Any]:
-    """The traits as the fold keeps them: word by word in random order, through the stored form."""
+def folded_traits(events: list[Event], merges: Merges, dice: random.Random, at: int = 0) -> dict[str, Any]:
+    """The traits at an instant as the fold keeps them: word by word in random order, through the stored form.
+
+    What has ended goes now and then in between, and at the end.
+    """
     state = stored.new_state("user_id:x")
     for event in dice.sample(events, len(events)):
         facts = state.facts.setdefault(event.identifier, stored.Facts(event.timestamp))
         for name, value in without_reserved(event.traits).items():
             set_trait(facts, name, value, event.timestamp, event.source, event.message_id, merges)
+        if dice.random() < 0.2:
+            end_words(state, at - dice.randrange(30 * DAY), merges)
+    end_words(state, at, merges)
+    assert next_end(state, merges) > at
     return all_traits(stored.decode(stored.encode(state)), merges)
 
 
@@ -146,7 +158,7 @@ class Facts:
 
     def __init__(
         self, world: World, subject: str, own: list[Event], summaries: tuple[Accumulator, ...], dice: random.Random,
-        merges: Merges,
+        merges: Merges, at: int,
     ) -> None:  # fmt: skip
         self.subject, self.workspace_zone = subject, world.zone
         self.identifiers = {subject} | {
@@ -157,7 +169,7 @@ class Facts:
         inputs = [event for event in own if event.is_input]
         self.exists = bool(inputs)
         changes = [event for event in own if event.is_input or event.name == "Traits Updated"]
-        self.traits = folded_traits(changes, merges, dice)
+        self.traits = folded_traits(changes, merges, dice, at)
         self.remembered = folded_memories(inputs, dice)
         self.states = {summary.key: self.fold(summary, inputs, dice) for summary in summaries}
 

@@ -10,6 +10,8 @@ from innkeeper.events.types import Event
 
 NOBODY = {"", "null", "undefined", "unknown", "0", "-1", "none", "anonymous", "guest", "test"}
 NOBODY_AS_USER = {"", "null", "undefined", "nan", "nil", "(null)"}
+#: What is handed over from claim to claim; `kiosk` is a declared namespace from `context.kiosk`.
+SPANS = ("anonymous_id:", "device:", "kiosk:")
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,9 @@ class Who:
         device = event.context.get("device")
         if isinstance(device, dict) and isinstance(device.get("id"), str):
             spans.add("device:" + device["id"])
+        kiosk = event.context.get("kiosk")
+        if isinstance(kiosk, str):
+            spans.add("kiosk:" + kiosk)
         previous = event.extra.get("previousId") if event.type == "alias" else None
         if user and isinstance(previous, str) and previous not in ("", event.user_id, event.anonymous_id):
             spans.add("anonymous_id:" + previous)
@@ -109,7 +114,7 @@ class Who:
         """Note an explicit word on two identifiers."""
         a, b = str(event.properties.get("a")), str(event.properties.get("b"))
         a, b = (each if ":" in each else "user_id:" + each for each in (a, b))
-        spans = [each for each in (a, b) if each.startswith(("anonymous_id:", "device:"))]
+        spans = [each for each in (a, b) if each.startswith(SPANS)]
         if a == b or len(spans) == 2 or blocked(a) or blocked(b):
             return
         pair, added = frozenset((a, b)), event.name == "Link Added"
@@ -169,7 +174,7 @@ class Who:
 
     def owner(self, identifier: str, at: int) -> str:
         """Whose an identifier is at an instant."""
-        if not identifier.startswith(("anonymous_id:", "device:")):
+        if not identifier.startswith(SPANS):
             return self.name(identifier)
         claims = [claim for claim in self.claims if claim[3] == identifier]
         earlier = [claim for claim in claims if claim[0] <= at]

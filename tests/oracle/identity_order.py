@@ -19,6 +19,7 @@ from innkeeper.runtime.engine import Engine, Item
 from innkeeper.runtime.recall import Fresh, spoken
 from innkeeper.runtime.telling import Plan
 from innkeeper.store.state import Cursor, State
+from innkeeper.strategy.load import load
 from oracle.identity_cases import WORLDS, People, rules
 from oracle.identity_oracle import Who
 
@@ -26,6 +27,12 @@ AUDIENCES = {
     "buyers": "count('Buy') >= 2", "pro": "traits.plan = 'pro'", "spent": "sum('Buy', total) > 3",
     "known": "id.anonymous_id is present",
 }  # fmt: skip
+#: What is bought is a thing of whoever bought it last.
+OBJECTS = """
+name: test
+events: { Buy: [total] }
+objects: { lot: { id: total, roles: { owner: user }, events: [Buy] } }
+"""
 
 
 class ListMemory:
@@ -49,9 +56,9 @@ class ListMemory:
 
 
 def world(identity: IdentityRules) -> World:
-    """A few audiences, no journeys, under these rules."""
-    declared = strategy(audiences=AUDIENCES)
-    return World.build(replace(declared, workspace=replace(declared.workspace, identity=identity)))
+    """A few audiences and things, no journeys, under these rules."""
+    declared, objects = strategy(audiences=AUDIENCES), load({"strategy.yaml": OBJECTS}).workspace.objects
+    return World.build(replace(declared, workspace=replace(declared.workspace, identity=identity, objects=objects)))
 
 
 def taken(events: Sequence[Event], known: World, tick: int) -> State:
@@ -108,6 +115,28 @@ def look(state: State, known: World) -> dict[str, Any]:
     return found
 
 
+def held(state: State) -> dict[str, dict[str, list[str]]]:
+    """Who has what, under which identifiers."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for page in state.pages():
+        for subject, body in page:
+            for name, copy in decode(body).objects.get("lot", {}).items():
+                found.setdefault(subject, {})[name] = sorted(copy.holders)
+    return found
+
+
+def expected_things(events: Sequence[Event], who: Who) -> dict[str, dict[str, list[str]]]:
+    """Who has what, by the oracle: the newest word on each thing, and whose its identifier was at that instant."""
+    newest: dict[str, Event] = {}
+    for event in sorted(events, key=lambda each: (each.timestamp, each.source, each.message_id)):
+        if event.name == "Buy":
+            newest[str(event.properties["total"])] = event
+    found: dict[str, dict[str, list[str]]] = {}
+    for name, event in newest.items():
+        found.setdefault(who.subject(event), {})[name] = [event.identifier]
+    return found
+
+
 def plain(facts: Any) -> Any:
     """Facts without what only helps to keep them."""
     made = msgspec.to_builtins(facts)
@@ -147,7 +176,7 @@ def compare_orders(seed: int, orders: int = 3) -> int:
     known = world(product)
     events = People(dice, people=dice.choice((2, 3, 5))).history(dice.randrange(2, 40))
     who = Who(events, plain_rules)
-    facts = expected(events, known, who)
+    facts, things = expected(events, known, who), expected_things(events, who)
     answers = []
     for number in range(orders):
         order = list(events) if number == 0 else late_order(dice, events)
@@ -155,6 +184,7 @@ def compare_orders(seed: int, orders: int = 3) -> int:
             dice.shuffle(order)
         with taken(order, known, dice.choice((1, 3, 100))) as state:
             found = look(state, known)
+            assert held(state) == things, f"seed {seed}, order {number}"
         assert {subject: each["facts"] for subject, each in found.items()} == facts, f"seed {seed}, order {number}"
         for subject, each in found.items():
             assert each["identifiers"] == identifiers(who, subject), f"seed {seed}, order {number}: {subject}"

@@ -65,7 +65,8 @@ class Known:
     id: str
     status: str | None = None
     values: dict[str, Any] = field(default_factory=dict)
-    roles: dict[str, str] = field(default_factory=dict)
+    #: By role the identifier that has it, and when that was said.
+    roles: dict[str, tuple[str, int]] = field(default_factory=dict)
 
 
 def booking_of(event: Happened) -> str | None:
@@ -108,7 +109,7 @@ def _say(known: Known, event: Happened) -> None:
     for name, value in values.items():
         _put(known.values, name, value)
     for name, value in roles.items():
-        _put(known.roles, name, value)
+        _put(known.roles, name, value and (value, event.at))
 
 
 def _put(kept: dict[str, Any], name: str, value: Any) -> None:
@@ -127,9 +128,10 @@ def claims(events: Iterable[Happened], until: int | None = None) -> dict[str, li
     return {anonymous: sorted(own) for anonymous, own in seen.items()}
 
 
-def owners(events: Iterable[Happened], until: int | None = None) -> dict[str, str]:
-    """Whose the bookings are that are held under an anonymous identifier: the first user's that had it."""
-    return {anonymous: own[0][3] for anonymous, own in claims(events, until).items()}
+def owner(claimed: dict[str, list[tuple[int, str, str, str]]], identifier: str, at: int) -> str:
+    """Whose an identifier is at an instant: of a browser whoever of *claims* had it last by then, or else first."""
+    own = claimed.get(identifier)
+    return identifier if own is None else [own[0], *(each for each in own if each[0] <= at)][-1][3]
 
 
 def speakers(events: Iterable[Happened], until: int | None = None) -> set[str]:
@@ -137,8 +139,7 @@ def speakers(events: Iterable[Happened], until: int | None = None) -> set[str]:
     known = [event for event in events if until is None or event.at <= until]
     claimed, found = claims(known), set()
     for event in known:
-        own = claimed.get(event.sender)
-        found.add(event.sender if own is None else [own[0], *(each for each in own if each[0] <= event.at)][-1][3])
+        found.add(owner(claimed, event.sender, event.at))
     return found
 
 
@@ -187,14 +188,15 @@ _NAMES = (
 
 
 def random_history(dice: random.Random, *, people: int = 3, things: int = 3, events: int = 14) -> list[Happened]:
-    """Events about a few bookings of a few people, many at one instant."""
-    return [_random_event(dice, number, people, things) for number in range(dice.randrange(1, events + 1))]
+    """Events about a few bookings of a few people, many at one instant, some on two browsers that they share."""
+    shared = dice.choice((0.25, 0.75))
+    return [_random_event(dice, number, people, things, shared) for number in range(dice.randrange(1, events + 1))]
 
 
-def _random_event(dice: random.Random, number: int, people: int, things: int) -> Happened:
+def _random_event(dice: random.Random, number: int, people: int, things: int, shared: float) -> Happened:
     at = START + dice.randrange(12) * 60 * _HOUR + dice.choice((0, 0, 1))
     sender, anonymous = f"user_id:u{dice.randrange(people)}", None
-    if dice.random() < 0.25:
+    if dice.random() < shared:
         anonymous = f"a{dice.randrange(2)}"
         if dice.random() < 0.6:
             sender = f"anonymous_id:{anonymous}"

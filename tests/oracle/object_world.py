@@ -10,7 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from innkeeper.events.types import Event
-from oracle.object_oracle import START, UTC, Happened, Known, bookings, date_at, owners, speakers
+from oracle.object_oracle import START, UTC, Happened, Known, bookings, claims, date_at, owner, speakers
 
 DAY = 86_400_000_000
 #: A condition on one booking in one role as of an instant.
@@ -37,13 +37,13 @@ def event_of(happened: Happened, seq: int = 0) -> Event:
 
 def members(question: Question, history: list[Happened], at: int) -> list[str]:
     """Who is a member as of an instant: everybody with an event of their own is asked."""
-    belongs = owners(history, at)
+    claimed = claims(history, at)
     everybody = speakers(history, at)
     held: dict[str, dict[str, set[str]]] = {}
     known = bookings(history, at)
     for one in known.values():
-        for role, identifier in one.roles.items():
-            held.setdefault(belongs.get(identifier, identifier), {}).setdefault(one.id, set()).add(role)
+        for role, (identifier, said) in one.roles.items():
+            held.setdefault(owner(claimed, identifier, said), {}).setdefault(one.id, set()).add(role)
     return sorted(
         subject
         for subject in everybody

@@ -33,12 +33,17 @@ def allowed(value: Any) -> Any:
     return [allowed(each) for each in value] if isinstance(value, list) else value
 
 
-def traits_of(events: list[Event], merges: Merges) -> dict[str, Any]:
-    """The traits that a profile has."""
+def traits_of(events: list[Event], merges: Merges, at: int = 0) -> dict[str, Any]:
+    """The traits that a profile has at an instant; without retentions it has them at any."""
     from oracle.audience_oracle import NOTHING, instant_of, number_of
 
     in_order = sorted(events, key=lambda event: (event.timestamp, event.source, event.message_id))
-    words = [(event, name, value) for event in in_order for name, value in allowed(event.traits).items()]
+    words = [
+        (event, name, value)
+        for event in in_order
+        for name, value in allowed(event.traits).items()
+        if name not in merges.kept or at - event.timestamp < merges.kept[name]
+    ]
     traits: dict[str, Any] = {}
     for name in {name for _, name, _ in words}:
         mine = [(event, value) for event, each, value in words if each == name]

@@ -68,6 +68,57 @@ def test_a_trait_of_an_account_reaches_its_members(hotel: Workspace) -> None:
     assert replay(hotel.home).different == 0
 
 
+def test_all_accounts_that_somebody_is_a_member_of(hotel: Workspace) -> None:
+    hotel.apply({**STRATEGY, "audiences/buyers.yaml": "when: \"any(account, seats >= 10 and role = 'admin')\"\n"})
+    hotel.add(
+        group("ann", "acme", "2026-01-01T10:00:00Z", role="admin", seats=20),
+        group("ann", "bolt", "2026-01-02T10:00:00Z", seats=2),
+        group("bob", "bolt", "2026-01-02T11:00:00Z", role="admin"),
+        event("Account Updated", "cy", "2026-01-03T10:00:00Z", account_id="bolt", set={"seats": 12}),
+        event("Left Account", "ann", "2026-01-04T10:00:00Z", account_id="acme"),
+    )
+    hotel.run("2026-02-01T00:00:00Z")
+    assert said(hotel, "Audience Entered", "Audience Left") == [
+        ("2026-01-01T10:00:00Z", "Audience Entered", "buyers"), ("2026-01-01T10:00:00Z", "Audience Entered", "large"),
+        ("2026-01-02T10:00:00Z", "Audience Left", "large"), ("2026-01-03T10:00:00Z", "Audience Entered", "large"),
+        ("2026-01-03T10:00:00Z", "Audience Entered", "buyers"), ("2026-01-03T10:00:00Z", "Audience Entered", "large"),
+        ("2026-01-04T10:00:00Z", "Audience Left", "buyers"),
+    ]  # fmt: skip
+    asked = ("audience", "list", "count(account) = 2 and sum(account, seats) = 22", "--at", "2026-01-03T00:00:00Z")
+    assert hotel.cli(*asked)["ids"] == ["ann"]
+    assert replay(hotel.home).different == 0
+
+
+def test_declared_types_are_held_against_what_comes(hotel: Workspace) -> None:
+    hotel.add(
+        group("ann", "acme", "2026-01-01T10:00:00Z", role="admin", name="Acme", seats="many"),
+        event("Account Updated", "ann", "2026-01-02T10:00:00Z", account_id="acme", set={"seats": 3, "mood": "good"}),
+    )
+    told = {each["name"]: each for each in hotel.cli("catalog", "traits", "--of", "account")["traits"]}
+    assert told.keys() == {"name", "seats", "mood"}
+    assert {name: (each["declared"], each["conflicts"]) for name, each in told.items()} == {
+        "name": (True, 0), "seats": (True, 1), "mood": (False, 0),
+    }  # fmt: skip
+    assert "declared as number: 1 value is not" in hotel.shell("catalog", "traits", "seats", "--of", "account").stdout
+    refused = hotel.shell("audience", "count", "account.seats = 'many'")
+    assert refused.returncode == 2
+    assert "compare with a number" in refused.stderr
+
+
+def test_more_members_than_expected_are_told_and_nobody_is_turned_away(hotel: Workspace) -> None:
+    limited = STRATEGY["strategy.yaml"] + "  limits: {members: 2}\n"
+    hotel.apply({**STRATEGY, "strategy.yaml": limited})
+    hotel.add(*(group(who, "acme", "2026-01-01T10:00:00Z", seats=20) for who in ("ann", "bob", "cy")))
+    hotel.add(group("ann", "bolt", "2026-01-01T09:00:00Z"))
+    hotel.run("2026-02-01T00:00:00Z")
+    assert [each["too_many_members"] for each in hotel.cli("account", "list")["accounts"]] == [True, False]
+    assert "3 members (more than strategy.yaml allows for)" in hotel.shell("account", "show", "acme").stdout
+    found = hotel.cli("doctor")
+    assert (found["ok"], [each["code"] for each in found["findings"]]) == (True, ["account-too-large"])
+    assert "'acme' has 3 members, more than 2" in found["findings"][0]["message"]
+    assert hotel.cli("audience", "count", "account.seats = 20")["count"] == 3
+
+
 def test_roll_ups_of_members_are_exact_in_time(hotel: Workspace) -> None:
     hotel.add(
         group("ann", "acme", "2026-01-01T10:00:00Z", role="admin", name="Acme"),

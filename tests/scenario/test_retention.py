@@ -23,7 +23,8 @@ POLICIES = (
 )
 STRATEGY = {
     "strategy.yaml": "name: test\nzone: UTC\n"
-    "events: {Order Completed: [total, code], Login: [secret], Page Viewed: [path]}\ntraits: [plan]\n",
+    "events: {Order Completed: [total, code], Login: [secret], Page Viewed: [path]}\n"
+    "traits: {plan: {retention: 70 days}}\n",
     "policies.yaml": POLICIES,
     "audiences/many.yaml": "when: count('Order Completed') >= 3\n",
     "audiences/spenders.yaml": "when: sum('Order Completed', total) > 200\n",
@@ -151,8 +152,8 @@ def test_what_stays_says_why_and_what_goes_is_nowhere(tmp_path: Path) -> None:
         event("Login", "u1", "2026-01-01T00:00:00Z", anonymous="b1", secret="stays-first-link"),
         event("Login", "u1", "2026-01-02T00:00:00Z", anonymous="b1", secret="canary-goes"),
         event("Order Completed", "u2", "2026-01-02T00:00:00Z", total=5, code="canary-goes"),
-        identify("u1", "2026-01-03T00:00:00Z", plan="canary-goes"),
-        identify("u1", "2026-01-04T00:00:00Z", plan="pro"),
+        identify("u1", "2026-01-03T00:00:00Z", first_name="canary-goes"),
+        identify("u1", "2026-01-04T00:00:00Z", first_name="Ann"),
         event("Consent Given", "u1", "2026-01-05T00:00:00Z", purpose="offers", proof="form 7"),
         event("Login", "u1", "2026-06-01T00:00:00Z", secret="young"),
     ])))  # fmt: skip

@@ -23,7 +23,7 @@ from innkeeper.runtime.replay import replay
 from innkeeper.runtime.retract import lift, retract
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.state import State
-from support.workspace import Workspace, message
+from support.workspace import BASE, Workspace, message
 
 START = parse_instant("2026-01-05T00:00:00Z")
 USERS = ("u0", "u1", "u2")
@@ -62,6 +62,8 @@ class Case:
             "messages/service.md": message("Service", body="Hello", purpose="stay"),
             "policies.yaml": POLICIES,
         }
+        if seed % 2:
+            self.files["strategy.yaml"] = BASE["strategy.yaml"].replace("[plan]", "{plan: {retention: 4 days}}")
         self.audiences = {name: chance.choice(CONDITIONS) for name in ("aa", "ab")}
         for name, condition in self.audiences.items():
             self.files[f"audiences/{name}.yaml"] = f'name: {name}\ndescription: x\nwhen: "{condition}"\n'

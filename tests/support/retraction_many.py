@@ -42,6 +42,8 @@ OF_ACCOUNTS = (
 OF_MEMBERS = (
     "in_audience('busy')", "in_audience('large') and account.role = 'admin'", "account.seats >= 10",
     "account.tier = 'gold' and did('Login')", "account.id = 'acme' and in_audience('large')", "not in_audience('busy')",
+    "any(account, seats >= 10 and role = 'admin')",
+    "count(account, in_audience('busy')) >= 2 or sum(account, seats) > 25",
 )  # fmt: skip
 BY_ITEM = """journey: {name}
 enter: {{ item: products, change: {change} }}

@@ -63,6 +63,66 @@ def test_what_is_refused(text: str, code: str, column: int, fix: str) -> None:
     assert fix in problem.fix
 
 
+TYPED = Catalog(
+    traits=frozenset({"plan", "score", "vip", "since", "more"}),
+    trait_types={"plan": "text", "score": "number", "vip": "boolean", "since": "instant", "more": "object"},
+    account_traits={"seats": "number", "name": "text", "any": "any"},
+    account_audiences={"busy": parse("did('Message Sent')", "account")},
+    audiences={"loyal": parse("did('Message Sent')")},
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "traits.plan = 'pro' and traits.score > 3 and traits.vip = true and traits.vip and traits.since < now()",
+        "traits.since > '2026-01-01T00:00:00Z' and traits.since like '2026%' and traits.plan < now()",
+        "traits.plan > '2026-01-01T00:00:00Z' and traits.more.any = 3 and traits.more = 'x'",
+        "account.seats between 1 and 3 and account.name like 'A%' and account.any = 5 and account.role = 'admin'",
+        "any(account, seats >= 3 and role = 'admin' and id = 'acme' and in_audience('busy')) or any(account)",
+        "count(account, any = 'x' or any > now() - '3 days') > 1 and sum(account, seats) > 5",
+        "traits.score = account.any and traits.plan = account.name",
+    ],
+)
+def test_declared_types_that_compare(text: str) -> None:
+    assert check(parse(text), TYPED).errors == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "column", "fix"),
+    [
+        ("traits.plan = 5", "type", 1, "a text"),
+        ("traits.score in (1, 'two')", "type", 1, "a number"),
+        ("traits.since > 5", "type", 1, "ISO 8601"),
+        ("traits.since = 'soon'", "type", 1, "ISO 8601"),
+        ("traits.vip = 'yes'", "type", 1, "true or false"),
+        ("traits.score like '5%'", "type", 1, ""),
+        ("account.seats = 'many'", "type", 1, "a number"),
+        ("account.role = 5", "type", 1, "a text"),
+        ("traits.score = traits.plan", "type", 1, "a number"),
+        ("traits.score > account.name", "type", 1, "a number"),
+        ("any(account, seats = 'many')", "type", 14, "a number"),
+        ("any(account, id = 5)", "type", 14, "a text"),
+        ("any(account, seatz > 5)", "unknown-account-trait", 14, "did you mean 'seats'?"),
+        ("sum(account, seatz) > 5", "unknown-account-trait", 1, "did you mean 'seats'?"),
+        ("any(account, in_audience('loyal'))", "wrong-audience", 14, "of: account"),
+    ],
+)
+def test_declared_types_that_never_compare_are_refused(text: str, code: str, column: int, fix: str) -> None:
+    (problem,) = check(parse(text), TYPED).errors
+    assert (problem.code, problem.column) == (code, column)
+    assert fix in problem.fix
+
+
+def test_accounts_have_to_be_declared() -> None:
+    for text in ("any(account)", "any(account, seats > 3)", "count(account) > 1"):
+        assert [each.code for each in check(parse(text), CATALOG).errors] == ["no-accounts"]
+    for text, of in (("any(account)", "account"), ("any(account, did('Login'))", "profile")):
+        with pytest.raises(Invalid) as refused:
+            parse(text, of)  # type: ignore[arg-type]
+        assert refused.value.problems[0].code in ("objects-of-account", "function-in-where")
+
+
 def test_unknown_names_can_be_allowed_but_not_audiences() -> None:
     text = "did('X', where => y = 1) and traits.z and stage = 'w' and in_audience('v')"
     checked = check(parse(text), CATALOG, allow_unknown=True)

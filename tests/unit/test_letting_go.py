@@ -42,8 +42,10 @@ def leave(home: Path, until: int, *, name: str = "E", carried: str = "") -> None
             due = Due(bulk, [DueRule(False, name, until)], [], 10**9)
             due.export(home / "tmp" / "going.parquet")
         (home / "tmp" / "carried.ndjson").write_text(carried)
+        (home / "tmp" / "thinned.ndjson").write_text("")
         rows = Leaving(
             rows=home / "tmp" / "going.parquet", carried=home / "tmp" / "carried.ndjson",
+            thinned=home / "tmp" / "thinned.ndjson",
             let_go=(LetGo(name=name, until=until),),
         )  # fmt: skip
         log.let_go(rows)

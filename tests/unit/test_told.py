@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from innkeeper import lifecycle
 from innkeeper.events.types import Event
 from innkeeper.kernel.time import BEGINNING, DAY, Instant
-from innkeeper.profiles.others import Folded, Kind, News
+from innkeeper.profiles.others import Folded, Kind, News, Whom
 from innkeeper.runtime.engine import Engine
 from innkeeper.runtime.work import Item
 from innkeeper.store import things
@@ -38,7 +39,11 @@ class Rooms:
                  guest, "changed" if guest in guests else "role_lost", ("colour",))
             for guest in sorted({*before, *guests})
         )  # fmt: skip
-        return Folded(msgspec.json.encode(guests), news)
+
+        def tell(owner: Callable[[str, Instant], Whom]) -> Iterator[tuple[Whom, News]]:
+            return ((owner(each.identifier, event.timestamp), each) for each in news)
+
+        return Folded(msgspec.json.encode(guests), frozenset({*before, *guests}), tell)
 
 
 def painted(number: int, user: str, guests: list[str], colour: str, **more: Any) -> Item:

@@ -14,7 +14,8 @@ from oracle.trait_oracle import traits_of
 
 from innkeeper.audiences.merges import Merges, TraitRule
 from innkeeper.events.types import Event
-from innkeeper.kernel.time import DAY
+from innkeeper.kernel.time import DAY, FOREVER
+from innkeeper.lifecycle import EventInput, TimerInput, World, advance, new_state
 from innkeeper.profiles.state import Facts
 from innkeeper.profiles.traits import refold_traits, set_trait
 from innkeeper.strategy.load import examine, load
@@ -73,7 +74,8 @@ def test_random_histories_fold_to_what_the_oracle_says() -> None:
         dice = Dice(seed)
         merges, events = dice.merges(), dice.history(people=2, events=dice.random.randrange(60))
         repeated = [*events, *dice.random.choices(events, k=len(events) // 3)] if events else []
-        assert folded_traits(repeated, merges, dice.random) == traits_of(events, merges), f"seed {seed}"
+        at = dice.instant() + dice.random.choice((0, 5, 30)) * DAY
+        assert folded_traits(repeated, merges, dice.random, at) == traits_of(events, merges, at), f"seed {seed}"
     print(f"seed {SEED} to {SEED + 149}: 150 histories")
 
 
@@ -126,6 +128,7 @@ sources: { crm: { trust: 3 } }
             "first_visit": TraitRule(merge="oldest", type="instant"),
         },
         trust={"crm": 3},
+        kept={"plan": 400 * DAY},
     )
     assert load({"strategy.yaml": "traits: [plan, points]"}).workspace.traits == {"plan", "points"}
 
@@ -140,6 +143,7 @@ sources: { crm: { trust: 3 } }
         ("{ sensitivity: secret }", "not-a-choice", "normal"),
         ("{ retention: soon }", "bad-duration", ""),
         ("{ retention: 0 days }", "bad-duration", "400 days"),
+        ("{ retention: 400 days, merge: oldest }", "retention-of-oldest", "merge: newest"),
         ("{ purpse: service }", "unknown-key", "did you mean 'purpose'"),
         ("{ purpose: servcie }", "unknown-purpose", "did you mean 'service'"),
         ("[1]", "not-a-mapping", ""),
@@ -151,6 +155,29 @@ def test_what_is_wrong_says_where_and_how(line: str, code: str, fix: str) -> Non
     (error,) = examine(files).errors
     assert (error.code, error.file, error.line) == (code, "strategy.yaml", 3)
     assert fix in error.fix
+
+
+@pytest.mark.parametrize("name", ["email", "phone", "household", "card"])
+def test_what_says_who_somebody_is_has_no_end(name: str) -> None:
+    identity = "identity: { namespaces: { card: { owner: person, from: traits.card } } }\n"
+    text = f"{identity}traits:\n  {name}: {{ retention: 400 days }}\n"
+    (error,) = examine({"strategy.yaml": text}).errors
+    assert (error.code, error.file, error.line) == ("retention-identifies", "strategy.yaml", 3)
+
+
+def test_words_end_at_their_instant_for_who_takes_no_more_inputs_too() -> None:
+    world = World.build(load({"strategy.yaml": "traits: { plan: { retention: 1 days } }"}))
+    state = new_state("user_id:a")
+    for at in (5, 9):
+        advance(state, EventInput(told(at, f"s{at}", "a", plan="pro"), at), world)
+    assert (state.next_due_at, len(state.facts["user_id:a"].others["plan"])) == (5 + DAY, 1)
+    state.parked = "a loop"
+    advance(state, TimerInput(5 + DAY), world)
+    assert (state.next_due_at, state.facts["user_id:a"].others) == (9 + DAY, {})
+    advance(state, TimerInput(9 + DAY), world)
+    assert (state.next_due_at, state.facts["user_id:a"].traits) == (FOREVER, {})
+    advance(state, EventInput(told(10, "late", "a", plan="pro"), 10 + DAY, "late"), world)
+    assert state.facts["user_id:a"].traits == {}
 
 
 def test_a_reserved_name_cannot_be_declared_or_set() -> None:

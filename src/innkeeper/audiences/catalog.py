@@ -63,6 +63,7 @@ class Catalog:
     Attributes:
         events: Each event's property names (top level).
         traits: Names of traits (top level).
+        trait_types: The declared types of traits.
         audiences: The declared audiences and their conditions.
         stages: The stages in order, with their rules.
         namespaces: Namespaces of identifiers, for `id.X`.
@@ -76,6 +77,7 @@ class Catalog:
 
     events: Mapping[str, frozenset[str]] = field(default_factory=dict)
     traits: frozenset[str] = frozenset()
+    trait_types: Mapping[str, str] = field(default_factory=dict)
     audiences: Mapping[str, Expression] = field(default_factory=dict)
     stages: tuple[tuple[str, Expression], ...] = ()
     namespaces: frozenset[str] = frozenset(("user_id", "anonymous_id"))

@@ -47,6 +47,9 @@ _WORDS = {
 }  # fmt: skip
 
 
+_DECLARED: dict[str, Type] = {"text": "text", "number": "number", "boolean": "boolean", "instant": "instant"}
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
     """What a check found; *warnings* are unknown names that the caller allowed."""
@@ -81,6 +84,7 @@ def check(
 class _Checker:
     def __init__(self, catalog: Catalog, allow_unknown: bool, of: Subject = "profile") -> None:
         self.catalog, self.allow_unknown, self.of = catalog, allow_unknown, of
+        self.one_account = False
         self.errors: list[Problem] = []
         self.warnings: list[Problem] = []
 
@@ -90,9 +94,14 @@ class _Checker:
             case Aggregate():
                 self._aggregate(node)
                 return
+            case OfObjects(object="account"):
+                self._of_accounts(node)
+                return
             case OfObjects():
                 self._of_objects(node)
                 return
+            case Path(root="property") if self.one_account:
+                self._account(node, node.parts[0])
             case Path(root="property") if of is not None:
                 self._of_object(node, node.parts[0], of, of.names)
             case Path(root="object", parts=(name, field, *_)):
@@ -112,8 +121,10 @@ class _Checker:
                 for item in items:
                     self._pair(node, "=", value, item, of)
             case Like(value=value):
-                if type_of(value) not in ("any", "text"):
-                    self._error(node, "type", f"{describe(value)} is {_WORDS[type_of(value)]}; 'like' is for texts")
+                kind = self._kind(value, of)
+                # What is declared as an instant is told as a text.
+                if kind not in ("any", "text") and not (kind == "instant" and isinstance(value, Path)):
+                    self._error(node, "type", f"{describe(value)} is {_WORDS[kind]}; 'like' is for texts")
             case _:
                 pass
         for child in children(node):
@@ -128,6 +139,16 @@ class _Checker:
         if node.where is not None:
             self.check(node.where, None, declared)
 
+    def _of_accounts(self, node: OfObjects) -> None:
+        if node.path is not None:
+            self._account(node, node.path[0])
+        if node.where is not None:
+            self.one_account = True
+            self.check(node.where, None)
+            self.one_account = False
+        elif self.catalog.account_traits is None:
+            self._no_accounts(node)
+
     def _object_type(self, node: Expression, name: str) -> ObjectType | None:
         declared = self.catalog.objects.get(name)
         if declared is None:
@@ -138,6 +159,21 @@ class _Checker:
     def _of_object(self, node: Expression, name: str, declared: ObjectType, known: Iterable[str]) -> None:
         if name not in known:
             self._unknown(node, "property", name, known, f" of the object '{declared.name}'", allowed=False)
+
+    def _kind(self, node: Expression, of: ObjectType | None) -> Type:
+        """The type of a value: of a path the declared one, if there is one."""
+        if self._is_date(node, of):
+            return "instant"
+        declared = self._declared(node) if isinstance(node, Path) and len(node.parts) == 1 else None
+        return type_of(node) if declared is None else declared
+
+    def _declared(self, node: Path) -> Type | None:
+        name, known = node.parts[0], self.catalog.trait_types
+        if node.root == "account" or (node.root == "property" and self.one_account):
+            known = {**(self.catalog.account_traits or {}), **dict.fromkeys(OWN_OF_ACCOUNT, "text")}
+        elif node.root != "traits":
+            return None
+        return _DECLARED.get(known.get(name, "any"))
 
     def _is_date(self, node: Expression, of: ObjectType | None) -> bool:
         if not isinstance(node, Path):
@@ -176,18 +212,20 @@ class _Checker:
         elif node.root in ("property", "event") and event is not None:
             self._property(node, event, node.parts)
 
-    def _account(self, node: Path, name: str) -> None:
+    def _account(self, node: Expression, name: str) -> None:
         known = self.catalog.account_traits
         if known is None:
-            self._error(
-                node, "no-accounts", "no accounts are declared", "declare them in strategy.yaml: accounts: {traits: []}"
-            )
+            self._no_accounts(node)
         elif name not in (OWN_OF_ACCOUNT if self.of == "profile" else ("id",)) and name not in known:
             self._unknown(node, "account-trait", name, [*known, *OWN_OF_ACCOUNT])
 
+    def _no_accounts(self, node: Expression) -> None:
+        fix = "declare them in strategy.yaml: accounts: {traits: []}"
+        self._error(node, "no-accounts", "no accounts are declared", fix)
+
     def _audience(self, node: InAudience) -> None:
         profiles, accounts = self.catalog.audiences, self.catalog.account_audiences
-        known = accounts if self.of == "account" else {**profiles, **accounts}
+        known = accounts if self.of == "account" or self.one_account else {**profiles, **accounts}
         if node.name in known:
             return
         if node.name in profiles:
@@ -203,13 +241,13 @@ class _Checker:
     ) -> None:
         if isinstance(left, LITERALS):
             left, right = right, left
-        kind: Type = "instant" if self._is_date(left, of) else type_of(left)
+        kind = self._kind(left, of)
         if isinstance(left, Stage) or isinstance(right, Stage):
             self._stage(node, left, right)
         elif isinstance(right, Boolean):
             if op not in ("=", "!="):
                 self._error(node, "type", f"true and false have no order, so '{op}' cannot compare them", "use = or !=")
-            elif kind != "any":
+            elif kind not in ("any", "boolean"):
                 self._mismatch(node, left, _WORDS[kind], right, "true or false")
         elif isinstance(right, Number):
             if kind not in ("any", "number", "days", "mean"):
@@ -219,14 +257,17 @@ class _Checker:
             if kind not in wanted:
                 self._mismatch(node, left, _WORDS[kind], right, "a text")
         else:
-            self._looked_up(node, left, right)
+            self._looked_up(node, left, kind, right, self._kind(right, of))
 
-    def _looked_up(self, node: Expression, left: Expression, right: Expression) -> None:
-        kinds = {type_of(left), type_of(right)}
+    def _looked_up(self, node: Expression, left: Expression, kind: Type, right: Expression, other: Type) -> None:
+        kinds = {kind, other}
+        if "text" in kinds and "text" not in (type_of(left), type_of(right)) and kinds & {"instant", "moving"}:
+            # What is declared as a text may be an instant, written out.
+            kinds -= {"text"}
         if "mean" in kinds:
             self._error(node, "type", "avg(…) compares with a number only", "write the number itself")
         elif not any(kinds <= together for together in _TOGETHER):
-            first, second = _WORDS.get(type_of(left), "a value"), _WORDS.get(type_of(right), "a value")
+            first, second = _WORDS.get(kind, "a value"), _WORDS.get(other, "a value")
             self._mismatch(node, left, first, right, second)
 
     def _stage(self, node: Expression, left: Expression, right: Expression) -> None:
@@ -264,7 +305,7 @@ class _Checker:
 
 
 _TOGETHER = (
-    {"any", "text"}, {"any", "number"}, {"any", "number", "days"}, {"any", "instant", "moving"},
+    {"any", "text"}, {"any", "number"}, {"any", "number", "days"}, {"any", "instant", "moving"}, {"any", "boolean"},
 )  # fmt: skip
 
 

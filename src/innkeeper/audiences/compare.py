@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from innkeeper.audiences.accumulators import Summary, Timeline, Total, make_summary
 from innkeeper.audiences.nodes import (
+    ACCOUNT,
     Aggregate,
     Boolean,
     Expression,
@@ -22,6 +23,7 @@ from innkeeper.audiences.nodes import (
     Path,
     Stage,
     Text,
+    walk,
 )
 from innkeeper.audiences.object_reads import number_read
 from innkeeper.audiences.operators.base import unpack
@@ -46,7 +48,7 @@ Answer = tuple[bool, Instant]
 Part = Callable[[FactsReader, Instant], Answer]
 #: Reads a value that time alone does not move, and when a window could change it.
 Read = Callable[[FactsReader, Instant], tuple[Any, Instant]]
-Type = Literal["number", "days", "mean", "instant", "moving", "text", "any"]
+Type = Literal["number", "days", "mean", "instant", "moving", "text", "boolean", "any"]
 
 _YES: Answer = (True, FOREVER)
 _NO: Answer = (False, FOREVER)
@@ -67,6 +69,17 @@ class Reads:
         self.entry = False
         self.account: set[str] = set()
         self.things: set[tuple[str, str]] = set()
+
+    def thing(self, node: OfObjects) -> None:
+        """Note what a function over objects or accounts reads."""
+        if node.object != ACCOUNT:
+            self.things.add(("object", node.object))
+            return
+        self.things.add((ACCOUNT, ACCOUNT))
+        below = () if node.where is None else walk(node.where)
+        self.account |= {each.parts[0] for each in below if isinstance(each, Path) and each.root == "property"}
+        if node.path is not None:
+            self.account.add(node.path[0])
 
     def summary(self, node: Aggregate) -> Summary:
         """The accumulator of a function, one per canonical text."""
@@ -165,7 +178,7 @@ def _never(left: Expression, right: Expression, reads: Reads) -> Part:
         if isinstance(node, Aggregate):
             reads.summary(node)
         elif isinstance(node, OfObjects):
-            reads.things.add(("object", node.object))
+            reads.thing(node)
     return lambda facts, now: _NO
 
 

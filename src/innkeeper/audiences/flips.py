@@ -14,14 +14,16 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from innkeeper.audiences.ask import zone_of
+from innkeeper.audiences.flips_accounts import NO_ACCOUNTS, Past, Tie
 from innkeeper.audiences.live import compile_live
 from innkeeper.audiences.memories import MEMORY_EVENTS, Kept, standing_memory
 from innkeeper.audiences.merges import NEWEST, Merges, Said, settle
-from innkeeper.audiences.nodes import Expression
+from innkeeper.audiences.nodes import ACCOUNT, Expression
 from innkeeper.audiences.owners import Owners
 from innkeeper.audiences.spoken import Spoken, remember
 from innkeeper.audiences.types import MISSING, Accumulator, Condition, Held
 from innkeeper.audiences.values import reader
+from innkeeper.events.accounts import LEFT, UPDATED
 from innkeeper.events.reserved import without_reserved
 from innkeeper.events.retention import CARRIED
 from innkeeper.events.types import Event
@@ -32,7 +34,7 @@ from innkeeper.kernel.time import FOREVER, Instant
 
 #: Rows of all groups, each group together; *holder* has what is under the identifier, but for the time before anybody
 #: had claimed it. kind: 0 an event, 1 the first input of what a holder has, 2 that a holder claims an identifier,
-#: 3 that objects are held under an identifier: they are its first claimant's.
+#: 3 that a role in an object is held under an identifier, said at that instant.
 HISTORY_SQL: Final = """
 WITH had AS (
   SELECT identifier, claimant, ts AS claimed_at, since, until FROM turns WHERE ts <= $until AND identifier <> ''
@@ -57,9 +59,9 @@ WITH had AS (
   SELECT claimant, identifier, min(claimed_at), 2, NULL, NULL, NULL, NULL, NULL, NULL, NULL
   FROM had GROUP BY claimant, identifier
   UNION ALL
-  SELECT coalesce(h.claimant, t.identifier), t.identifier, $until, 3, j.joined_at, NULL, NULL, NULL, NULL, NULL, NULL
-  FROM (SELECT unnest($told::VARCHAR[]) AS identifier) AS t
-  LEFT JOIN had AS h ON h.identifier = t.identifier AND h.since = $always
+  SELECT coalesce(h.claimant, t.identifier), t.identifier, t.said, 3, j.joined_at, NULL, NULL, NULL, NULL, NULL, NULL
+  FROM (SELECT unnest($told::VARCHAR[]) AS identifier, unnest($said::BIGINT[]) AS said) AS t
+  LEFT JOIN had AS h ON h.identifier = t.identifier AND t.said >= h.since AND t.said < h.until
   LEFT JOIN joined AS j ON j.identifier = t.identifier
 ), person AS (
   SELECT unnest($identifiers::VARCHAR[]) AS holder, unnest($subjects::VARCHAR[]) AS subject
@@ -70,8 +72,15 @@ ORDER BY belongs, ts, kind, source, message_id
 """
 
 
+class Holder(NamedTuple):
+    """What a role is held under: an identifier, and the instant of the word that says so."""
+
+    identifier: str
+    said: Instant
+
+
 class Told(NamedTuple):
-    """From an instant on an identifier has this of an object, or nothing (no roles)."""
+    """From an instant on a holder has this of an object, or nothing (no roles)."""
 
     at: Instant
     type: str
@@ -90,16 +99,18 @@ class Flip(NamedTuple):
 class History:
     """The question: an expanded expression over a stretch of time.
 
-    *told*: by identifier, what it has of objects, in the order of time; needed when the expression reads objects.
+    *told*: what each holder has of objects, in the order of time; needed when the expression reads objects.
+    *accounts*: what accounts were, and the words that make members; needed when it reads them.
     """
 
     def __init__(
         self, expression: Expression, *, begin: Instant, until: Instant, owners: Owners, zone: str = "UTC",
-        merges: Merges = NEWEST, told: Mapping[str, Sequence[Told]] | None = None,
+        merges: Merges = NEWEST, told: Mapping[Holder, Sequence[Told]] | None = None, accounts: Past = NO_ACCOUNTS,
     ) -> None:  # fmt: skip
         self.condition: Condition = compile_live(expression)
         self.begin, self.until, self.zone, self.merges = begin, until, zone, merges
-        self.told: Mapping[str, Sequence[Told]] = told or {}
+        self.told: Mapping[Holder, Sequence[Told]] = told or {}
+        self.accounts = accounts
         self.subjects = owners.subjects(until)
         self.timeline = owners.timeline(until)
 
@@ -109,9 +120,12 @@ class History:
         names = sorted({summary.event for summary in self.condition.accumulators})
         if self.condition.memories:
             names = sorted({*names, *MEMORY_EVENTS})
+        if self.accounts.words:
+            names = sorted({*names, "Grouped", LEFT, UPDATED})
         return {
-            "until": self.until, "names": names, "traits": bool(self.condition.traits), "told": sorted(self.told),
-            "always": ALWAYS, "identifiers": list(self.subjects), "subjects": list(self.subjects.values()),
+            "until": self.until, "names": names, "traits": bool(self.condition.traits),
+            "told": [each.identifier for each in self.told], "said": [each.said for each in self.told],
+            "identifiers": list(self.subjects), "subjects": list(self.subjects.values()),
         }  # fmt: skip
 
     def flips(self, rows: Iterable[tuple[Any, ...]]) -> list[Flip]:
@@ -139,7 +153,7 @@ class _Part:
     Attributes:
         joined_at: Until then the identifier stood for itself: nobody had claimed it.
         claimed_at: From when on the identifier is one of the holder's.
-        told: Whether it has the objects that are held under the identifier.
+        holders: Of what is held under the identifier, that which is the holder's.
         eras: The subjects that the holder is under, each from an instant on; before, its own.
     """
 
@@ -149,7 +163,7 @@ class _Part:
         self.first: Instant = FOREVER
         self.joined_at: Instant = ALWAYS
         self.claimed_at: Instant = ALWAYS if holder == identifier else FOREVER
-        self.told = False
+        self.holders: list[Holder] = []
 
     def take(self, ts: Instant, kind: int, joined_at: Instant | None, rest: list[Any]) -> None:
         """One row of the history."""
@@ -162,7 +176,7 @@ class _Part:
         if kind == 1:
             self.first = ts
         elif kind == 3:
-            self.told = True
+            self.holders.append(Holder(self.identifier, ts))
         else:
             self.events.append(
                 Event(
@@ -201,7 +215,9 @@ class _Profile:
         self.folded: dict[int, dict[str, Any]] = {id(part): {} for part in parts}
         self.said: dict[int, dict[str, Spoken]] = {id(part): {} for part in parts}
         self.kept: dict[int, dict[str, Kept]] = {id(part): {} for part in parts}
-        self.held: dict[int, dict[tuple[str, str], Held]] = {id(part): {} for part in parts}
+        self.held: dict[int, dict[tuple[str, str, Holder], Held]] = {id(part): {} for part in parts}
+        self.ties: dict[int, dict[str, Tie]] = {id(part): {} for part in parts}
+        self.accounts: list[Held] = []
         self.merged: dict[str, Any] = {}
         self.traits: dict[str, Any] = {}
         self.by_event: dict[str, list[Accumulator]] = {}
@@ -214,21 +230,29 @@ class _Profile:
         events = sorted(
             ((event, part) for part in self.all for event in part.events), key=lambda pair: pair[0].timestamp
         )
+        told = self.history.told
         news = sorted(
-            ((each.at, part, each) for part in self.all if part.told for each in self.history.told[part.identifier]),
+            ((each.at, part, holder, each) for part in self.all for holder in part.holders for each in told[holder]),
             key=itemgetter(0),
         )
-        edges = {edge for part in self.all for edge in part.edges() if begin < edge <= until}
-        moments = [*(event.timestamp for event, _ in events), *(at for at, _, _ in news)]
-        instants = sorted({begin, *edges, *(at for at in moments if begin < at <= until)})
+        kept = self.history.merges.kept
+        edges = {edge for part in self.all for edge in part.edges()}
+        # A word on a trait with a retention ends at an instant.
+        edges |= {event.timestamp + kept[name] for event, _ in events for name in kept.keys() & event.traits.keys()}
+        moments = [*(event.timestamp for event, _ in events), *(at for at, *_ in news)]
+        past = self.history.accounts
+        words = [past.words.get((event.source, event.message_id)) for event, _ in events]
+        for account in {word.account for word in words if word is not None}:
+            moments += past.moments(account)
+        instants = sorted({begin, *(at for at in (*edges, *moments) if begin < at <= until)})
         position, heard, member = 0, 0, False
         for index, instant in enumerate(instants):
             while position < len(events) and events[position][0].timestamp <= instant:
                 self.fold(*events[position])
                 position += 1
             while heard < len(news) and news[heard][0] <= instant:
-                _, part, each = news[heard]
-                self.held[id(part)][each.type, each.id] = each.held
+                _, part, holder, each = news[heard]
+                self.held[id(part)][each.type, each.id, holder] = each.held
                 heard += 1
             following = instants[index + 1] if index + 1 < len(instants) else until + 1
             for at, now_member in self.answers(instant, following):
@@ -259,6 +283,11 @@ class _Profile:
             self.resume(event.properties["accumulators"], self.folded[id(part)])
         if event.name in MEMORY_EVENTS:
             remember(self.kept[id(part)], event)
+        word = self.history.accounts.words.get((event.source, event.message_id))
+        if word is not None:
+            tie = self.ties[id(part)].get(word.account, Tie())
+            stamp = (event.timestamp, event.source, event.message_id)
+            self.ties[id(part)][word.account] = tie.after(word, stamp)
         said = self.said[id(part)]
         for name, value in without_reserved(event.traits).items():
             said.setdefault(name, Spoken()).take(value, event)
@@ -275,10 +304,12 @@ class _Profile:
         self.now = instant
         self.here = [part for part in self.all if part.subject(instant) == self.subject]
         self.merged = {}
+        self.accounts = self.history.accounts.accounts([self.ties[id(part)] for part in self.here], instant)
         told: dict[str, list[Said]] = {}
         for part in self.here:
             for name, spoken in self.said[id(part)].items():
-                told.setdefault(name, []).append(spoken.said())
+                if (said := spoken.said(name, instant, self.history.merges)) is not None:
+                    told.setdefault(name, []).append(said)
         self.traits = {name: settle(name, said, self.history.merges).value for name, said in told.items()}
 
     def accumulated(self, accumulator: Accumulator) -> Any:
@@ -312,16 +343,19 @@ class _Profile:
         return min((name[len(prefix) :] for name in known if name.startswith(prefix)), default=None)
 
     def account(self, path: tuple[str, ...]) -> Any:
-        """See `FactsReader`; `runtime/audience.py` refuses what reads accounts."""
-        return MISSING
+        """See `FactsReader`."""
+        if not self.accounts:
+            return MISSING
+        own = self.accounts[0]
+        return reader(path)({**own.values, "role": own.roles[0]})
 
     def stage(self) -> str | None:
         """See `FactsReader`; the expression is expanded, so nobody asks."""
         return None
 
     def in_audience(self, name: str) -> bool:
-        """See `FactsReader`; the expression is expanded, so nobody asks."""
-        return False
+        """See `FactsReader`; the expression is expanded, so only audiences of accounts are asked about."""
+        return bool(self.accounts) and name in self.accounts[0].audiences
 
     def zone(self) -> str:
         """See `FactsReader`."""
@@ -337,9 +371,11 @@ class _Profile:
 
     def objects(self, of: str) -> list[Held]:
         """See `FactsReader`; an object that is held under several identifiers is one."""
+        if of == ACCOUNT:
+            return self.accounts
         found: dict[str, Held] = {}
         for part in self.here:
-            for (type_, id_), held in self.held[id(part)].items():
+            for (type_, id_, _), held in self.held[id(part)].items():
                 if type_ == of and held.roles:
                     before = found.get(id_)
                     roles = held.roles if before is None else tuple(sorted({*before.roles, *held.roles}))

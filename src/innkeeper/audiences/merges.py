@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol, get_args
 from innkeeper.audiences.values import as_instant
 from innkeeper.kernel.json import canonical
 from innkeeper.kernel.numbers import MICRO, from_micro, to_micro
-from innkeeper.kernel.time import Instant
+from innkeeper.kernel.time import Duration, Instant
 
 Merge = Literal["newest", "oldest", "trusted", "add", "max", "min"]
 TraitType = Literal["any", "text", "number", "boolean", "instant", "list", "object"]
@@ -67,14 +67,23 @@ class TraitRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merges:
-    """The rules of the traits that are not merged by `newest`, and how far each declared source is trusted."""
+    """The rules of the traits that are not merged by `newest`, and how far each declared source is trusted.
+
+    `kept`: of traits with a retention, how long a word on them counts.
+    """
 
     rules: Mapping[str, TraitRule] = field(default_factory=dict)
     trust: Mapping[str, int] = field(default_factory=dict)
+    kept: Mapping[str, Duration] = field(default_factory=dict)
 
     def trust_of(self, source: str) -> int:
         """How far a source is trusted."""
         return self.trust.get(source, ORDINARY_TRUST)
+
+    def has_ended(self, name: str, at: Instant, now: Instant) -> bool:
+        """Whether a word that was told at an instant counts no more."""
+        length = self.kept.get(name)
+        return length is not None and at + length <= now
 
     @property
     def remembered(self) -> Collection[str]:

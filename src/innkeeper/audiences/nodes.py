@@ -17,6 +17,9 @@ MAX_DEPTH = 50
 #: Trees with more nodes are refused after `in_audience` and `stage` are replaced by their definitions.
 MAX_NODES = 20_000
 
+#: No object type has this name: `any(account, …)` asks about the accounts that a profile is a member of.
+ACCOUNT = "account"
+
 Place = tuple[int, int]
 Operator = Literal["=", "!=", "<", "<=", ">", ">="]
 Root = Literal["traits", "memory", "id", "event", "property", "account", "object"]
@@ -95,7 +98,10 @@ class Aggregate(Expression):
 
 @dataclass(frozen=True, slots=True)
 class OfObjects(Expression):
-    """A function over the profile's objects of one type: `any` is a condition, `count` and `sum` are values."""
+    """A function over the profile's objects of one type: `any` is a condition, `count` and `sum` are values.
+
+    Of the type `account` (`ACCOUNT`) they are the accounts that the profile is a member of.
+    """
 
     function: str
     object: str

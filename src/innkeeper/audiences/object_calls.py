@@ -1,4 +1,5 @@
-"""Calls over the profile's objects, from lark's tree to nodes: `any(booking, COND)`, `count(…)`, `sum(booking, total)`.
+"""Calls over the profile's objects, from lark's tree to nodes: `any(booking, COND)`, `count(…)`, `sum(booking, total)`;
+over the accounts that it is a member of: `any(account, COND)`.
 
 `resolve.py` calls it where the first argument is a bare word: a quoted one names an event.
 """
@@ -7,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from innkeeper.audiences.nodes import Expression, OfObjects, Place
+from innkeeper.audiences.nodes import ACCOUNT, Expression, OfObjects, Place
 from innkeeper.audiences.operators.signatures import OBJECT_FUNCTIONS
 
 if TYPE_CHECKING:
-    from innkeeper.audiences.resolve import Resolver
+    from innkeeper.audiences.resolve import Resolver, Scope
 
 
 def read_object_call(resolver: Resolver, name: str, arguments: list[Any], depth: int, at: Place) -> Expression:
@@ -38,5 +39,6 @@ def read_object_call(resolver: Resolver, name: str, arguments: list[Any], depth:
             raise invalid("not-a-name", what, f"write {signature.usage}", place_of(argument))
     of = split_path(str(positional[0].children[0]))
     path = split_path(str(positional[1].children[0])) if signature.takes_path else None
-    where = resolver.condition(wheres[0], "object", depth) if wheres else None
+    scope: Scope = "one-account" if of == (ACCOUNT,) else "object"
+    where = resolver.condition(wheres[0], scope, depth) if wheres else None
     return OfObjects(name, ".".join(of), path, where, at=at)

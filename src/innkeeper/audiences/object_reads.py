@@ -1,15 +1,18 @@
-"""Functions over objects for the fold: `any`, `count`, `sum` of those that meet a condition, and when that changes.
+"""Functions over objects and accounts for the fold: `any`, `count`, `sum` of those that meet a condition, and when that
+changes.
 
-The condition is compiled as any other; what it reads is one object in place of a profile. Its SQL is `object_sql.py`.
+The condition is compiled as any other; what it reads is one object in place of a profile. Its SQL is `object_sql.py`,
+that of accounts `sql_accounts.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from innkeeper.audiences.nobody import Nobody
 from innkeeper.audiences.nodes import OfObjects
-from innkeeper.audiences.types import MISSING, Held
+from innkeeper.audiences.types import Held
 from innkeeper.audiences.values import reader
 from innkeeper.kernel.errors import InternalError
 from innkeeper.kernel.numbers import MICRO, to_micro
@@ -20,13 +23,13 @@ if TYPE_CHECKING:
     from innkeeper.audiences.types import FactsReader
 
 
-class _One:
-    """One object in one role, read as a condition reads a profile: its properties stand for the entry event's."""
+class _One(Nobody):
+    """One object or account in one role, read as a profile is: its properties stand for the entry event's."""
 
-    __slots__ = ("values",)
+    __slots__ = ("audiences", "values")
 
-    def __init__(self, values: Mapping[str, Any], role: str) -> None:
-        self.values = {**values, "role": role}
+    def __init__(self, held: Held, role: str) -> None:
+        self.values, self.audiences = {**held.values, "role": role}, held.audiences
 
     def entry(self, path: tuple[str, ...]) -> Any:
         return reader(path)(self.values)
@@ -34,32 +37,8 @@ class _One:
     def accumulated(self, accumulator: object) -> Any:
         raise InternalError("an object has no events of its own", code="bad-expression")
 
-    def trait(self, path: tuple[str, ...]) -> Any:
-        return MISSING
-
-    def memory(self, path: tuple[str, ...]) -> Any:
-        return MISSING
-
-    def identifier(self, namespace: str) -> None:
-        return None
-
-    def account(self, path: tuple[str, ...]) -> Any:
-        return MISSING
-
-    def stage(self) -> None:
-        return None
-
     def in_audience(self, name: str) -> bool:
-        return False
-
-    def zone(self) -> str:
-        return "UTC"
-
-    def about(self, parts: tuple[str, ...]) -> Any:
-        return MISSING
-
-    def objects(self, of: str) -> list[Held]:
-        return []
+        return name in self.audiences
 
 
 def any_part(node: OfObjects, reads: Reads) -> Part:
@@ -97,7 +76,7 @@ def _chosen(node: OfObjects, reads: Reads) -> Callable[[FactsReader, Instant], t
     from innkeeper.audiences.live import compile_part
 
     of = node.object
-    reads.things.add(("object", of))
+    reads.thing(node)
     if node.where is None:
         return lambda facts, now: (list(facts.objects(of)), FOREVER)
     part = compile_part(node.where, reads)
@@ -107,7 +86,7 @@ def _chosen(node: OfObjects, reads: Reads) -> Callable[[FactsReader, Instant], t
         for held in facts.objects(of):
             holds = False
             for role in held.roles:
-                answer, at = part(_One(held.values, role), now)
+                answer, at = part(_One(held, role), now)
                 holds = holds or answer
                 recheck = min(recheck, at)
             if holds:

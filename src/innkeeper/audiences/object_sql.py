@@ -28,7 +28,6 @@ from innkeeper.audiences.sql_values import (
     two_valued,
     unquoted,
 )
-from innkeeper.identity.spans import ALWAYS
 from innkeeper.kernel.time import Instant
 from innkeeper.objects.dates import UNZONED
 from innkeeper.objects.definition import ObjectType
@@ -94,6 +93,10 @@ class TypeSql:
             exp.alias_(_filtered(fn("arg_max", exp.column(name), _stamp()), _there(name)), name, copy=False)
             for name, _ in columns
             if name != "id"
+        ]
+        newest += [
+            exp.alias_(_filtered(exp.Max(this=exp.column("ts")), _there(f"r{index}")), f"t{index}", copy=False)
+            for index, _ in enumerate(self.roles)
         ]
         standing = _select("id", *newest).from_(f"{self.name}_said", copy=False)
         standing = standing.join(f"{self.name}_gone", using="id", join_type="left", copy=False)
@@ -171,14 +174,10 @@ class TypeSql:
     def held(self, conditions: Sequence[Sql | None]) -> list[Part]:
         """`{name}_of`: per subject the columns of the functions, whose conditions are given in their order."""
         by_role = [
-            exp.select("*", exp.alias_(text(role), "role"), exp.alias_(exp.column(f"r{index}"), "holder"))
-            .from_(f"{self.name}_at")
+            self._in_role(text(role), exp.column(f"r{index}"), exp.column(f"t{index}"))
             .where(exp.NEQ(this=exp.column(f"r{index}"), expression=text("")))
             for index, role in enumerate(self.roles)
-        ]
-        if not by_role:
-            nobody = exp.select("*", exp.alias_(text(""), "role"), exp.alias_(text(""), "holder"))
-            by_role = [nobody.from_(f"{self.name}_at").where(exp.false())]
+        ] or [self._in_role(text(""), text(""), number(0)).where(exp.false())]  # fmt: skip
         rows = exp.union(*by_role, distinct=False) if len(by_role) > 1 else by_role[0]
         owner = exp.Coalesce(this=exp.column("subject", table="o"), expressions=[exp.column("holder", table="h")])
         columns: list[Sql] = []
@@ -192,10 +191,11 @@ class TypeSql:
             .from_(rows.subquery("h"))
             .join(
                 exp.to_table("owned", alias="o"), join_type="left",
-                # What is held under a browser is its first owner's.
+                # A role that is held under a browser is of whoever had it when that was said.
                 on=exp.and_(
                     exp.EQ(this=exp.column("identifier", table="o"), expression=exp.column("holder", table="h")),
-                    exp.EQ(this=exp.column("since", table="o"), expression=number(ALWAYS)),
+                    exp.GTE(this=exp.column("said", table="h"), expression=exp.column("since", table="o")),
+                    exp.LT(this=exp.column("said", table="h"), expression=exp.column("until", table="o")),
                 ),
             )
             .group_by(number(1), number(2))
@@ -203,6 +203,10 @@ class TypeSql:
         totals = [exp.alias_(self._total(index, node), self.column(index)) for index, node in enumerate(self.nodes)]
         summed = exp.select("subject", *totals).from_(f"{self.name}_each").group_by("subject")
         return [(f"{self.name}_each", each), (f"{self.name}_of", summed)]
+
+    def _in_role(self, role: Sql, holder: Sql, said: Sql) -> exp.Select:
+        named = [exp.alias_(role, "role"), exp.alias_(holder, "holder"), exp.alias_(said, "said")]
+        return exp.select("*", *named).from_(f"{self.name}_at")
 
     def _total(self, index: int, node: OfObjects) -> Sql:
         value: Sql = exp.Count(this=exp.Star()) if node.path is None else exp.Sum(this=exp.column(f"m{index}"))

@@ -37,11 +37,19 @@ from innkeeper.audiences.spans import Span, parse_span
 from innkeeper.kernel.errors import Invalid, Problem, UsageError, did_you_mean
 from innkeeper.kernel.time import parse_duration
 
-Scope = Literal["profile", "journey", "event", "account", "object"]
+Scope = Literal["profile", "journey", "event", "account", "object", "one-account"]
 
 #: Where the item that a journey was entered by stands among the properties of its entry.
 ITEM = "$item"
 LITERALS = (Text, Number, Boolean)
+#: In conditions on one thing that a profile has: what it is called, the functions there are, what the condition sees.
+_OF_ONE: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "object": ("objects", ("now",), "it sees the object's properties, literals and now()"),
+    "one-account": (
+        "accounts", ("now", "in_audience"),
+        "it sees the account's traits, id and role, literals, now() and in_audience('…') of accounts",
+    ),
+}  # fmt: skip
 #: Literals have no more digits than this before the point: products with counts fit the numbers of the bulk engine.
 MAX_DIGITS = 18
 
@@ -256,7 +264,7 @@ class Resolver:
     def _path(self, item: Any, scope: Scope, depth: int) -> Expression:
         text = str(item.children[0])
         parts, at = split_path(text), place_of(item)
-        if scope in ("event", "object"):
+        if scope == "event" or scope in _OF_ONE:
             return Path("property", parts, at=at)
         head = parts[0]
         if text == "stage" and scope != "account":
@@ -286,11 +294,10 @@ class Resolver:
                 "function-in-where", f"{short(name)}() cannot stand inside where",
                 "where sees only the event's properties and literals", at,
             )  # fmt: skip
-        if scope == "object" and name != "now":
-            raise invalid(
-                "function-in-where", f"{short(name)}() cannot stand in a condition on objects",
-                "it sees the object's properties, literals and now()", at,
-            )  # fmt: skip
+        things, functions, sees = _OF_ONE.get(scope, ("", (name,), ""))
+        if name not in functions:
+            message = f"{short(name)}() cannot stand in a condition on {things}"
+            raise invalid("function-in-where", message, sees, at)
         of_objects = name in OBJECT_FUNCTIONS and bool(arguments) and arguments[0].data == "path"
         if scope == "account" and of_objects:
             raise invalid(

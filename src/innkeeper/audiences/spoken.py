@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from innkeeper.audiences.memories import NOTED, Kept, about_of, note_of
-from innkeeper.audiences.merges import Said, newer, newest_of
+from innkeeper.audiences.merges import Merges, Said, newer, newest_of
 from innkeeper.events.types import Event
-from innkeeper.kernel.errors import InternalError
 from innkeeper.kernel.time import Instant
 
 
@@ -38,12 +37,11 @@ class Spoken:
         if value is not None and (self._first is None or newer(self._first, word)):
             self._first = word
 
-    def said(self) -> Said:
-        """What counts of it."""
-        newest = newest_of(self._newest.values())
-        if newest is None:
-            raise InternalError("nothing was said", code="nothing-said")
-        return Said(newest, [word for word in self._newest.values() if word is not newest], self._first)
+    def said(self, name: str, now: Instant, merges: Merges) -> Said | None:
+        """What counts of it at an instant; None: nothing."""
+        words = [word for word in self._newest.values() if not merges.has_ended(name, word.at, now)]
+        newest = newest_of(words)
+        return None if newest is None else Said(newest, [word for word in words if word is not newest], self._first)
 
 
 def remember(kept: dict[str, Kept], event: Event) -> None:

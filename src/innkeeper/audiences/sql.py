@@ -17,7 +17,18 @@ from sqlglot import exp
 from innkeeper.audiences.check import MEMBER, Subject
 from innkeeper.audiences.live import compile_live
 from innkeeper.audiences.merges import NEWEST, Merges
-from innkeeper.audiences.nodes import Aggregate, Expression, OfAccount, OfObjects, Path, children, object_nodes, walk
+from innkeeper.audiences.nobody import Nobody
+from innkeeper.audiences.nodes import (
+    ACCOUNT,
+    Aggregate,
+    Expression,
+    OfAccount,
+    OfObjects,
+    Path,
+    children,
+    object_nodes,
+    walk,
+)
 from innkeeper.audiences.object_sql import LocalDate, TypeSql, types_of
 from innkeeper.audiences.operators import OPERATORS
 from innkeeper.audiences.operators.base import SqlEvent
@@ -44,7 +55,6 @@ from innkeeper.audiences.sql_values import (
     unquoted,
     wide_sum,
 )
-from innkeeper.audiences.types import MISSING, Held
 from innkeeper.events.reserved import readable
 from innkeeper.identity.spans import ALWAYS
 from innkeeper.kernel.errors import InternalError
@@ -191,49 +201,12 @@ def _of_subject(node: Expression) -> Iterator[Expression]:
             yield from _of_subject(child)
 
 
-class _Nobody:
-    """A profile of which nothing is known."""
-
-    def accumulated(self, accumulator: object) -> None:
-        return None
-
-    def trait(self, path: tuple[str, ...]) -> Any:
-        return MISSING
-
-    def memory(self, path: tuple[str, ...]) -> Any:
-        return MISSING
-
-    def identifier(self, namespace: str) -> None:
-        return None
-
-    def account(self, path: tuple[str, ...]) -> Any:
-        return MISSING
-
-    def stage(self) -> None:
-        return None
-
-    def in_audience(self, name: str) -> bool:
-        return False
-
-    def zone(self) -> str:
-        return "UTC"
-
-    def entry(self, path: tuple[str, ...]) -> Any:
-        return MISSING
-
-    def about(self, parts: tuple[str, ...]) -> Any:
-        return MISSING
-
-    def objects(self, of: str) -> tuple[Held, ...]:
-        return ()
-
-
 def _holds_for_nobody(expression: Expression, at: Instant) -> bool:
     if any(isinstance(node, Path) and node.root in ("id", "account") for node in _of_subject(expression)):
         return True
     if any(isinstance(node, OfAccount) for node in walk(expression)):
         return True
-    holds, _ = compile_live(expression).evaluate(_Nobody(), at)
+    holds, _ = compile_live(expression).evaluate(Nobody(), at)
     return holds
 
 
@@ -293,7 +266,7 @@ class _Sources:
 
     def traits(self, names: Sequence[str]) -> exp.Select:
         """The value of each trait, as JSON text (NULL: none, or removed)."""
-        return traits_sql(names, self.merges, self.events, self.bind)
+        return traits_sql(names, self.merges, self.events, self.bind, self.at)
 
 
 def _sources(
@@ -316,7 +289,8 @@ class _Statement(Columns):
         self.bind = bind or Binder()
         self.sources = _sources(self.bind, at, merges, of, persons)
         self.at = self.sources.at
-        self.accounts = AccountColumns(self.bind, self.at)
+        nodes = object_nodes(expression)
+        self.accounts = AccountColumns(self.bind, self.at, [node for node in nodes if node.object == ACCOUNT])
         self.inner_properties: set[tuple[str, ...]] = set()
         self.aggregates: list[Aggregate] = []
         self.memory_names: list[str] = []
@@ -326,14 +300,13 @@ class _Statement(Columns):
         self.paths: dict[str, tuple[str, ...]] = {}
         self.spans = _calendar_spans(expression)
         self.reads_anonymous = False
-        nodes = object_nodes(expression)
         self.types = {
             declared.name: TypeSql(
                 place, declared, [node for node in nodes if node.object == declared.name], self.bind, self.at, dates
             )
             for place, declared in enumerate(types_of(nodes, objects))
         }
-        self.everyone = bool(self.types) or _holds_for_nobody(expression, at)
+        self.everyone = bool(self.types or self.accounts.nodes) or _holds_for_nobody(expression, at)
 
     def aggregate(self, node: Aggregate) -> list[Sql]:
         """The columns of a function: one, or sum and count of a mean."""
@@ -365,6 +338,10 @@ class _Statement(Columns):
 
     def of_account(self, node: OfAccount) -> Sql:
         """Whether the profile's account is among those for which the condition holds."""
+        return exp.In(this=self.accounts.id(), query=self.accounts_where(node))
+
+    def accounts_where(self, node: OfAccount) -> exp.Subquery:
+        """The accounts for which the condition holds."""
         zones = [row for row in self.zones if row.of == "account"]
         inner = _Statement(
             node.when,
@@ -382,7 +359,7 @@ class _Statement(Columns):
         )
         members, used = inner.select()
         self.inner_properties |= used
-        return exp.In(this=self.accounts.id(), query=exp.Subquery(this=members))
+        return exp.Subquery(this=members)
 
     def _trait_values(self) -> exp.Select:
         """The columns of traits that the condition asked for, each from the one before it."""
@@ -430,7 +407,9 @@ class _Statement(Columns):
         return of_json(lambda: json_at(exp.column("properties"), path, self.bind))
 
     def of_objects(self, node: OfObjects) -> Sql:
-        """The column of a function over objects."""
+        """The column of a function over objects or accounts."""
+        if node.object == ACCOUNT:
+            return exp.column(f"af{self.accounts.nodes.index(node)}")
         of = self.types.get(node.object)
         return exp.Null() if of is None else exp.column(of.column(of.nodes.index(node)))
 
@@ -442,6 +421,14 @@ class _Statement(Columns):
             conditions = [None if node.where is None else condition_sql(node.where, reading) for node in of.nodes]
             parts += [*of.objects(), *of.dated(), *of.held(conditions)]
         return parts
+
+    def _accounts(self) -> list[tuple[str, exp.Query]]:
+        """What is read of accounts."""
+        reading = _OfOneAccount(self)
+        nodes = self.accounts.nodes
+        return self.accounts.parts(
+            [None if each.where is None else condition_sql(each.where, reading) for each in nodes]
+        )
 
     def query(self) -> Query:
         """The whole statement."""
@@ -474,9 +461,10 @@ class _Statement(Columns):
         if self.reads_anonymous:
             parts.append(("own_ids", own_ids()))
             statement = statement.join("own_ids", using="subject", join_type="left", copy=False)
-        if self.accounts.used:
-            parts += self.accounts.parts()
-            statement = statement.join("account_values", using="subject", join_type="left", copy=False)
+        if self.accounts.used or self.accounts.nodes:
+            parts += self._accounts()
+        for table in self.accounts.tables():
+            statement = statement.join(table, using="subject", join_type="left", copy=False)
         parts += self._objects()
         for of in self.types.values():
             statement = statement.join(f"{of.name}_of", using="subject", join_type="left", copy=False)
@@ -591,7 +579,7 @@ class _Statement(Columns):
 class _OfOne(Columns):
     """What a condition on objects reads: the columns of one object in one role, and the instant."""
 
-    def __init__(self, statement: _Statement, of: TypeSql) -> None:
+    def __init__(self, statement: _Statement, of: TypeSql | AccountColumns) -> None:
         self.bind, self.at, self.of = statement.bind, statement.at, of
 
     def property(self, path: tuple[str, ...]) -> Looked:
@@ -617,3 +605,15 @@ class _OfOne(Columns):
 
     def of_objects(self, node: OfObjects) -> Sql:
         raise InternalError("an object has no objects", code="bad-expression")
+
+
+class _OfOneAccount(_OfOne):
+    """What a condition on the accounts of a profile reads: the columns of one of them, and the instant."""
+
+    def __init__(self, statement: _Statement) -> None:
+        super().__init__(statement, statement.accounts)
+        self.statement = statement
+
+    def of_account(self, node: OfAccount) -> Sql:
+        """Whether the account is among those for which a condition holds."""
+        return exp.In(this=self.of.property(("id",)).text(), query=self.statement.accounts_where(node))

@@ -6,12 +6,15 @@ columns `account.x` of a statement about profiles. The same in Python: `events/a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Final
 
 import sqlglot
 from sqlglot import exp
 
+from innkeeper.audiences.check import MEMBER
+from innkeeper.audiences.nodes import OfObjects, Path, walk
 from innkeeper.audiences.sql_values import (
     Binder,
     Looked,
@@ -22,8 +25,10 @@ from innkeeper.audiences.sql_values import (
     micro,
     newest_values,
     number,
+    of_json,
     of_text,
     text,
+    two_valued,
     unquoted,
 )
 from innkeeper.events.reserved import readable
@@ -101,6 +106,30 @@ GROUP BY subject, account
 """
 
 
+_TABLES: Final = f"""
+WITH account_words AS ({_WORDS}), account_spans AS ({_SPANS}), account_events AS ({_EVENTS})
+""".replace("at_instant", "$until")
+#: For flips of accounts, rows as those of `flips.py`; an account is all by itself. The last rows say when it began.
+ACCOUNT_HISTORY_SQL: Final = f"""{_TABLES}
+SELECT account AS belongs, account, account, ts, 0 AS kind, NULL, source, message_id, name,
+  left(CAST(properties AS VARCHAR), -1) || CASE WHEN properties = '{{}}' THEN '' ELSE ',' END
+    || '"{MEMBER}":' || CAST(to_json(identifier) AS VARCHAR) || '}}', '{{}}', TRUE
+FROM account_events WHERE list_contains($names, name)
+UNION ALL
+SELECT account, account, account, ts, 0, NULL, source, message_id, '', '{{}}', traits, FALSE FROM account_words
+WHERE traits <> '{{}}'
+UNION ALL
+SELECT account, account, account, min(ts), 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM account_events
+GROUP BY account
+ORDER BY belongs, ts, kind, source, message_id
+"""  # noqa: S608 – constants of ours
+#: Every word on an account, in the order of time.
+ACCOUNT_WORDS_SQL: Final = f"""{_TABLES}
+SELECT account, ts, source, message_id, joined, CASE WHEN states_role THEN coalesce(role, '') END, traits
+FROM account_words ORDER BY ts, source, message_id
+"""  # noqa: S608 – constants of ours
+
+
 @lru_cache(maxsize=16)
 def _parsed(sql: str) -> exp.Query:
     tree = sqlglot.parse_one(sql, read="duckdb")
@@ -147,10 +176,14 @@ class AccountSources:
 
 
 class AccountColumns:
-    """What a statement about profiles reads of each profile's account."""
+    """What a statement about profiles reads of each profile's account, and of all that it is a member of.
 
-    def __init__(self, bind: Binder, at: Sql) -> None:
-        self.bind, self.at = bind, at
+    *nodes*: the functions over the accounts that it is a member of.
+    """
+
+    def __init__(self, bind: Binder, at: Sql, nodes: Sequence[OfObjects] = ()) -> None:
+        self.bind, self.at, self.nodes = bind, at, nodes
+        self.names = list(dict.fromkeys(name for node in nodes for name in _names(node)))
         self.used = False
         self.paths: list[tuple[str, ...]] = []
         self.columns: set[str] = set()
@@ -167,6 +200,8 @@ class AccountColumns:
             return of_text(partial(exp.column, "account" if path == ("id",) else "account_role"))
         if path not in self.paths:
             self.paths.append(path)
+        if path[0] not in self.names:
+            self.names.append(path[0])
         base = f"av{self.paths.index(path)}"
 
         def column(kind: str) -> Sql:
@@ -175,35 +210,67 @@ class AccountColumns:
 
         return Looked(*(partial(column, kind) for kind in ("", "n", "s", "i")))
 
-    def parts(self) -> list[tuple[str, exp.Query]]:
-        """The tables; the last, `account_values`, has a row for each profile that has an account."""
-        made = [
-            (name, _table(sql, self.at))
-            for name, sql in (
-                ("account_words", _WORDS), ("account_ties", _TIES), ("account_of", _ACCOUNT_OF),
-                ("account_roles", _ROLES),
-            )
-        ]  # fmt: skip
-        names = list(dict.fromkeys(path[0] for path in self.paths))
-        newest = AccountSources.__new__(AccountSources)
-        newest.bind = self.bind
+    def parts(self, conditions: Sequence[Sql | None]) -> list[tuple[str, exp.Query]]:
+        """The tables: `account_values` has a row for each profile that has an account, if one is read of it, and
+        `accounts_of` one with the columns of the functions, whose conditions are given in their order.
+        """
+        tables = (("account_words", _WORDS), ("account_ties", _TIES), ("account_roles", _ROLES))
+        made = [(name, _table(sql, self.at)) for name, sql in tables]
+        if self.names:
+            newest = AccountSources.__new__(AccountSources)
+            newest.bind = self.bind
+            made.append(("account_newest", newest.traits(self.names)))
+        if self.used:
+            made += [("account_of", _table(_ACCOUNT_OF, self.at)), ("account_values", self._one())]
+        if self.nodes:
+            made.append(("accounts_of", self._every(conditions)))
+        return made
+
+    def tables(self) -> list[str]:
+        """The tables with a row for each profile."""
+        return [*(["account_values"] if self.used else []), *(["accounts_of"] if self.nodes else [])]
+
+    def _one(self) -> exp.Select:
+        """What is read of the account of each profile."""
         values = exp.select(
             exp.column("subject", table="account_of"), exp.column("account", table="account_of"),
-            exp.alias_(exp.column("role", table="account_roles"), "account_role"), *self._values(names),
+            exp.alias_(exp.column("role", table="account_roles"), "account_role"), *self._values(),
         ).from_("account_of")  # fmt: skip
-        values = values.join("account_roles", using=["subject", "account"])
-        if names:
-            made.append(("account_newest", newest.traits(names)))
-            same = exp.EQ(
-                this=exp.column("subject", table="account_newest"), expression=exp.column("account", table="account_of")
-            )
-            values = values.join("account_newest", on=same, join_type="left")
-        return [*made, ("account_values", values)]
+        return self._with_newest(values.join("account_roles", using=["subject", "account"]), "account_of")
 
-    def _values(self, names: list[str]) -> list[Sql]:
+    def _every(self, conditions: Sequence[Sql | None]) -> exp.Select:
+        """The functions over all accounts of each profile."""
+        columns: list[Sql] = []
+        for index, (node, condition) in enumerate(zip(self.nodes, conditions, strict=True)):
+            value = exp.Count(this=exp.Star()) if node.path is None else exp.Sum(this=self.property(node.path).number())
+            where = exp.Where(this=exp.true() if condition is None else two_valued(condition))
+            columns.append(exp.alias_(exp.Filter(this=value, expression=where), f"af{index}"))
+        found = exp.select(exp.column("subject", table="account_roles"), *columns).from_("account_roles")
+        return self._with_newest(found, "account_roles").group_by(number(1))
+
+    def _with_newest(self, select: exp.Select, table: str) -> exp.Select:
+        if not self.names:
+            return select
+        same = exp.EQ(
+            this=exp.column("subject", table="account_newest"), expression=exp.column("account", table=table)
+        )  # fmt: skip
+        return select.join("account_newest", on=same, join_type="left")
+
+    def property(self, path: tuple[str, ...]) -> Looked:
+        """What a condition reads of one of the accounts."""
+        name, rest = path[0], path[1:]
+        if name in ("id", "role"):
+            column = "account" if name == "id" else "role"
+            return of_text(exp.Null if rest else partial(exp.column, column, table="account_roles"))
+        if not readable(path):
+            return of_text(exp.Null)
+        raw = exp.column(f"t{self.names.index(name)}", table="account_newest")
+        return of_json(lambda: json_at(raw, rest, self.bind) if rest else raw.copy())
+
+    def _values(self) -> list[Sql]:
         columns: list[Sql] = []
         for index, path in enumerate(self.paths):
-            raw: Sql = exp.column(f"t{names.index(path[0])}", table="account_newest")
+            raw: Sql = exp.column(f"t{self.names.index(path[0])}", table="account_newest")
             base = f"av{index}"
             if not readable(path):
                 raw = exp.Null()
@@ -211,6 +278,13 @@ class AccountColumns:
             made = {"n": micro(exp.column(base)), "s": unquoted(exp.column(base)), "i": instant(exp.column(f"{base}s"))}
             columns += [exp.alias_(value, base + kind) for kind, value in made.items() if base + kind in self.columns]
         return columns
+
+
+def _names(node: OfObjects) -> list[str]:
+    """The traits that a function over accounts reads."""
+    below = () if node.where is None else walk(node.where)
+    read = [each.parts[0] for each in below if isinstance(each, Path) and each.root == "property"]
+    return [name for name in [*read, *(node.path or ())[:1]] if name not in ("id", "role")]
 
 
 def member() -> Looked:

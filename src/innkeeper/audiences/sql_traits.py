@@ -20,15 +20,15 @@ _TRAIT_UPDATES = "Traits Updated"
 _BY_IDENTIFIER = ("add", "max", "min")
 
 
-def traits_sql(names: Sequence[str], merges: Merges, events: Events, bind: Binder) -> exp.Select:
-    """The columns `subject`, `t0`, `t1`, ...: each trait's value as JSON text, NULL where it has none."""
-    builder = _Traits(names, merges, events, bind)
+def traits_sql(names: Sequence[str], merges: Merges, events: Events, bind: Binder, at: Sql) -> exp.Select:
+    """The columns `subject`, `t0`, `t1`, ...: each trait's value at an instant as JSON text, NULL where it has none."""
+    builder = _Traits(names, merges, events, bind, at)
     return builder.in_two_steps() if any(builder.apart(name) for name in names) else builder.in_one()
 
 
 class _Traits:
-    def __init__(self, names: Sequence[str], merges: Merges, events: Events, bind: Binder) -> None:
-        self.names, self.merges, self.events, self.bind = names, merges, events, bind
+    def __init__(self, names: Sequence[str], merges: Merges, events: Events, bind: Binder, at: Sql) -> None:
+        self.names, self.merges, self.events, self.bind, self.at = names, merges, events, bind, at
 
     def rule(self, name: str) -> TraitRule:
         """How a trait is merged."""
@@ -69,6 +69,9 @@ class _Traits:
         pointer = self.bind.bind("/" + name.replace("~", "~0").replace("/", "~1"))
         value = exp.cast(fn("json_extract", exp.column("traits"), pointer), "varchar")
         there: Sql = exp.Not(this=exp.Is(this=value.copy(), expression=exp.Null()))
+        if name in self.merges.kept:
+            ended = exp.Sub(this=self.at.copy(), expression=number(self.merges.kept[name]))
+            there = exp.and_(there, exp.GT(this=exp.column("ts"), expression=ended))
         rule = self.rule(name)
         rank: list[Sql] = [exp.column("ts"), exp.column("source"), exp.column("message_id")]
         function = "arg_max"

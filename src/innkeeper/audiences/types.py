@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -62,10 +62,11 @@ class Accumulator(Protocol):
 
 
 class Held(NamedTuple):
-    """One object of a profile: what a condition may read of it, and the profile's roles in it."""
+    """One object or account of a profile: what a condition may read of it, the profile's roles in it, its audiences."""
 
     values: Mapping[str, Any]
     roles: tuple[str, ...]
+    audiences: Collection[str] = ()
 
 
 class FactsReader(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from innkeeper.audiences.nodes import (
+    ACCOUNT,
     Aggregate,
     And,
     Between,
@@ -107,6 +108,11 @@ def _path(root: str, parts: tuple[str, ...]) -> str:
 
 def _of_objects(node: OfObjects) -> str:
     where = "" if node.where is None else f" where {_grouped(node.where)}"
+    if node.object == ACCOUNT:
+        if node.function == "any":
+            return f"is a member of an account{where}"
+        over = f"accounts that it is a member of{where}"
+        return f"the number of {over}" if node.path is None else f"the sum of {'.'.join(node.path)} over {over}"
     if node.function == "any":
         return f"has a '{node.object}'{where}"
     over = f"'{node.object}' objects{where}"
@@ -122,7 +128,7 @@ def _negation(item: Expression) -> str:
         case Aggregate():
             return words(item).replace("has done", "has not done", 1)
         case OfObjects():
-            return words(item).replace("has a", "has no", 1)
+            return words(item).replace("has a", "has no", 1).replace("a member of an", "a member of no", 1)
         case InAudience(name=name):
             return f"is not in the audience '{name}'"
         case Missing(value=value):

@@ -67,14 +67,15 @@ def list_(call: Call, expression: str, allow_unknown: bool, of: Subject, at: str
 
 @command.command("flips", epilog=_EPILOG)
 @_expression
+@_OF
 @click.option("--from", "begin", metavar="TIME", required=True, help="After this instant.")
 @click.option("--until", metavar="TIME", required=True, help="Up to this instant.")
 @click.pass_obj
-def flips(call: Call, expression: str, allow_unknown: bool, begin: str, until: str) -> None:
+def flips(call: Call, expression: str, allow_unknown: bool, of: Subject, begin: str, until: str) -> None:
     """Every change of membership in a period, exact to the microsecond."""
     from innkeeper.kernel.time import format_instant
 
-    audiences, asked = _understand(call, expression, allow_unknown)
+    audiences, asked = _understand(call, expression, allow_unknown, of)
     first, last = parse_time(begin, option="--from"), parse_time(until, option="--until")
     if first is None or last is None:
         raise UsageError("--from and --until are needed", code="no-period", fix="--from TIME --until TIME")

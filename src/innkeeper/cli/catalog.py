@@ -40,10 +40,12 @@ def events(call: Call, name: str | None) -> None:
 
 @command.command("traits")
 @click.argument("name", required=False)
+@click.option("--of", type=click.Choice(["profile", "account"]), default="profile", help="Whose traits.")
 @click.pass_obj
-def traits(call: Call, name: str | None) -> None:
+def traits(call: Call, name: str | None, of: str) -> None:
     """All traits, declared or not; with NAME one of them."""
-    from innkeeper.runtime.catalog import traits as every
+    from innkeeper.runtime.catalog import account_traits
+    from innkeeper.runtime.catalog import traits as of_profiles
     from innkeeper.store.bulk import Bulk
     from innkeeper.store.queries import reserved_counts
     from innkeeper.store.state import State
@@ -51,9 +53,9 @@ def traits(call: Call, name: str | None) -> None:
     home = call.existing_home()
     workspace = _workspace(call)
     with Bulk.open(home) as bulk:
-        told = every(bulk, workspace)
+        told = of_profiles(bulk, workspace) if of == "profile" else account_traits(bulk, workspace)
     with State.open(home, readonly=True) if State.exists(home) else State.in_memory() as state:
-        left_out = reserved_counts(state.connection)
+        left_out = reserved_counts(state.connection) if of == "profile" else []
     if name is not None:
         names = [each["name"] for each in told]
         told = [each for each in told if each["name"] == name]

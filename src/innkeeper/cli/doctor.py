@@ -24,6 +24,7 @@ def command(call: Call, forget: str | None) -> None:
     """
     from msgspec.structs import asdict
 
+    from innkeeper.runtime.accounts import too_large
     from innkeeper.store.doctor import examine, forget_segment
 
     home = call.existing_home()
@@ -31,6 +32,8 @@ def command(call: Call, forget: str | None) -> None:
         forget_segment(home, forget)
     findings = examine(home)
     ok = not any(finding.state == "wrong" for finding in findings)
+    if ok:
+        findings += too_large(home)
     result: dict[str, Any] = {"findings": [asdict(finding) for finding in findings], "ok": ok}
 
     def tell() -> None:

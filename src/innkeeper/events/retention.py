@@ -15,10 +15,12 @@ from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.located import NOWHERE, Place
 from innkeeper.kernel.time import DAY, Duration, format_duration, parse_duration
 
-Class = Literal["events", "ledger", "decisions", "consent", "logs"]
+Class = Literal["events", "traits", "ledger", "decisions", "consent", "logs"]
 
 #: What stands in for raw events that went: written by the retention job, never by a fold.
 CARRIED: Final = "Facts Carried"
+#: In `extra` of an event that stays: words went out of it.
+ENDED: Final = "$innkeeper.ended"
 
 #: Proof: what the customer has said on being written to, and what forbids it. Kept, whatever the other rules say.
 CONSENT_EVENTS: Final = frozenset(

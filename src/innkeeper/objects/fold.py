@@ -220,14 +220,11 @@ def _remember(state: ObjectState, entry: Entry) -> bool:
 
 
 class View(NamedTuple):
-    """What an object is: *fields* for profiles, *roles* by name."""
+    """What an object is: *fields* for profiles; by role who has it, and when that was said."""
 
     fields: dict[str, Any]
     roles: dict[str, str]
-
-    def roles_of(self, identifier: str) -> tuple[str, ...]:
-        """The roles of an identifier, sorted."""
-        return tuple(sorted(role for role, holder in self.roles.items() if holder == identifier))
+    said: dict[str, Instant]
 
 
 def view_of(state: ObjectState, id_: str, declared: ObjectType) -> View | None:
@@ -249,7 +246,12 @@ def view_of(state: ObjectState, id_: str, declared: ObjectType) -> View | None:
         "id": id_, "status": status, "ended": ended, "properties": properties, "dates": dates, "zones": zones,
     }  # fmt: skip
     roles = {role: holder for role in sorted(declared.roles) if (holder := state.value(ROLE + role)) is not None}
-    return View(fields, roles)
+    return View(fields, roles, {role: role_said_at(state, role) for role in roles})
+
+
+def role_said_at(state: ObjectState, role: str) -> Instant:
+    """When the word was said that gives a role: whose the role is follows from who had its identifier then."""
+    return state.words[ROLE + role].at
 
 
 def readable(fields: Mapping[str, Any]) -> dict[str, Any]:

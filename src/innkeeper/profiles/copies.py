@@ -5,13 +5,14 @@ A copy names the identifiers that it is held under, so it goes along with merges
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from msgspec import structs
 
-from innkeeper.profiles.others import News
+from innkeeper.profiles.others import Kind, News
 from innkeeper.profiles.state import Copy, ProfileState
-from innkeeper.profiles.ties import VERSION
+from innkeeper.profiles.ties import ACCOUNT_THING, VERSION
 from innkeeper.profiles.turn import Turn
 
 
@@ -46,21 +47,41 @@ def shelf_of(state: ProfileState, kind: str, type_: str) -> dict[str, Copy]:
     return state.accounts if kind == "account" else state.objects.setdefault(type_, {})
 
 
-def holders(state: ProfileState) -> set[str]:
-    """The identifiers that copies are held under."""
-    shelves = (*state.objects.values(), state.accounts)
-    return {identifier for shelf in shelves for copy in shelf.values() for identifier in copy.holders}
+class Role(NamedTuple):
+    """A role of a profile in a thing; an account has no type of its own."""
+
+    kind: Kind
+    type: str
+    id: str
+    identifier: str
+    name: str
+
+
+def roles(state: ProfileState) -> Iterator[Role]:
+    """Every role that a profile has in a thing."""
+    for kind, type_, shelf in _shelves(state):
+        for id_, copy in shelf.items():
+            for identifier, names in copy.holders.items():
+                for name in names:
+                    yield Role(kind, type_, id_, identifier, name)
+
+
+def _shelves(state: ProfileState) -> Iterator[tuple[Kind, str, dict[str, Copy]]]:
+    for type_, shelf in state.objects.items():
+        yield "object", type_, shelf
+    yield "account", ACCOUNT_THING[1], state.accounts
 
 
 def join_copies(state: ProfileState, other: ProfileState) -> None:
     """Put the copies of *other* into *state*: one thing that both hold is held under the identifiers of both."""
-    for type_, theirs in [*other.objects.items(), ("", other.accounts)]:
-        mine = shelf_of(state, "object", type_) if type_ else state.accounts
+    for kind, type_, theirs in _shelves(other):
+        mine = shelf_of(state, kind, type_)
         for id_, copy in theirs.items():
             if id_ in mine:
                 if copy.view.get(VERSION, 0) > mine[id_].view.get(VERSION, 0):
                     mine[id_].view = copy.view
-                mine[id_].holders |= copy.holders
+                kept = mine[id_].holders
+                kept |= {each: sorted({*kept.get(each, ()), *names}) for each, names in copy.holders.items()}
             else:
                 mine[id_] = copy
     for name, plan in other.plans.items():
@@ -68,16 +89,18 @@ def join_copies(state: ProfileState, other: ProfileState) -> None:
         own.entered, own.reached = own.entered or plan.entered, own.reached or plan.reached
 
 
-def split_copies(state: ProfileState, apart: ProfileState, goes: Callable[[str], bool]) -> None:
-    """Give *apart* the copies that are held under identifiers which go there."""
-    for type_, mine in [*state.objects.items(), ("", state.accounts)]:
-        theirs = shelf_of(apart, "object", type_) if type_ else apart.accounts
-        for id_, copy in list(mine.items()):
-            for identifier in [each for each in copy.holders if goes(each)]:
-                kept = theirs.setdefault(id_, Copy(dict(copy.view), {}))
-                kept.holders[identifier] = copy.holders.pop(identifier)
-            if not copy.holders:
-                del mine[id_]
+def split_copies(state: ProfileState, apart: ProfileState, goes: Callable[[Role], bool]) -> None:
+    """Give *apart* the roles that go there, with copies of what they are in."""
+    for role in [role for role in roles(state) if goes(role)]:
+        mine, theirs = shelf_of(state, role.kind, role.type), shelf_of(apart, role.kind, role.type)
+        copy = mine[role.id]
+        kept = theirs.setdefault(role.id, Copy(dict(copy.view), {}))
+        kept.holders.setdefault(role.identifier, []).append(role.name)
+        copy.holders[role.identifier].remove(role.name)
+        if not copy.holders[role.identifier]:
+            del copy.holders[role.identifier]
+        if not copy.holders:
+            del mine[role.id]
     for name, plan in list(state.plans.items()):
         if plan.key in apart.objects.get(plan.type, {}):
             apart.plans[name] = structs.replace(plan)

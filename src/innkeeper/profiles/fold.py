@@ -39,14 +39,7 @@ def fold_event(turn: Turn, event: Event) -> None:
     facts = facts_of(turn, event)
     route = turn.rules.routes.get(event.name, NO_ROUTE)
     if event.traits:
-        merges, alone = turn.rules.merges, len(turn.state.facts) == 1
-        for name, value in without_reserved(event.traits).items():
-            # Under several identifiers the newest word may change hands without changing here.
-            changed = set_trait(
-                facts, name, value, event.timestamp, event.source, event.message_id, merges, alone=alone
-            )
-            if changed or len(turn.state.facts) > 1:
-                turn.trait_changed(name)
+        _take_traits(turn, facts, event)
     if turn.rules.accounts and (event.type == "group" or event.name in (LEFT, UPDATED)):
         _take_account(turn, facts, event)
     summaries = facts.accumulators
@@ -73,6 +66,19 @@ def fold_event(turn: Turn, event: Event) -> None:
         _take_suppression(turn, facts, event)
     elif event.name == "Message Refused" and event.source == ENGINE_SOURCE:
         _free_reservation(turn.state, event)
+
+
+def _take_traits(turn: Turn, facts: Facts, event: Event) -> None:
+    state, merges, alone = turn.state, turn.rules.merges, len(turn.state.facts) == 1
+    for name, value in without_reserved(event.traits).items():
+        if merges.has_ended(name, event.timestamp, turn.now):
+            continue
+        # Under several identifiers the newest word may change hands without changing here.
+        changed = set_trait(facts, name, value, event.timestamp, event.source, event.message_id, merges, alone=alone)
+        if changed or not alone:
+            turn.trait_changed(name)
+        if name in merges.kept and state.parked is None and not turn.history:
+            state.next_due_at = min(state.next_due_at, event.timestamp + merges.kept[name])
 
 
 def _take_account(turn: Turn, facts: Facts, event: Event) -> None:

@@ -5,14 +5,16 @@ Next in the flow: `copies.py` keeps what was told, `journeys/by_object.py` react
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from innkeeper.events.types import Event
 from innkeeper.kernel.time import Instant
 from innkeeper.objects.definition import CANCELLED, EXPLICIT, Change, ObjectType
 from innkeeper.objects.fold import View, decode, encode, ids_of, take, view_of
-from innkeeper.profiles.others import Folded, Kind, News
+from innkeeper.profiles.others import Folded, Kind, News, Whom
 
 
 class ObjectFold:
@@ -34,25 +36,42 @@ class ObjectFold:
         before = view_of(state, id_, declared)
         if not take(state, event, declared):
             return None
-        return Folded(encode(state), tuple(_news(declared, id_, before, view_of(state, id_, declared))))
+        return _folded(encode(state), declared, id_, before, view_of(state, id_, declared))
 
-    def present(self, type_: str, id_: str, body: bytes) -> tuple[News, ...]:
-        """What the holders of an object have to know when its type has become known."""
+    def present(self, type_: str, id_: str, body: bytes) -> Folded:
+        """An object as its holders have to know it when its type has become known."""
         declared = self.types[type_]
-        return tuple(_news(declared, id_, None, view_of(decode(body), id_, declared)))
+        return _folded(body, declared, id_, None, view_of(decode(body), id_, declared))
 
 
-def _news(declared: ObjectType, id_: str, before: View | None, after: View | None) -> Iterator[News]:
-    holders = {*(before.roles.values() if before else ()), *(after.roles.values() if after else ())}
+def _folded(body: bytes, declared: ObjectType, id_: str, before: View | None, after: View | None) -> Folded:
+    holders = frozenset(identifier for view in (before, after) if view for identifier in view.roles.values())
+    return Folded(body, holders, partial(_tell, declared, id_, before, after))
+
+
+def _tell(
+    declared: ObjectType, id_: str, before: View | None, after: View | None, owner: Callable[[str, Instant], Whom]
+) -> Iterator[tuple[Whom, News]]:
+    old, new = _by_holder(before, owner), _by_holder(after, owner)
     changed = _changed(before, after)
-    for identifier in sorted(holders):
-        had = before.roles_of(identifier) if before else ()
-        has = after.roles_of(identifier) if after else ()
+    for whom, identifier in sorted(old.keys() | new.keys(), key=itemgetter(1, 0)):
+        had, has = old.get((whom, identifier), ()), new.get((whom, identifier), ())
         if has == had and not changed:
             continue
         fields = after.fields if after and has else {}
         change = _change(before, after, had, has)
-        yield News("object", declared.name, id_, fields, has, identifier, change, changed)
+        yield whom, News("object", declared.name, id_, fields, has, identifier, change, changed)
+
+
+def _by_holder(view: View | None, owner: Callable[[str, Instant], Whom]) -> dict[tuple[Whom, str], tuple[str, ...]]:
+    """The roles by whose they are and under which identifier, sorted."""
+    found: dict[tuple[Whom, str], tuple[str, ...]] = {}
+    if view is None:
+        return found
+    for role, identifier in sorted(view.roles.items()):
+        holder = (owner(identifier, view.said[role]), identifier)
+        found[holder] = (*found.get(holder, ()), role)
+    return found
 
 
 def _change(before: View | None, after: View | None, had: tuple[str, ...], has: tuple[str, ...]) -> Change:

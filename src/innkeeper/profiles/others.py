@@ -6,7 +6,8 @@ An object, an account or an item is folded before the profiles that it concerns;
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -14,6 +15,7 @@ from innkeeper.events.types import Event
 from innkeeper.kernel.time import FOREVER, Instant
 
 Kind = Literal["object", "account", "item"]
+Whom = TypeVar("Whom")
 
 
 class News(msgspec.Struct, frozen=True, gc=False):
@@ -38,11 +40,22 @@ class News(msgspec.Struct, frozen=True, gc=False):
     changed: tuple[str, ...] = ()
 
 
+class Tell(Protocol):
+    """What there is to tell of a thing, and whom."""
+
+    def __call__(self, owner: Callable[[str, Instant], Whom]) -> Iterable[tuple[Whom, News]]:
+        """The news of everybody with a role before or after, one per identifier.
+
+        *owner*: whose what was said of an identifier at an instant is.
+        """
+
+
 class Folded(NamedTuple):
-    """A thing after an event: what is stored, and the news of it, one per identifier with a role before or after."""
+    """A thing after an event: what is stored, who has a role in it before or after, and what they hear."""
 
     body: bytes
-    news: tuple[News, ...]
+    holders: frozenset[str]
+    tell: Tell
     next_due_at: Instant = FOREVER
 
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from innkeeper.audiences.merges import NEWEST, Merges
+from innkeeper.audiences.nodes import ACCOUNT
 from innkeeper.audiences.types import MISSING, Accumulator, Held
 from innkeeper.objects.fold import readable
 from innkeeper.profiles.memories import memory_at
 from innkeeper.profiles.state import Copy, ProfileState
-from innkeeper.profiles.ties import account_value, in_account_audience
+from innkeeper.profiles.ties import account_value, accounts_held, in_account_audience
 from innkeeper.profiles.traits import trait_at
 from innkeeper.profiles.zone import zone_of
 
@@ -81,7 +82,9 @@ class ProfileReader:
         return MISSING
 
     def objects(self, of: str) -> list[Held]:
-        """The profile's copies of the objects of a type."""
+        """The profile's copies of the objects of a type, or of its accounts."""
+        if of == ACCOUNT:
+            return accounts_held(self.state)
         return [held_of(copy) for copy in self.state.objects.get(of, {}).values()]
 
 

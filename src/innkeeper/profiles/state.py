@@ -348,6 +348,11 @@ def visit_key(journey: str, key: str | None) -> str:
     return journey if key is None else f"{journey}\n{key}"
 
 
+def visited(name: str) -> str | None:
+    """The key of a `visit_key`."""
+    return name.partition("\n")[2] or None
+
+
 def used_key(identifier: str, visit: str) -> str:
     """The name of an identifier's visits of a (journey, key) in `ProfileState.used`."""
     return f"{identifier}\n{visit}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from innkeeper.audiences.types import MISSING
+from innkeeper.audiences.types import Held as HeldThing
 from innkeeper.events.accounts import AccountWord
 from innkeeper.events.types import Event
 from innkeeper.profiles.state import Facts, ProfileState, Tie
@@ -88,6 +89,17 @@ def account_value(state: ProfileState, path: tuple[str, ...]) -> Any:
     for part in path:
         value = value.get(part) if isinstance(value, dict) else None
     return MISSING if value is None else value
+
+
+def accounts_held(state: ProfileState) -> list[HeldThing]:
+    """The accounts that a profile is a member of, each with its role, as functions over accounts read them."""
+    found = []
+    for held in held_accounts(state):
+        copy = state.accounts.get(held.account)
+        view = {} if copy is None else copy.view
+        values = {name: value for name, value in view.items() if name not in (VERSION, AUDIENCES)}
+        found.append(HeldThing({**values, "id": held.account}, (held.role,), view.get(AUDIENCES, ())))
+    return found
 
 
 def account_view(state: ProfileState) -> dict[str, Any]:

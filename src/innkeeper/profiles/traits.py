@@ -1,7 +1,8 @@
 """Traits: the words that are kept of each identifier, and the value that the declared rule makes of them.
 
-Whatever the order of arrival, the same words are kept. The rules are `audiences/merges.py`; where a value comes from:
-`provenance.py`. Next in the flow: `turn.py`.
+Whatever the order of arrival, the same words are kept. A word on a trait with a retention ends at an instant; of the
+words of one source the newest ends last, so what is left is what would have been kept without those that have ended.
+The rules are `audiences/merges.py`; where a value comes from: `provenance.py`. Next in the flow: `turn.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from innkeeper.audiences.merges import NEWEST, Merges, Said, newer, settle
 from innkeeper.audiences.types import MISSING
 from innkeeper.events.reserved import is_reserved, without_reserved
 from innkeeper.events.types import Event
-from innkeeper.kernel.time import Instant
+from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.profiles.state import Facts, ProfileState, Trait
 
 
@@ -70,6 +71,39 @@ def _keep_first(facts: Facts, name: str, word: Trait) -> None:
     old = facts.firsts.get(name)
     if word.value is not None and (old is None or newer(old, word)):
         facts.firsts[name] = word
+
+
+def end_words(state: ProfileState, now: Instant, merges: Merges) -> list[str]:
+    """Let go the words whose time is over; the traits that had such."""
+    ended = []
+    for facts in state.facts.values():
+        for name in merges.kept.keys() & facts.traits.keys():
+            words = [facts.traits[name], *facts.others.get(name, ())]
+            left = [word for word in words if not merges.has_ended(name, word.at, now)]
+            if len(left) == len(words):
+                continue
+            ended.append(name)
+            if not left:
+                # The newest of all words goes last.
+                del facts.traits[name]
+            facts.others.pop(name, None)
+            if len(left) > 1:
+                facts.others[name] = left[1:]
+    return sorted(ended)
+
+
+def next_end(state: ProfileState, merges: Merges) -> Instant:
+    """When the next word ends."""
+    return min(
+        (
+            word.at + length
+            for facts in state.facts.values()
+            for name, length in merges.kept.items()
+            if name in facts.traits
+            for word in (facts.traits[name], *facts.others.get(name, ()))
+        ),
+        default=FOREVER,
+    )
 
 
 def said(state: ProfileState, name: str) -> list[tuple[str, Said]]:

@@ -7,13 +7,13 @@ steps) is evaluated afterwards by `lifecycle.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 
 from innkeeper.events.reserved import is_reserved
-from innkeeper.identity.spans import ALWAYS
 from innkeeper.kernel.time import Instant
-from innkeeper.profiles.copies import holders, join_copies, split_copies
+from innkeeper.profiles.copies import Role, join_copies, split_copies
 from innkeeper.profiles.rules import STAGES, ProfileRules
-from innkeeper.profiles.state import Aside, Enrollment, ProfileState, new_state, used_owner
+from innkeeper.profiles.state import Aside, Enrollment, ProfileState, new_state, used_owner, visited
 
 #: Whether what was made under an identifier at an instant goes to another profile.
 Goes = Callable[[str, Instant], bool]
@@ -70,7 +70,7 @@ def _younger(mine: list[Enrollment], theirs: list[Enrollment]) -> list[Enrollmen
 
 
 def contents(state: ProfileState) -> Iterator[tuple[str, Instant]]:
-    """Under which identifiers, and when, everything of a profile was made; of things that it holds, ALWAYS."""
+    """Under which identifiers, and when, everything of a profile was made, but for its roles in things."""
     for identifier, facts in state.facts.items():
         yield identifier, facts.since
     for membership in state.memberships.values():
@@ -82,11 +82,11 @@ def contents(state: ProfileState) -> Iterator[tuple[str, Instant]]:
             yield visit.identifier, visit.began_at
     for reservation in state.reservations:
         yield reservation.identifier, reservation.at
-    for identifier in holders(state):
-        yield identifier, ALWAYS
 
 
-def split(state: ProfileState, subject: str, goes: Goes, at: Instant) -> ProfileState:
+def split(
+    state: ProfileState, subject: str, goes: Goes, role_goes: Callable[[Role], bool], at: Instant
+) -> ProfileState:
     """Take what *goes* out of *state*, into a profile of its own that looks again at *at*.
 
     The stage was that of both, so both keep it until they look again; a profile that had a stage of its own before
@@ -99,7 +99,7 @@ def split(state: ProfileState, subject: str, goes: Goes, at: Instant) -> Profile
         if identifier == subject and facts.inputs:
             apart.inputs, facts.inputs = facts.inputs, 0
     apart.inputs = max(apart.inputs, state.numbers.pop(subject, 0))
-    split_copies(state, apart, lambda identifier: goes(identifier, ALWAYS))
+    split_copies(state, apart, role_goes)
     for name in [name for name, each in state.memberships.items() if goes(each.identifier, each.at)]:
         apart.memberships[name] = state.memberships.pop(name)
     apart.stage, apart.stage_by, apart.stage_at = state.stage, min(apart.facts, default=subject), state.stage_at
@@ -107,21 +107,33 @@ def split(state: ProfileState, subject: str, goes: Goes, at: Instant) -> Profile
     if aside is not None:
         apart.memberships = aside.memberships | apart.memberships
         apart.stage, apart.stage_by, apart.stage_at = aside.stage, aside.stage_by, aside.stage_at
-    apart.enrollments = [each for each in state.enrollments if goes(each.identifier, each.began_at)]
-    state.enrollments = [each for each in state.enrollments if not goes(each.identifier, each.began_at)]
+    with_role = partial(_goes_with_role, state, apart, goes)
+    gone = [each for each in state.enrollments if with_role(each.identifier, each.key, each.began_at)]
+    apart.enrollments, state.enrollments = gone, [each for each in state.enrollments if each not in gone]
     apart.reservations = [each for each in state.reservations if goes(each.identifier, each.at)]
     state.reservations = [each for each in state.reservations if not goes(each.identifier, each.at)]
-    _split_visits(state, apart, goes)
+    _split_visits(state, apart, with_role)
     _split_counts(state, apart, at)
     return apart
 
 
-def _split_visits(state: ProfileState, apart: ProfileState, goes: Goes) -> None:
+def _goes_with_role(
+    state: ProfileState, apart: ProfileState, goes: Goes, identifier: str, key: str | None, began_at: Instant
+) -> bool:
+    """Whether what a journey has made under an identifier goes: about an object, with the role in it."""
+    stays, went = (
+        any(identifier in shelf[key].holders for shelf in side.objects.values() if key in shelf)
+        for side in (state, apart)
+    )
+    return goes(identifier, began_at) if stays == went else went
+
+
+def _split_visits(state: ProfileState, apart: ProfileState, goes: Callable[[str, str | None, Instant], bool]) -> None:
     for name in list(state.visits):
-        visits = state.visits[name]
-        if theirs := [each for each in visits if goes(each.identifier, each.began_at)]:
+        visits, key = state.visits[name], visited(name)
+        if theirs := [each for each in visits if goes(each.identifier, key, each.began_at)]:
             apart.visits[name] = theirs
-            state.visits[name] = [each for each in visits if not goes(each.identifier, each.began_at)]
+            state.visits[name] = [each for each in visits if each not in theirs]
         if not state.visits[name]:
             del state.visits[name]
     _split_used(state, apart)
@@ -146,6 +158,8 @@ def _split_counts(state: ProfileState, apart: ProfileState, at: Instant) -> None
         enrollment.recheck_at = at
     for enrollment in state.enrollments:
         enrollment.facts = {name: each for name, each in enrollment.facts.items() if name not in gone}
+        if enrollment.about:
+            enrollment.recheck_at = min(enrollment.recheck_at, at)
 
 
 def count_once(state: ProfileState, delivery: str) -> None:

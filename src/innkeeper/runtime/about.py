@@ -59,7 +59,7 @@ def events_about(bulk: Bulk, folds: Collection[OtherFold], things: Collection[Th
 
 
 def holders(events: Collection[Event], folds: Collection[OtherFold], things: Collection[ThingKey]) -> set[str]:
-    """Everybody whom one of the things has something to tell while it is folded from the events in their order."""
+    """Everybody who has a role in one of the things while it is folded from the events in their order."""
     found: set[str] = set()
     for fold in folds:
         bodies: dict[ThingKey, bytes] = {}
@@ -69,5 +69,5 @@ def holders(events: Collection[Event], folds: Collection[OtherFold], things: Col
                 folded = fold.take(*named, bodies.get(key), event, event.timestamp) if key in things else None
                 if folded is not None:
                     bodies[key] = folded.body
-                    found.update(news.identifier for news in folded.news)
+                    found |= folded.holders
     return found

@@ -14,6 +14,7 @@ from innkeeper.profiles.traits import all_traits
 from innkeeper.runtime import definitions as applied
 from innkeeper.store import accounts as rows
 from innkeeper.store import things
+from innkeeper.store.doctor import Finding
 from innkeeper.store.state import State
 from innkeeper.store.things import ThingKey
 
@@ -55,6 +56,26 @@ def show_account(home: Path, account: str) -> dict[str, Any]:
             {"id": display_id(row.identifier), "role": row.role, "since": format_instant(row.since)} for row in members
         ]
         return told
+
+
+def too_large(home: Path) -> list[Finding]:
+    """The accounts with more members than `limits` allows for, as findings of `doctor`; nothing is lost by it."""
+    if not State.exists(home):
+        return []
+    with State.open(home, readonly=True) as state:
+        limit = _limit(state)
+        if limit is None:
+            return []
+        return [
+            Finding(
+                code="account-too-large",
+                message=f"the account '{account}' has {members:,} members, more than {limit:,}",
+                fix="see: innkeeper account show; if it is right, raise accounts: limits: members in strategy.yaml",
+                state="note", where=str(state.path),
+            )
+            for account, members in sorted(rows.member_counts(state).items())
+            if members > limit
+        ]  # fmt: skip
 
 
 def _told(state: ProfileState, account: str, members: int, limit: int | None) -> dict[str, Any]:

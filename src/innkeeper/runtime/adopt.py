@@ -66,7 +66,7 @@ def adopt(
         names = sorted({accumulator.event for accumulator, _ in keys.values()})
         accumulate = partial(lifecycle.refold, world=engine.world, keys=set(keys))
         _refold(engine, engine.counted(taken_events(bulk, cursor, names, identifiers, upto=upto)), accumulate)
-    if engine.world.profiles.merges.remembered and engine.state.count_subjects():
+    if engine.world.retold and engine.state.count_subjects():
         tell = partial(lifecycle.refold_traits, world=engine.world)
         _refold(engine, engine.told_traits(trait_events(bulk, cursor, identifiers, upto=upto)), tell)
     adopt_objects(engine, bulk, cursor, upto=upto)

@@ -14,7 +14,6 @@ from innkeeper.kernel.ids import digest
 from innkeeper.kernel.time import Instant
 from innkeeper.objects.definition import signature
 from innkeeper.profiles.objects import ObjectFold
-from innkeeper.profiles.others import News
 from innkeeper.runtime.engine import Engine, subject_row
 from innkeeper.runtime.record import taken_events
 from innkeeper.runtime.telling import Things
@@ -61,14 +60,16 @@ def _forget_copies(engine: Engine) -> None:
 
 def _show_all(engine: Engine, fold: ObjectFold) -> None:
     for page in things.pages(engine.state, fold.kind, size=_PAGE):
-        news = [each for row in page for each in fold.present(row.type, row.id, row.body)]
-        owners = engine.identification.holders({each.identifier for each in news})
-        profiles = dict(_profiles(engine.state, sorted(set(owners.values()))))
-        for each in news:
-            lifecycle.show(profiles[owners[each.identifier]], each)
+        present = [fold.present(row.type, row.id, row.body) for row in page]
+        engine.identities.forget()
+        engine.identities.know({identifier for each in present for identifier in each.holders})
+        told = [one for each in present for one in each.tell(engine.identities.owner)]
+        profiles = dict(_profiles(engine.state, sorted({subject for subject, _ in told})))
+        for subject, news in told:
+            lifecycle.show(profiles[subject], news)
         with engine.state.transaction():
             engine.state.put_subjects([subject_row(each, engine.world) for each in profiles.values()])
-            things.add_told(engine.state, sorted(_told(news)))
+            things.add_told(engine.state, [(each.identifier, each.kind, each.type, each.id) for _, each in told])
 
 
 def _profiles(state: State, subjects: list[str]) -> Iterator[tuple[str, lifecycle.ProfileState]]:
@@ -76,7 +77,3 @@ def _profiles(state: State, subjects: list[str]) -> Iterator[tuple[str, lifecycl
     for subject in subjects:
         body = bodies.get(subject)
         yield subject, lifecycle.new_state(subject) if body is None else lifecycle.decode(body)
-
-
-def _told(news: list[News]) -> set[tuple[str, str, str, str]]:
-    return {(each.identifier, each.kind, each.type, each.id) for each in news}

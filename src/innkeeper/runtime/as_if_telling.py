@@ -61,7 +61,8 @@ class TellingAsIf(Engine):
             self._changed.setdefault(page.thing, {})[change] = at
             self._commit(None)
             targets = self._targets(page, at, "", None, -1)
-            self._tell(page, [each for each in targets if not self._hears_later(page, each)], at)
+            now = {each: said for each, said in targets.items() if not self._hears_later(page, each)}
+            self._tell(page, now, at)
             self._commit(None)
 
     def _hears_later(self, change: Page, identifier: str) -> bool:
@@ -78,12 +79,16 @@ class TellingAsIf(Engine):
             if changed_at >= page.begun_at:
                 told = structs.replace(page, change=change, at=changed_at)
                 targets = self._targets(told, changed_at, page.after, page.upto, -1)
-                waits = [] if change == page.change else [each for each in targets if self._hears_later(told, each)]
-                self._tell(told, [each for each in targets if each not in waits], at)
+                if change != page.change:
+                    targets = {each: said for each, said in targets.items() if not self._hears_later(told, each)}
+                self._tell(told, targets, at)
                 self._commit(None)
 
-    def _targets(self, row: FanOutRow | Page, at: Instant, after: str, upto: str | None, size: int) -> list[str]:
-        return [each for each in super()._targets(row, at, after, upto, size) if each in self.identifiers]
+    def _targets(
+        self, row: FanOutRow | Page, at: Instant, after: str, upto: str | None, size: int
+    ) -> dict[str, Instant]:
+        found = super()._targets(row, at, after, upto, size)
+        return {each: said for each, said in found.items() if each in self.identifiers}
 
     def wake_all(self, until: Instant) -> None:
         """Let the timers of all accounts come up to an instant, each with what it has to tell."""

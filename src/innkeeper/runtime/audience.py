@@ -14,7 +14,7 @@ from innkeeper.audiences import Catalog, Expression, check, find_cycle, parse
 from innkeeper.audiences.ask import Question
 from innkeeper.audiences.check import Checked, Subject, cycle_problem
 from innkeeper.audiences.expand import expand
-from innkeeper.audiences.nodes import OfAccount, object_nodes, walk
+from innkeeper.audiences.nodes import ACCOUNT, OfAccount, OfObjects, object_nodes, walk
 from innkeeper.audiences.nodes import Path as Path_
 from innkeeper.kernel.errors import Invalid, Problem, UsageError, did_you_mean
 from innkeeper.kernel.ids import ANONYMOUS, USER, display_id
@@ -95,32 +95,31 @@ class Audiences:
     def flips(self, asked: Asked, begin: Instant, until: Instant) -> list[tuple[Instant, str, bool]]:
         """Every change of membership in (begin, until]: instant, id as printed, member; sorted by instant and id."""
         from innkeeper.audiences.flips import HISTORY_SQL, History
+        from innkeeper.audiences.flips_accounts import NO_ACCOUNTS
         from innkeeper.audiences.owners import Owners
         from innkeeper.runtime.told import told_history
+        from innkeeper.runtime.told_accounts import account_flips, past_of
         from innkeeper.store.bulk import Bulk
 
-        if asked.of == "account" or _reads_accounts(expand(asked.expression, asked.catalog)):
-            raise UsageError(
-                "flips are known of profiles only, by conditions that read no account", code="flips-of-accounts",
-                fix="ask audience count or list at several instants with --at",
-            )  # fmt: skip
         if until < begin:
             raise UsageError("--until is before --from", code="bad-period", fix="exchange them")
-        expression, known = expand(asked.expression, asked.catalog), self.rules.namespaces
+        expression, known = expand(asked.expression, asked.catalog, asked.of), self.rules.namespaces
         with Bulk.open(self.home) as bulk:
+            if asked.of == "account":
+                found = account_flips(bulk, expression, begin, until, self.zone)
+                return [(flip.at, flip.subject, flip.member) for flip in found]
+            accounts = past_of(bulk, expression, until, self.zone) if _reads_accounts(expression) else NO_ACCOUNTS
             told = told_history(bulk, self.definitions.workspace.objects, until) if object_nodes(expression) else {}
             owners = Owners.of(bulk.rows, self.rules, max(until, FOREVER if self.clock is None else self.clock))
             history = History(
                 expression, begin=begin, until=until, owners=owners, zone=self.zone, merges=asked.catalog.merges,
-                told=told,
+                told=told, accounts=accounts,
             )  # fmt: skip
             rows = (row for piece in bulk.stream(HISTORY_SQL, history.parameters) for row in piece)
             return sorted((flip.at, display_id(flip.subject, known), flip.member) for flip in history.flips(rows))
 
     def gone(self, asked: Asked, at: Instant | None) -> tuple[Problem, ...]:
         """What the answer as of an instant cannot know any more, because raw events went."""
-        if not self.gaps.carried:
-            return ()
         instant = self._instant(at)
         expanded = expand(asked.expression, asked.catalog)
         return () if instant is None else self.gaps.problems(expanded, instant)
@@ -172,6 +171,7 @@ def load_catalog(definitions: Definitions, seen: KnownNames) -> Catalog:
     return Catalog(
         events={name: frozenset(_top(path) for path in paths) for name, paths in known.events.items()},
         traits=frozenset(_top(path) for path in known.traits),
+        trait_types=definitions.workspace.trait_types,
         audiences={name: audience.when for name, audience in definitions.audiences.items()},
         stages=tuple((stage.stage, stage.when) for stage in definitions.stages),
         merges=definitions.workspace.merges,
@@ -183,7 +183,10 @@ def load_catalog(definitions: Definitions, seen: KnownNames) -> Catalog:
 
 def _reads_accounts(expression: Expression) -> bool:
     return any(
-        isinstance(node, OfAccount) or (isinstance(node, Path_) and node.root == "account") for node in walk(expression)
+        isinstance(node, OfAccount)
+        or (isinstance(node, OfObjects) and node.object == ACCOUNT)
+        or (isinstance(node, Path_) and node.root == "account")
+        for node in walk(expression)
     )
 
 

@@ -61,6 +61,13 @@ _TRAITS = """
 SELECT '' AS owner, traits AS document, source, ts, message_id FROM events
 WHERE traits <> '{}' AND ts >= $since AND (is_input OR name = 'Traits Updated')
 """
+_ACCOUNT_TRAITS = """
+SELECT '' AS owner, told AS document, source, ts, message_id FROM (
+  SELECT CASE WHEN type = 'group' THEN json_extract(extra, '$.traits')
+    WHEN name = 'Account Updated' THEN json_extract(properties, '$.set') END AS told, source, ts, message_id
+  FROM events WHERE is_input AND ts >= $since AND (type = 'group' OR name = 'Account Updated')
+) WHERE json_type(told) = 'OBJECT'
+"""
 
 
 @dataclass(slots=True)
@@ -166,6 +173,18 @@ def traits(bulk: Bulk, workspace: Workspace) -> list[dict[str, Any]]:
     }
     for name in sorted(workspace.declared.keys() - seen):
         found.append({"name": name} | never | _declaration(name, Said("", name), workspace))
+    return found
+
+
+def account_traits(bulk: Bulk, workspace: Workspace) -> list[dict[str, Any]]:
+    """Every trait of accounts that arrived, the most frequent first; a member's role, told beside them, is none."""
+    types = workspace.accounts.traits if workspace.accounts is not None else {}
+    found = []
+    for each in _said(bulk, _ACCOUNT_TRAITS, {}):
+        kind: Any = types.get(each.name)
+        if each.name != "role":
+            told = {"declared": kind is not None, "reserved": is_reserved(each.name), "mixed": _mixed(each)}
+            found.append(each.as_dict() | told | {"type": kind, "conflicts": each.conflicts(kind or "any")})
     return found
 
 

@@ -210,7 +210,7 @@ class Engine(Telling):
         event = item.event
         change = self.identification.take(event, item.taken_at, announce=item.mode != "history")
         subject = self.identities.owner(event.identifier, event.timestamp)
-        news = plan.by_subject(self.identification.holder)
+        news = plan.by_subject(self.identities.owner)
         state = self._state(subject)
         at = max(item.taken_at, state.last_at)
         if change is not None or not state.inputs:
@@ -248,7 +248,7 @@ class Engine(Telling):
 
     def _subjects_of(self, event: Event, plan: Plan) -> set[str]:
         """Every profile that taking the event may change."""
-        subjects = {*self.identities.touched(event), *plan.by_subject(self.identification.holder)}
+        subjects = {*self.identities.touched(event), *plan.by_subject(self.identities.owner)}
         self._fetch(subjects - self._looked_up)
         return subjects | {*self._awaiting(event), *self._homes.answered(event, self._cache)}
 
@@ -347,6 +347,11 @@ class Engine(Telling):
     def cache(self) -> dict[str, ProfileState]:
         """The profiles that this tick has read."""
         return self._cache
+
+    @property
+    def things(self) -> Things:
+        """The things as this tick knows them."""
+        return self._things
 
     @property
     def pending(self) -> Pending:
@@ -484,8 +489,8 @@ class Engine(Telling):
         work.projections.write(connection)
         for each in work.moves:
             move_subject(connection, each)
-        for identifier in sorted(work.restated):
-            restate(connection, identifier, self._holders(identifier), self.identities.stretches(identifier))
+        for identifier, at in sorted(work.restated.items()):
+            restate(connection, identifier, self._holders(identifier), self.identities.stretches(identifier), at)
         if cursor is not None:
             position = self._position if self.held_position is None else self.held_position
             self.state.set_cursor(msgspec.structs.replace(cursor, position=position))

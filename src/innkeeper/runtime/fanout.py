@@ -7,7 +7,7 @@ Each page is recorded among the inputs, and `replay` tells the same ones again. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,6 +15,7 @@ import msgspec
 from innkeeper import lifecycle
 from innkeeper.events import outputs as o
 from innkeeper.events.types import ENGINE_SOURCE, Event
+from innkeeper.identity.spans import ALWAYS
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.account_fold import tells, view_of
@@ -27,7 +28,7 @@ from innkeeper.runtime.item_desk import ItemDesk, item_news
 from innkeeper.store import accounts as rows
 from innkeeper.store import things
 from innkeeper.store.accounts import FanOutRow
-from innkeeper.store.items import wish_page
+from innkeeper.store.items import wish_page, wishes_of
 from innkeeper.store.projections import to_outbox
 from innkeeper.store.state import State, TakenRow
 from innkeeper.store.things import ThingKey
@@ -205,27 +206,30 @@ class Telling:
 
     def _tell_page(self, row: FanOutRow, at: Instant) -> bool:
         """Tell the next page and commit; whether there may be more."""
-        identifiers = self._targets(row, row.at, row.done, None, PAGE)
-        more = len(identifiers) == PAGE
+        targets = self._targets(row, row.at, row.done, None, PAGE)
+        more, last = len(targets) == PAGE, next(reversed(targets), row.done)
         # Nobody being left is recorded as well, if it took a while: somebody may have left meanwhile.
-        if identifiers or at > row.since:
-            upto = identifiers[-1] if more else None
+        if targets or at > row.since:
+            upto = last if more else None
             page = Page(row.kind, row.type, row.id, row.change, row.at, row.done, upto, row.since)
             self._position += 1
             self._next.taken.append(
                 TakenRow(self._position, "fanout", 0, at, None, row.kind, msgspec.json.encode(page).decode())
             )
-            self._tell(page, identifiers, at)
+            self._tell(page, targets, at)
             failpoint("fanout.computed")
-        self._next.fanouts[row[:4]] = row._replace(done=identifiers[-1]) if more else None
+        self._next.fanouts[row[:4]] = row._replace(done=last) if more else None
         self._next.told[row[:4]] = row
         self._commit(None)
         failpoint("fanout.told")
         return more
 
-    def _targets(self, row: FanOutRow | Page, at: Instant, after: str, upto: str | None, size: int) -> list[str]:
+    def _targets(
+        self, row: FanOutRow | Page, at: Instant, after: str, upto: str | None, size: int
+    ) -> dict[str, Instant]:
+        """By identifier, in order, when it said what it is told for: who had it then hears it."""
         if row.kind == "account":
-            return rows.member_page(self.state, row.id, after, upto, size)
+            return dict.fromkeys(rows.member_page(self.state, row.id, after, upto, size), ALWAYS)
         return wish_page(self.state, row.type, row.id, at, after, upto, size)
 
     def tell_again(self, page: Page, at: Instant) -> None:
@@ -253,11 +257,12 @@ class Telling:
             return False
         return bool(rows.open_fanouts(self.state)) or bool(things.due(self.state, "account", until))
 
-    def _tell(self, page: Page, identifiers: Sequence[str], at: Instant) -> None:
+    def _tell(self, page: Page, targets: Mapping[str, Instant], at: Instant) -> None:
         make = self._account_news(page) if page.kind == "account" else self._item_news(page)
         if make is None:
             return
-        owners = {identifier: self.identification.holder(identifier) for identifier in identifiers}
+        who = self.identification.identities
+        owners = {identifier: who.owner(identifier, said) for identifier, said in targets.items()}
         self._fetch(set(owners.values()))
         self._settle_all(set(owners.values()) & self._cache.keys(), at)
         for identifier, subject in owners.items():
@@ -288,14 +293,16 @@ class Telling:
         view = self._items.view(page.type, page.id, self.world.items)
         if page.change == "back_in_stock" and not in_stock(view):
             return None
-        heard: set[str] = set()
+        heard, who = set[str](), self.identification.identities
 
         def make(state: ProfileState, identifier: str) -> News | None:
             if state.subject in heard:
                 return None
             heard.add(state.subject)
             # One person has been told once, under however many identifiers the wish was made.
-            self._items.settle(page.type, page.id, sorted({identifier, state.subject, *state.facts}), page.at)
+            asked = wishes_of(self.state, page.type, page.id, {identifier, state.subject, *state.facts})
+            own = [each for each, said in asked.items() if who.owner(each, said) == state.subject]
+            self._items.settle(page.type, page.id, own, page.at)
             return item_news(page.type, page.id, view, identifier, page.change)
 
         return make

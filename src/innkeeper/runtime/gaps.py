@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path as File
 
 from innkeeper.audiences.catalog import Catalog
 from innkeeper.audiences.expand import expand
-from innkeeper.audiences.nodes import Aggregate, Expression, walk
+from innkeeper.audiences.nodes import Aggregate, Expression, Path, walk
 from innkeeper.audiences.printer import print_expression
 from innkeeper.kernel.errors import Problem
 from innkeeper.kernel.ids import digest
@@ -17,13 +17,16 @@ from innkeeper.store.manifest import LetGo
 from innkeeper.strategy.types import Definitions
 
 _CODE = "events-gone"
+_TRAITS = "traits-gone"
 
 
 class Gaps:
     """What has gone of one workspace."""
 
-    def __init__(self, home: Path) -> None:
-        self._let_go = {each.name: each for each in manifest.load(home).let_go}
+    def __init__(self, home: File) -> None:
+        listed = manifest.load(home)
+        self._let_go = {each.name: each for each in listed.let_go}
+        self._ended = {each.trait: each.at for each in listed.ended}
         self._until = max((each.until for each in self._let_go.values()), default=BEGINNING)
 
     @property
@@ -38,8 +41,9 @@ class Gaps:
 
     def problems(self, expression: Expression, at: Instant) -> tuple[Problem, ...]:
         """Why the answer to an expanded expression, as of an instant, may count too little; empty: it is exact."""
+        ended = tuple(dict.fromkeys(self._of_traits(expression, at)))
         if not self._let_go:
-            return ()
+            return ended
         if at < self._until:
             text = f"raw events up to {format_instant(self._until)} went by retention; as of {format_instant(at)}"
             return (
@@ -47,8 +51,9 @@ class Gaps:
                     code=_CODE, message=f"{text}, what is left of them is counted",
                     fix=f"ask as of {format_instant(self._until)} or later",
                 ),
+                *ended,
             )  # fmt: skip
-        return tuple(dict.fromkeys(self._of_functions(expression, at)))
+        return (*dict.fromkeys(self._of_functions(expression, at)), *ended)
 
     def of_definitions(self, definitions: Definitions, at: Instant) -> tuple[Problem, ...]:
         """What audiences, stages and journeys can no longer know of the past; of each journey what it asks of it."""
@@ -60,6 +65,18 @@ class Gaps:
         conditions += [journey.when for journey in definitions.journeys.values() if journey.when is not None]
         found = [problem for when in conditions for problem in self.problems(expand(when, catalog), at)]
         return tuple(dict.fromkeys(found))
+
+    def _of_traits(self, expression: Expression, at: Instant) -> Iterator[Problem]:
+        for node in walk(expression):
+            name = node.parts[0] if isinstance(node, Path) and node.root == "traits" else None
+            gone = BEGINNING if name is None else self._ended.get(name, BEGINNING)
+            if at < gone:
+                yield Problem(
+                    code=_TRAITS,
+                    message=f"words on the trait '{name}' went by its retention until {format_instant(gone)}; as of "
+                    f"{format_instant(at)} some of them counted",
+                    fix=f"ask as of {format_instant(gone)} or later",
+                )
 
     def _of_functions(self, expression: Expression, at: Instant) -> Iterator[Problem]:
         for node in walk(expression):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from innkeeper.events.retention import CARRIED
+from innkeeper.events.retention import CARRIED, ENDED
 from innkeeper.events.types import ENGINE_SOURCE
 from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.ids import display_id
@@ -20,8 +20,8 @@ from innkeeper.store.state import State
 from innkeeper.store.things import ThingKey, told_of
 
 _CARRIED = (
-    "SELECT min(identifier) FROM every_event WHERE source = $engine AND name = $carried"
-    " AND identifier IN (SELECT unnest($wanted))"
+    "SELECT min(identifier) FROM every_event WHERE ((source = $engine AND name = $carried)"
+    " OR json_exists(extra, $ended)) AND identifier IN (SELECT unnest($wanted))"
 )
 _UNKNOWN = (
     "SELECT subject, delivery FROM taken WHERE mode = 'receipt' AND position < :position"
@@ -29,15 +29,20 @@ _UNKNOWN = (
 )
 
 
+class PastIsGone(OperationFailed):
+    """Something went by retention that would have to be played."""
+
+
 def require_past(recorded: Recorded, ledger: State, identifiers: set[str], things: Collection[ThingKey]) -> None:
     """Refuse to play customers of whom inputs or ended deliveries are gone, or with things whose past is gone.
 
     Raises:
-        OperationFailed: Something went by retention.
+        PastIsGone: Something went by retention.
     """
     bulk = recorded.bulk
     wanted = sorted(identifiers)
-    found = bulk.rows(_CARRIED, {"engine": ENGINE_SOURCE, "carried": CARRIED, "wanted": wanted})[0][0]
+    bound = {"engine": ENGINE_SOURCE, "carried": CARRIED, "ended": f"/{ENDED}", "wanted": wanted}
+    found = bulk.rows(_CARRIED, bound)[0][0]
     if found is not None:
         raise _gone(f"events of {display_id(found)}")
     gone = {each.name for each in bulk.let_go}
@@ -50,14 +55,14 @@ def require_past(recorded: Recorded, ledger: State, identifiers: set[str], thing
         raise _gone(f"events '{min(gone & counted)}' that counted for accounts")
     known = {id for (id,) in ledger.connection.execute("SELECT id FROM deliveries")} if ledger.has_retired() else None
     if known is not None:
-        bound = {"position": recorded.position, "names": dumps(wanted)}
-        for subject, delivery in recorded.real.connection.execute(_UNKNOWN, bound):
+        asked = {"position": recorded.position, "names": dumps(wanted)}
+        for subject, delivery in recorded.real.connection.execute(_UNKNOWN, asked):
             if delivery not in known:
                 raise _gone(f"deliveries to {display_id(subject)}")
 
 
-def _gone(what: str) -> OperationFailed:
-    return OperationFailed(
+def _gone(what: str) -> PastIsGone:
+    return PastIsGone(
         f"{what} went by retention, so that nobody can say any more what would be without others; nothing was changed",
         code="past-is-gone", fix="retract events only of customers of whom everything is still there",
     )  # fmt: skip

@@ -6,7 +6,7 @@ What changes is `identities.py`, what that does to profiles `moving.py`; what a 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from innkeeper.events.types import Event
@@ -14,11 +14,14 @@ from innkeeper.identity.evidence import Evidence, evidence_of
 from innkeeper.identity.spans import ALWAYS
 from innkeeper.kernel.ids import ANONYMOUS, USER
 from innkeeper.kernel.time import FOREVER, Instant
+from innkeeper.objects.fold import decode, role_said_at
+from innkeeper.profiles.copies import Role
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime import moving
 from innkeeper.runtime.identities import Change, Identities
 from innkeeper.runtime.recall import Fresh, Memory
 from innkeeper.store.identity import IdentityTables
+from innkeeper.store.things import ThingKey
 
 if TYPE_CHECKING:
     from innkeeper.runtime.engine import Engine
@@ -42,15 +45,15 @@ class Identification:
             change.apart = moving.move(self.engine, change, taken_at, announce=announce)
         return change
 
-    def holder(self, identifier: str) -> str:
-        """Whose the things are that are held under an identifier: of a browser, its first owner's."""
-        return self.identities.owner(identifier, ALWAYS)
+    def holder(self, role: Role) -> str:
+        """Whose a role in a thing is: of whoever had its identifier when the word was said that gives it.
 
-    def holders(self, identifiers: Collection[str]) -> dict[str, str]:
-        """The same of many, as everything stands now."""
-        self.identities.forget()
-        self.identities.know(identifiers)
-        return {identifier: self.holder(identifier) for identifier in identifiers}
+        A member of an account is the identifier, whoever has it: its first owner has what is told of the account.
+        """
+        if role.kind != "object" or not self.identities.in_spans(role.identifier):
+            return self.identities.owner(role.identifier, ALWAYS)
+        body = self.engine.things.body(ThingKey(role.kind, role.type, role.id))
+        return self.identities.owner(role.identifier, role_said_at(decode(body), role.name))
 
     def stamp(self, state: ProfileState, identifier: str, at: Instant) -> str:
         """The identifier that what a profile says at an instant is stored under: one that is its own at that instant.

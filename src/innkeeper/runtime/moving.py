@@ -8,12 +8,14 @@ stretch of a browser's facts has to be divided are they made anew from the log. 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from innkeeper import lifecycle
 from innkeeper.events.types import Event
 from innkeeper.identity.spans import ALWAYS
 from innkeeper.kernel.time import FOREVER, Instant
+from innkeeper.profiles.copies import Role, roles
 from innkeeper.profiles.state import Enrollment, Facts, ProfileState, used_owner
 from innkeeper.profiles.transfer import contents, join, split
 from innkeeper.runtime.identities import Change
@@ -107,8 +109,13 @@ class _Moving:
                 self.disturbed.setdefault(name, set())
             made |= self._from_the_log(identifier)
             self.divided.add(identifier)
-            self.engine.pending.restated.add(identifier)
+            self._restate(identifier)
         return made
+
+    def _restate(self, identifier: str) -> None:
+        """Have the words written anew of everybody who has had an identifier."""
+        self.engine.fetch(span.claimant for span in self.identities.stretches(identifier))
+        self.engine.pending.restated[identifier] = self.at
 
     def _from_the_log(self, identifier: str) -> dict[tuple[str, str], Facts]:
         by_owner: dict[str, list[Event]] = {}
@@ -121,16 +128,19 @@ class _Moving:
 
     def _take_apart(self, name: str, state: ProfileState) -> None:
         home = self._owner(name, ALWAYS, name)
-        goes = self._destinations(state, home)
-        for subject in sorted({goes(identifier, at) for identifier, at in contents(state)} - {home}):
-            self._release(state, subject, goes)
+        goes, role_goes = self._destinations(state, home), partial(self._holder, here=home)
+        found = {goes(identifier, at) for identifier, at in contents(state)} | {
+            role_goes(each) for each in roles(state)
+        }
+        for subject in sorted(found - {home}):
+            self._release(state, subject, goes, role_goes)
         if home != name:
             del self.engine.cache[name]
             self.disturbed.pop(name, None)
             self.pieces.setdefault(home, []).append(state)
 
     def _destinations(self, state: ProfileState, home: str) -> Callable[[str, Instant], str]:
-        """Where what a profile holds goes. What was made under a browser goes with its facts, if those are whole."""
+        """Where what a profile has made goes. What was made under a browser goes with its facts, if those are whole."""
         with_facts = {
             identifier: self._owner(identifier, facts.since, home)
             for identifier, facts in state.facts.items()
@@ -138,20 +148,27 @@ class _Moving:
         }
 
         def goes(identifier: str, at: Instant) -> str:
-            if at == ALWAYS:  # a thing that is held: the first owner's, wherever the facts are
-                return self._owner(identifier, ALWAYS, home)
             return with_facts.get(identifier) or self._owner(identifier, at, home)
 
         return goes
 
-    def _release(self, state: ProfileState, subject: str, goes: Callable[[str, Instant], str]) -> None:
+    def _holder(self, role: Role, here: str) -> str:
+        return self.engine.identification.holder(role) if role.identifier in self.change.identifiers else here
+
+    def _release(
+        self, state: ProfileState, subject: str, goes: Callable[[str, Instant], str], role_goes: Callable[[Role], str]
+    ) -> None:
         members = set(state.memberships)
-        apart = split(state, subject, lambda identifier, at: goes(identifier, at) == subject, self.at)
+        apart = split(
+            state, subject, lambda identifier, at: goes(identifier, at) == subject,
+            lambda role: role_goes(role) == subject, self.at,
+        )  # fmt: skip
         for each in (state.subject, subject):
             self.disturbed.setdefault(each, set()).update(members)
         self._note("apart", state.subject, subject)
         self.apart |= {state.subject, subject}
-        for identifier in sorted(self.change.identifiers | {each for each, _ in contents(apart)}):
+        held = {each.identifier for each in roles(apart)}
+        for identifier in sorted(self.change.identifiers | {each for each, _ in contents(apart)} | held):
             self._move_rows(state.subject, subject, identifier)
         self.pieces.setdefault(subject, []).append(apart)
 
@@ -168,6 +185,8 @@ class _Moving:
             if span.claimant == after:
                 whole = span.since == ALWAYS and span.until == FOREVER
                 moves.append(Move(before, after, identifier, *(() if whole else span[:2])))
+                if not whole:
+                    self._restate(identifier)
 
     def _join(self, subject: str, piece: ProfileState) -> None:
         engine, whole = self.engine, piece.subject

@@ -18,6 +18,7 @@ from innkeeper.identity.persons import newest_words, resolve
 from innkeeper.identity.spans import Turn, turns_of, within_limit
 from innkeeper.kernel.ids import digest
 from innkeeper.kernel.json import canonical
+from innkeeper.profiles.copies import roles
 from innkeeper.profiles.transfer import contents
 from innkeeper.runtime import moving
 from innkeeper.runtime.identities import Change
@@ -167,8 +168,9 @@ def _bring(engine: Engine, name: str) -> None:
         return
     who = engine.identities
     held = dict.fromkeys([name, *(identifier for identifier, _ in contents(state))])
-    who.know(held)
+    who.know([*held, *(each.identifier for each in roles(state))])
     moved = {each for each in held if _elsewhere(engine, each, state.subject, state)}
+    moved |= {each.identifier for each in roles(state) if engine.identification.holder(each) != name}
     if moved:
         change = Change(subjects={name, *_targets(engine, moved)}, identifiers=moved)
         moving.move(engine, change, state.last_at, announce=False)

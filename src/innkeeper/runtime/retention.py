@@ -1,5 +1,5 @@
 """The retention job: says what is due and what something still needs, and lets the rest go, with what it added up to
-carried.
+carried. Words on traits end by themselves, in the fold; here they go from the log.
 
 The order, so that a kill anywhere leaves a workspace that is whole: outputs into the log and the tail into segments;
 checkpoints behind which something goes are dropped, and one is made if none is left; the log changes in one step; the
@@ -27,6 +27,7 @@ from innkeeper.runtime.lock import hold
 from innkeeper.runtime.outlet import drain
 from innkeeper.runtime.retention_needs import oldest_traits, still_read
 from innkeeper.runtime.retention_report import Case, Report, bytes_of, report_of, rules_of
+from innkeeper.runtime.thinning import ended_now, lives, write_thinned
 from innkeeper.store import duck, manifest, retired, sqlite
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.due import Due
@@ -74,7 +75,7 @@ def retain(home: Path, *, clock: Clock | None = None) -> Report:
             leaving = _leaving(case, due) if due.any() else None
         if leaving is not None:
             with ExitStack() as stack:
-                for path in (leaving.rows, leaving.carried):
+                for path in (leaving.rows, leaving.carried, leaving.thinned):
                     stack.callback(path.unlink, missing_ok=True)
                 log.let_go(leaving)
         _rows(case)
@@ -99,7 +100,8 @@ def _case(home: Path, state: State, clock: Clock | None) -> Case:
             "the workspace has not run yet, and what was not taken does not go",
             code="not-run", fix="innkeeper run --until now",
         )  # fmt: skip
-    return Case(home, state, definitions.policies.retention, cursor, (clock or SystemClock()).now())
+    kept = definitions.workspace.merges.kept
+    return Case(home, state, definitions.policies.retention, kept, cursor, (clock or SystemClock()).now())
 
 
 def _check_words(case: Case, bulk: Bulk) -> None:
@@ -118,7 +120,8 @@ def _check_words(case: Case, bulk: Bulk) -> None:
 
 def _due(case: Case, bulk: Bulk) -> Due:
     rules, wanted = applied.world(case.state).identity, still_read(case.state, case.retention)
-    return Due(bulk, rules_of(case, bulk), wanted, case.cursor.seq, rules, oldest=oldest_traits(case.state))
+    ends = lives(case.kept, case.cursor.clock).items()
+    return Due(bulk, rules_of(case, bulk), wanted, case.cursor.seq, rules, oldest=oldest_traits(case.state), ends=ends)
 
 
 def _leaving(case: Case, due: Due) -> Leaving:
@@ -130,10 +133,14 @@ def _leaving(case: Case, due: Due) -> Leaving:
         if count.reason is None and (not count.ours or count.name in RECEIPTS):
             length = case.retention.rule_of(ENGINE_SOURCE if count.ours else "", count.name).length or 0
             going[count.name] = max(case.cursor.clock - length, going.get(count.name, BEGINNING))
-    rows, carried = duck.scratch_file(case.home, "seal"), duck.scratch_file(case.home, "outbox")
+    rows, carried, thinned = (duck.scratch_file(case.home, name) for name in ("seal", "outbox", "thinned"))
     carrying.write(due.folded(carrying.read), carried)
+    write_thinned(due.thinned(), thinned)
     due.export(rows)
-    return Leaving(rows=rows, carried=carried, let_go=let_go(listed.let_go, going, summaries))
+    ended = ended_now(listed.ended, (words.trait for words in due.words() if words.goes), case.cursor.clock)
+    return Leaving(
+        rows=rows, carried=carried, thinned=thinned, let_go=let_go(listed.let_go, going, summaries), ended=ended
+    )  # fmt: skip
 
 
 def _checkpoints(case: Case, due: Due, log: Log) -> None:
@@ -143,14 +150,7 @@ def _checkpoints(case: Case, due: Due, log: Log) -> None:
     for each in known:
         if each not in good:
             checks.drop(case.home, each)
-    shortest = min(
-        rule.length
-        for rule in (
-            case.retention.default, case.retention.ledger, case.retention.decisions, *case.retention.events.values(),
-        )
-        if rule.length is not None
-    )  # fmt: skip
-    if good and case.cursor.clock - good[-1].clock < shortest // _SPACING:
+    if good and case.cursor.clock - good[-1].clock < min(case.lengths) // _SPACING:
         return
     make_checkpoint(case.home, case.state, log, case.cursor.clock)
 
@@ -169,6 +169,9 @@ def _is_touched(case: Case, due: Due, checkpoint: checks.Checkpoint) -> bool:
             return True
         seqs += [row.seq for row in rows if row.mode in ("live", "late", "history")]
     if due.touches(seqs, ours_after=checkpoint.seq):
+        return True
+    if due.ended_since(lives(case.kept, checkpoint.clock)):
+        # It counted then, so the states hold it.
         return True
     until = case.until(case.retention.ledger.length)
     return until is not None and retired.touched_after(

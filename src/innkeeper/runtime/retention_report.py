@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from innkeeper.events.retention import Class, Retention, class_of
 from innkeeper.events.types import ENGINE_SOURCE
-from innkeeper.kernel.time import Duration, Instant, format_instant, to_datetime
+from innkeeper.kernel.time import Duration, Instant, format_duration, format_instant, to_datetime
 from innkeeper.store import retired
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.due import Due, DueRule, names
 from innkeeper.store.state import Cursor, State
 
-_CLASSES: Final[tuple[Class, ...]] = ("events", "ledger", "decisions", "consent", "logs")
+_CLASSES: Final[tuple[Class, ...]] = ("events", "traits", "ledger", "decisions", "consent", "logs")
 _PROOF: Final = "proof of consent"
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A workspace at one instant, with its rules; *wall* is the machine's time, by which files are old."""
+    """A workspace at one instant, with its rules.
+
+    Attributes:
+        kept: Of traits with a retention, how long a word on them counts.
+        wall: The machine's time, by which files are old.
+    """
 
     home: Path
     state: State
     retention: Retention
+    kept: Mapping[str, Duration]
     cursor: Cursor
     wall: Instant
+
+    @property
+    def lengths(self) -> list[Duration]:
+        """How long what goes is kept."""
+        classes = (self.retention.default, self.retention.ledger, self.retention.decisions)
+        rules = (*classes, *self.retention.events.values())
+        return [*(rule.length for rule in rules if rule.length is not None), *self.kept.values()]
 
     def until(self, length: Duration | None) -> Instant | None:
         """Up to when something with this retention is due; None: never."""
@@ -39,7 +53,7 @@ class Line:
     """One line of the report: a class, or events of one name.
 
     Attributes:
-        what: `events`, `deliveries`, `decision records`, `files`; for events their name.
+        what: `deliveries`, `decision records`, `files`; of events and traits the name.
         until: Up to when it is due; None: never.
         kept: How many stay though they are due, by reason.
         oldest_kept: When the oldest that stays happened; None: nothing stays.
@@ -111,6 +125,7 @@ def rules_of(case: Case, bulk: Bulk) -> list[DueRule]:
 def report_of(case: Case, due: Due, *, dry_run: bool) -> Report:
     """The report, before anything has gone."""
     lines = _log_lines(case, due)
+    lines += _trait_lines(case, due)
     lines += _table_lines(case)
     files = _old_files(case)
     until = None if case.retention.logs.length is None else case.wall - case.retention.logs.length
@@ -124,7 +139,7 @@ def report_of(case: Case, due: Due, *, dry_run: bool) -> Report:
     order = {klass: number for number, klass in enumerate(_CLASSES)}
     lines.sort(key=lambda line: order[line.klass])
     return Report(
-        at=case.cursor.clock, dry_run=dry_run, declared=case.retention.declared, lines=lines,
+        at=case.cursor.clock, dry_run=dry_run, declared=case.retention.declared or bool(case.kept), lines=lines,
         bytes_before=bytes_of(case.home), log_files=files,
     )  # fmt: skip
 
@@ -150,6 +165,16 @@ def _line(case: Case, ours: bool, name: str) -> Line:
     source = ENGINE_SOURCE if ours else ""
     rule = case.retention.rule_of(source, name)
     return Line(klass=class_of(source, name), what=name, rule=str(rule), until=case.until(rule.length))
+
+
+def _trait_lines(case: Case, due: Due) -> list[Line]:
+    return [
+        Line(
+            klass="traits", what=words.trait, rule=format_duration(case.kept[words.trait]),
+            until=case.until(case.kept[words.trait]), due=words.goes, goes=words.goes, oldest_kept=words.oldest,
+        )
+        for words in due.words()
+    ]  # fmt: skip
 
 
 def _table_lines(case: Case) -> list[Line]:

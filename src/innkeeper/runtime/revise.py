@@ -24,6 +24,7 @@ from innkeeper.profiles.difference import Difference, Numbers, Said, agreeing, c
 from innkeeper.profiles.home import ANSWERED
 from innkeeper.profiles.state import Enrollment, ProfileState
 from innkeeper.runtime.engine import Engine, Revising
+from innkeeper.runtime.gone_past import PastIsGone
 from innkeeper.runtime.record import events_left_out, said_traits
 from innkeeper.runtime.revise_accounts import number_copies, put_accounts
 from innkeeper.runtime.revision import Batch, Concerned, Group, Recorded, Told, batches, concerned, require
@@ -96,7 +97,7 @@ def revise(
 
     try:
         require(recorded, engine.state, whom)
-    except OperationFailed as error:
+    except PastIsGone as error:
         if cursor is None:
             raise  # it was done then; what it was made of went later
         _refuse(engine, event, None if lifted else retraction, at, cursor, error.message)

@@ -128,7 +128,7 @@ def require(recorded: Recorded, ledger: State, whom: Concerned) -> None:
     """Refuse to play those concerned where it cannot be right.
 
     Raises:
-        OperationFailed: Something that they would be played from went by retention.
+        PastIsGone: Something that they would be played from went by retention.
     """
     for part in _parts(whom.groups):
         require_past(recorded, ledger, set().union(*part), whom.things)

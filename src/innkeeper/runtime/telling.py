@@ -29,17 +29,12 @@ class Plan:
     keys: tuple[ThingKey, ...] = ()
     folded: dict[ThingKey, Folded] = field(default_factory=dict)
 
-    @property
-    def news(self) -> list[News]:
-        """Everything that there is to tell, in the order of the folds."""
-        return [news for folded in self.folded.values() for news in folded.news]
-
-    def by_subject(self, owner: Callable[[str], str]) -> dict[str, tuple[News, ...]]:
-        """The news by the profile that hears them."""
+    def by_subject(self, owner: Callable[[str, Instant], str]) -> dict[str, tuple[News, ...]]:
+        """The news by the profile that hears them, in the order of the folds."""
         found: dict[str, tuple[News, ...]] = {}
-        for news in self.news:
-            subject = owner(news.identifier)
-            found[subject] = (*found.get(subject, ()), news)
+        for folded in self.folded.values():
+            for subject, news in folded.tell(owner):
+                found[subject] = (*found.get(subject, ()), news)
         return found
 
     @property
@@ -86,7 +81,7 @@ class Things:
         for key, folded in plan.folded.items():
             self._bodies[key] = folded.body
             self._dirty[key] = ThingRow(*key, folded.next_due_at, folded.body)
-            self._told.update((news.identifier, *key) for news in folded.news)
+            self._told.update((identifier, *key) for identifier in folded.holders)
 
     def write(self) -> None:
         """Write what has changed since the last commit; part of the tick's transaction."""
@@ -102,6 +97,12 @@ class Things:
             self.keep(self.plan(event, event.timestamp, folds))
         with self._state.transaction():
             self.write()
+
+    def body(self, key: ThingKey) -> bytes | None:
+        """A thing as it is stored, or as this tick has changed it."""
+        if key not in self._bodies:
+            self._read({key})
+        return self._bodies[key]
 
     def _read(self, keys: set[ThingKey]) -> None:
         if keys:

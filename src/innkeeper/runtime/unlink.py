@@ -13,10 +13,10 @@ from innkeeper.events.types import Event
 from innkeeper.identity.evidence import Evidence, is_unlinking
 from innkeeper.identity.retraction import is_control
 from innkeeper.identity.spans import ALWAYS
-from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.time import FOREVER
 from innkeeper.runtime.as_if import Recorded
 from innkeeper.runtime.engine import Engine, Revising
+from innkeeper.runtime.gone_past import PastIsGone
 from innkeeper.runtime.revise import Order, make_real
 from innkeeper.runtime.revision import Concerned, require
 from innkeeper.runtime.work import Item
@@ -60,7 +60,7 @@ def unlink(engine: Engine, home: Path, item: Item, whom: Concerned, cursor: Curs
         recorded = Recorded(bulk, engine.state, engine.next_position + 2, item.event.seq + 1)
         try:
             require(recorded, engine.state, whom)
-        except OperationFailed:
+        except PastIsGone:
             return False
         _put(engine, recorded, item, whom, cursor)
         return True

@@ -67,7 +67,7 @@ class Pending:
     outbox: list[OutboxRow] = field(default_factory=list)
     taken: list[TakenRow] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
-    restated: set[str] = field(default_factory=set)
+    restated: dict[str, Instant] = field(default_factory=dict)
     merges: list[Merge] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
     fanouts: dict[tuple[str, str, str, str], FanOutRow | None] = field(default_factory=dict)

@@ -12,7 +12,7 @@ import os
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SCRATCH: Final = "tmp"
 
 _CHUNK: Final = 4000
-_OWNED: Final = re.compile(r"(?:duckdb_temp_|(?:tail|outbox|seal)-)(\d+)[_-]")
+_OWNED: Final = re.compile(r"(?:duckdb_temp_|(?:tail|outbox|seal|thinned)-)(\d+)[_-]")
 _TAIL: Final = (
     "seq", "source", "message_id", "type", "name", "user_id", "anonymous_id", "timestamp", "received_at", "properties",
     "traits", "context", "extra",
@@ -159,9 +159,11 @@ def export(database: sqlite3.Connection, path: Path, *, after: int, upto: int) -
             total, after = total + count, last
 
 
-def load(engine: duckdb.DuckDBPyConnection, table: str, path: Path) -> None:
-    """Make a DuckDB table of a file of JSON lines with the tail's columns."""
-    types = {name: "BIGINT" if name in _INTEGERS else "VARCHAR" for name in _TAIL}
+def load(
+    engine: duckdb.DuckDBPyConnection, table: str, path: Path, types: Mapping[str, str] | None = None
+) -> None:  # fmt: skip
+    """Make a DuckDB table of a file of JSON lines; *types*: its columns, the tail's unless given."""
+    types = dict(types or {name: "BIGINT" if name in _INTEGERS else "VARCHAR" for name in _TAIL})
     if path.stat().st_size == 0:
         columns = ", ".join(f"{name} {kind}" for name, kind in types.items())
         run(engine, f"CREATE TABLE {table} ({columns})")

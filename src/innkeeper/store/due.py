@@ -6,7 +6,7 @@ rows are taken out by `letting_go.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -49,6 +49,24 @@ class Kept(NamedTuple):
     events: int
 
 
+class Words(NamedTuple):
+    """How many words on a trait with a retention go, and when the oldest that stays was told."""
+
+    trait: str
+    goes: int
+    oldest: Instant | None
+
+
+class Thinned(NamedTuple):
+    """An event that stays without its words on some traits."""
+
+    seq: int
+    traits: str
+    context: str
+    extra: str
+    ended: list[str]
+
+
 class Going(NamedTuple):
     """One input that goes, or an earlier carried total that is written anew; in the order of identifier and stretch."""
 
@@ -76,11 +94,13 @@ class Due:
         taken: The last place of the log that the engine has looked at; what it has not taken stays.
         identity: The rules of who is who: what they may read stays.
         oldest: Traits of which every word stays.
+        ends: Up to when words on a trait have ended, where it has a retention.
     """
 
     def __init__(
         self, bulk: Bulk, rules: Iterable[DueRule], wanted: Iterable[tuple[str, str]], taken: int,
         identity: IdentityRules = DEFAULT_RULES, *, oldest: Iterable[str] = (),
+        ends: Iterable[tuple[str, Instant]] = (),
     ) -> None:  # fmt: skip
         self.bulk = bulk
         # The newest row stays, so that the end of the sealed log does not move back.
@@ -98,7 +118,10 @@ class Due:
         bulk.rows("CREATE TABLE oldest_traits (trait VARCHAR)")
         for trait in oldest:
             bulk.rows("INSERT INTO oldest_traits VALUES (?)", [trait])
-        for table in ("valued", "telling", "starts", "evident", "due", "told", "needed", "going", "merged"):
+        bulk.rows("CREATE TABLE ends (trait VARCHAR, until BIGINT)")
+        for end in ends:
+            bulk.rows("INSERT INTO ends VALUES (?, ?)", end)
+        for table in ("valued", "telling", "starts", "evident", "due", "told", "needed", "going", "ending", "merged"):
             self._ask(table)
 
     def counts(self) -> list[Count]:
@@ -109,9 +132,24 @@ class Due:
         """What stays, by name."""
         return [Kept(*row) for row in self._ask("oldest")]
 
+    def words(self) -> list[Words]:
+        """What becomes of the words on traits with a retention, by trait."""
+        return [Words(*row) for row in self._ask("words")]
+
     def any(self) -> bool:
         """Whether anything goes."""
-        return bool(self.bulk.rows("SELECT 1 FROM going LIMIT 1"))
+        return bool(self.bulk.rows("SELECT 1 FROM going UNION ALL SELECT 1 FROM ending LIMIT 1"))
+
+    def thinned(self) -> Iterator[Thinned]:
+        """The events that stay without some of their words."""
+        for page in self.bulk.stream(_statement("thinned"), {}):
+            for row in page:
+                yield Thinned(*row)
+
+    def ended_since(self, instants: Mapping[str, Instant]) -> bool:
+        """Whether a word on one of some traits goes that was told after an instant."""
+        after = "SELECT 1 FROM ending WHERE trait = ? AND ts > ? LIMIT 1"
+        return any(self.bulk.rows(after, pair) for pair in instants.items())
 
     def folded(self, read: Sequence[str]) -> Iterator[Going]:
         """What goes and was an input, to be added up; properties only of the events that something reads."""

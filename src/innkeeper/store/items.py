@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import Instant
 from innkeeper.store.state import State
 
@@ -41,14 +42,29 @@ def settle_wishes(state: State, rows: Sequence[tuple[Instant, str, str, str]]) -
     )
 
 
-def wish_page(state: State, catalog: str, item: str, at: Instant, after: str, upto: str | None, size: int) -> list[str]:
-    """Who asked up to an instant and has not been told: identifiers after one, in order, up to one or a page."""
+def wish_page(
+    state: State, catalog: str, item: str, at: Instant, after: str, upto: str | None, size: int
+) -> dict[str, Instant]:
+    """Who asked up to an instant and has not been told, and when they did.
+
+    Identifiers after one, in their order, up to one or as many as a page holds.
+    """
     rows = state.connection.execute(
-        "SELECT identifier FROM wishes WHERE catalog = ? AND item = ? AND at <= ? AND identifier > ?"  # noqa: S608
+        "SELECT identifier, at FROM wishes WHERE catalog = ? AND item = ? AND at <= ? AND identifier > ?"  # noqa: S608
         " AND (? IS NULL OR identifier <= ?) AND " + _OPEN + " ORDER BY identifier LIMIT ?",
         (catalog, item, at, after, upto, upto, size),
     )
-    return [identifier for (identifier,) in rows]
+    return dict(rows.fetchall())
+
+
+def wishes_of(state: State, catalog: str, item: str, identifiers: Collection[str]) -> dict[str, Instant]:
+    """Which of the identifiers have said something of an item, and when, in order."""
+    rows = state.connection.execute(
+        "SELECT identifier, at FROM wishes WHERE catalog = ? AND item = ?"
+        " AND identifier IN (SELECT value FROM json_each(?)) ORDER BY identifier",
+        (catalog, item, dumps(sorted(identifiers))),
+    )
+    return dict(rows.fetchall())
 
 
 def ever_wished(state: State, catalog: str, item: str) -> list[str]:

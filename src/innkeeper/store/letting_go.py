@@ -1,5 +1,5 @@
-"""Takes rows out of the sealed log: the segments that hold them are written anew without them, and what is carried of
-them becomes a segment of its own, all in one new generation of the manifest.
+"""Takes rows out of the sealed log, and words on traits out of rows: the segments that hold them are written anew
+without them, and what is carried of them becomes a segment of its own, all in one new generation of the manifest.
 
 The order is the seal's: new files under temporary names, read back, synced, renamed; then the manifest, which is the
 moment of the change; then its copy in `log.db`; last the sweep. After a kill there is the old log or the new one. Which
@@ -19,7 +19,7 @@ from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.store import duck, gone, manifest, sqlite
 from innkeeper.store.columns import fixed_sql, segments_sql
-from innkeeper.store.manifest import Gone, LetGo, Manifest, Segment
+from innkeeper.store.manifest import Ended, Gone, LetGo, Manifest, Segment
 from innkeeper.store.segment_files import Typed, add_typed_columns, common_properties, write_segment
 from innkeeper.store.segments import Sealer
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _MEMORY: Final = "1GB"
 _CHANGE: Final = "retain"
+_THINNED: Final = {"seq": "BIGINT", "traits": "VARCHAR", "context": "VARCHAR", "extra": "VARCHAR"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +38,17 @@ class Leaving:
     Attributes:
         rows: A Parquet file of `seq`, and of the halves of the message's hash, `low` and `high`; NULL: not to be kept.
         carried: Rows as in the tail, without `seq`, that come in their place; JSON lines.
+        thinned: Rows that stay, by `seq`, with the `traits`, `context` and `extra` that they have from now on; JSON
+            lines.
         let_go: What the new manifest says about it.
+        ended: And about the words on traits.
     """
 
     rows: Path
     carried: Path
+    thinned: Path
     let_go: tuple[LetGo, ...]
+    ended: tuple[Ended, ...] = ()
 
 
 class LettingGo(Sealer):
@@ -88,6 +94,7 @@ class LettingGo(Sealer):
         generation = listed.generation + 1
         duck.run(engine, "CREATE TABLE leaving AS SELECT * FROM read_parquet(?)", [str(leaving.rows.resolve())])
         duck.load(engine, "brought", leaving.carried)
+        duck.load(engine, "thinned", leaving.thinned, _THINNED)
         segments: list[Segment] = []
         for segment in listed.segments:
             segments += self._rest(engine, segment, generation)
@@ -101,20 +108,25 @@ class LettingGo(Sealer):
         new = self._hashes(engine, generation)
         failpoint("retain.hashed")
         return msgspec.structs.replace(
-            listed, generation=generation, segments=tuple(segments), let_go=leaving.let_go, gone=(*listed.gone, *new)
-        )
+            listed, generation=generation, segments=tuple(segments), let_go=leaving.let_go, gone=(*listed.gone, *new),
+            ended=leaving.ended,
+        )  # fmt: skip
 
     def _rest(self, engine: duckdb.DuckDBPyConnection, segment: Segment, generation: int) -> Sequence[Segment]:
         """A segment as it is where nothing of it goes, else what is left of it."""
-        inside = "SELECT count(*) FROM leaving WHERE seq BETWEEN ? AND ?"
-        leaving = duck.run(engine, inside, [segment.first_seq, segment.last_seq])[0][0]
-        if not leaving:
+        inside = "SELECT count(*) FROM {} WHERE seq BETWEEN ? AND ?"
+        leaving, thinned = (
+            duck.run(engine, inside.format(table), [segment.first_seq, segment.last_seq])[0][0]
+            for table in ("leaving", "thinned")
+        )
+        if not (leaving or thinned):
             return [segment]
         if leaving == segment.rows:
             return []
+        replaced = ", ".join(f"coalesce(t.{name}, s.{name}) AS {name}" for name in ("traits", "context", "extra"))
         rest = (
-            f"SELECT * FROM ({segments_sql(self.home, [segment], [])}) "  # noqa: S608
-            "WHERE seq NOT IN (SELECT seq FROM leaving)"
+            f"SELECT s.* REPLACE ({replaced}) FROM ({segments_sql(self.home, [segment], [])}) AS s "  # noqa: S608
+            "LEFT JOIN thinned AS t ON t.seq = s.seq WHERE s.seq NOT IN (SELECT seq FROM leaving)"
         )
         new = self._segment(engine, rest, Typed(segment.numbers, segment.texts), str(generation))
         if new.rows != segment.rows - leaving:

@@ -66,6 +66,18 @@ class LetGo(msgspec.Struct, frozen=True, kw_only=True):
     keys: dict[str, Instant | None] = {}
 
 
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """Words on a trait that went because their time was over.
+
+    Attributes:
+        trait: Its name.
+        at: The workspace's clock when the last ones went: as of an earlier instant some may be missing.
+    """
+
+    trait: str
+    at: Instant
+
+
 class Gone(msgspec.Struct, frozen=True, kw_only=True):
     """A file of the hashes of messages that went: they are known for good, and do not come back."""
 
@@ -81,6 +93,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     segments: tuple[Segment, ...] = ()
     let_go: tuple[LetGo, ...] = ()
     gone: tuple[Gone, ...] = ()
+    ended: tuple[Ended, ...] = ()
 
     @property
     def sealed_through(self) -> int:

@@ -231,13 +231,18 @@ def move_subject(connection: sqlite3.Connection, move: Move) -> None:
 
 
 def restate(
-    connection: sqlite3.Connection, identifier: str, holders: Mapping[str, Facts], stretches: Sequence[Span]
+    connection: sqlite3.Connection,
+    identifier: str,
+    holders: Mapping[str, Facts],
+    stretches: Sequence[Span],
+    at: Instant,
 ) -> None:
     """Give the words of an identifier to the profiles that have it: those that replace each other are written anew.
 
     Args:
         holders: By subject, the facts of the identifier.
         stretches: Whose the identifier is when, by subject.
+        at: From when on a word counts that was no news when it was taken, because a newer one was somebody else's.
     """
     for table in ("consents", "suppressions", "optins"):
         connection.execute("DELETE FROM " + table + " WHERE identifier = ?", (identifier,))  # noqa: S608
@@ -247,6 +252,11 @@ def restate(
         sql = "UPDATE OR REPLACE " + table + " SET subject = ? WHERE identifier = ? AND at >= ? AND at < ?"  # noqa: S608
         for span in stretches:
             connection.execute(sql, (span.claimant, identifier, span.since, span.until))
+    for subject, facts in holders.items():
+        homes = [(subject, identifier, one.household, int(one.joined), one.at, at) for one in facts.households]
+        connection.executemany(_INSERT_HOUSEHOLD, homes)
+        if facts.death is not None:
+            connection.execute(_INSERT_DEATH, (subject, identifier, int(facts.death.dead), facts.death.at, at))
 
 
 def _write_words(connection: sqlite3.Connection, subject: str, identifier: str, facts: Facts) -> None:

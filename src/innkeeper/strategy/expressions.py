@@ -72,6 +72,7 @@ def catalog_of(definitions: Definitions, known: KnownNames, broken: Mapping[str,
     return Catalog(
         events={name: frozenset(map(_top, properties)) for name, properties in known.events.items()},
         traits=frozenset(map(_top, known.traits)),
+        trait_types=definitions.workspace.trait_types,
         audiences={
             **dict.fromkeys(broken["audience"], unread),
             **{name: audience.when for name, audience in definitions.audiences.items()},

@@ -34,6 +34,7 @@ class TraitDefinition:
     purpose: str | None = None
     purpose_place: Place = NOWHERE
     retention: Duration | None = None
+    retention_place: Place = NOWHERE
     sensitivity: Sensitivity = "normal"
     description: str = ""
 
@@ -88,13 +89,14 @@ def _trait(name: str, node: Located, findings: Findings) -> TraitDefinition:
             f"declare it as type: {' or '.join(compares)}, or write merge: newest",
         )  # fmt: skip
         merge = "newest"
-    purpose = reader.get("purpose")
+    purpose, retention = reader.get("purpose"), reader.get("retention")
     definition = TraitDefinition(
         name=name,
         rule=TraitRule(merge=merge, type=declared),  # type: ignore[arg-type]
         purpose=reader.text("purpose"),
         purpose_place=NOWHERE if purpose is None else purpose.place,
-        retention=_retention(reader, findings),
+        retention=_retention(reader, findings, name, merge),
+        retention_place=NOWHERE if retention is None else retention.place,
         sensitivity=reader.choice("sensitivity", get_args(Sensitivity), "normal"),  # type: ignore[arg-type]
         description=reader.text("description", "") or "",
     )
@@ -102,8 +104,15 @@ def _trait(name: str, node: Located, findings: Findings) -> TraitDefinition:
     return definition
 
 
-def _retention(reader: Reader, findings: Findings) -> Duration | None:
+def _retention(reader: Reader, findings: Findings, name: str, merge: str) -> Duration | None:
     found = reader.duration("retention")
+    if found is not None and merge == "oldest":
+        findings.add(
+            reader.get("retention") or reader.node, "retention-of-oldest",
+            f"the first word on '{name}' counts, and with a retention it would go before the others",
+            "leave out retention, or write merge: newest",
+        )  # fmt: skip
+        return None
     if found is not None and found <= 0:
         findings.add(
             reader.get("retention") or reader.node, "bad-duration", "a retention must be longer than nothing",

@@ -8,6 +8,7 @@ from innkeeper.identity.read_matching import read_matching
 from innkeeper.kernel.located import Findings, Located, Reader
 from innkeeper.kernel.zones import try_zone
 from innkeeper.objects.read import read_objects
+from innkeeper.profiles.home import TRAIT as HOUSEHOLD
 from innkeeper.strategy.read_accounts import read_accounts
 from innkeeper.strategy.read_identity import read_identity
 from innkeeper.strategy.read_sources import read_sources
@@ -42,8 +43,21 @@ def read_workspace(node: Located, findings: Findings) -> Workspace:
         objects=read_objects(reader.get("objects"), zone, findings),
         matching=read_matching(found, findings) if (found := reader.get("matching")) is not None else None,
     )
+    _check_identifying(workspace, findings)
     reader.close()
     return workspace
+
+
+def _check_identifying(workspace: Workspace, findings: Findings) -> None:
+    """Traits that say who somebody is, or with whom somebody lives, have no end: people would come apart by it."""
+    paths = [path for each in workspace.identity.namespaces.values() for path in each.paths]
+    identifying = {HOUSEHOLD, *(path[1] for path in paths if path[0] == "traits")}
+    for name in sorted(identifying & workspace.merges.kept.keys()):
+        findings.add(
+            workspace.declared[name].retention_place, "retention-identifies",
+            f"the trait '{name}' says who somebody is or with whom somebody lives, and a retention would undo that",
+            "leave out retention",
+        )  # fmt: skip
 
 
 def _zone(reader: Reader, default: str) -> str:

@@ -54,10 +54,16 @@ class Workspace:
     matching: MatchRules | None = None
 
     @property
+    def trait_types(self) -> dict[str, str]:
+        """The declared type of each declared trait."""
+        return {name: each.rule.type for name, each in self.declared.items()}
+
+    @property
     def merges(self) -> Merges:
-        """How traits are merged, and how far each source is trusted."""
+        """How traits are merged, how far each source is trusted, and how long a word counts."""
         rules = {name: each.rule for name, each in self.declared.items() if each.rule.merge != "newest"}
-        return Merges(rules=rules, trust={name: each.trust for name, each in self.sources.items()})
+        kept = {name: each.retention for name, each in self.declared.items() if each.retention is not None}
+        return Merges(rules=rules, trust={name: each.trust for name, each in self.sources.items()}, kept=kept)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

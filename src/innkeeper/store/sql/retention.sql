@@ -1,6 +1,7 @@
 -- Which rows of the log go, asked of DuckDB. Each statement has the name that stands above it; they run in this order,
 -- over the view events of the bulk engine and a table rules (ours, name, until): whether events of our own source are
--- meant, their name, and the instant up to which they are due. No value is put into these texts.
+-- meant, their name, and the instant up to which they are due; and a table ends (trait, until): up to when words on it
+-- have ended. No value is put into these texts.
 
 -- name: valued
 -- The values by which events say who is who beside their own ids: table paths has where they stand.
@@ -66,15 +67,18 @@ SELECT d.*, coalesce(s.ts, 0) AS span FROM (
     ON s.identifier = d.identifier AND d.ts >= s.ts;
 
 -- name: told
--- Every word on a trait: the newest of each source may still stand, and an address was once a link.
+-- Every word on a trait: the newest of each source may still stand, unless it has ended; an address was once a link.
 CREATE TABLE told AS
-SELECT t.seq, t.identifier, coalesce(s.ts, 0) AS span, t.source, t.ts, t.message_id, t.trait, t.word FROM (
+SELECT t.seq, t.identifier, coalesce(s.ts, 0) AS span, t.source, t.ts, t.message_id, t.trait, t.word,
+    coalesce(t.ts <= ends.until, FALSE) AS ended
+FROM (
     SELECT seq, identifier, source, ts, message_id, unnest(json_keys(traits)) AS trait,
         CASE WHEN trait IN ('email', 'phone')
              THEN CAST(json_extract(traits, '$.' || trait) AS VARCHAR) END AS word
     FROM events WHERE traits <> '{}' AND (is_input OR name = 'Traits Updated')
 ) AS t ASOF LEFT JOIN (SELECT DISTINCT 'anonymous_id:' || anonymous_id AS identifier, ts FROM starts) AS s
-    ON s.identifier = t.identifier AND t.ts >= s.ts;
+    ON s.identifier = t.identifier AND t.ts >= s.ts
+LEFT JOIN ends USING (trait);
 
 -- name: needed
 -- Why an event that is due stays all the same; of several reasons the first.
@@ -83,7 +87,7 @@ SELECT seq, min(reason) AS reason FROM (
     SELECT seq, 'it links identifiers' AS reason FROM starts
     UNION ALL SELECT seq, 'it links identifiers' FROM evident
     UNION ALL SELECT seq, 'it links identifiers' FROM due WHERE is_input AND type IN ('alias', 'group')
-    UNION ALL SELECT arg_max(seq, row(ts, message_id)), 'a trait still stands' FROM told
+    UNION ALL SELECT arg_max(seq, row(ts, message_id)), 'a trait still stands' FROM told WHERE NOT ended
         GROUP BY identifier, span, trait, source
     UNION ALL SELECT seq, 'a trait still stands' FROM told JOIN oldest_traits USING (trait)
     UNION ALL SELECT arg_min(seq, row(ts, message_id)), 'it links identifiers' FROM told
@@ -93,6 +97,10 @@ SELECT seq, min(reason) AS reason FROM (
 
 -- name: going
 CREATE TABLE going AS SELECT * FROM due WHERE seq NOT IN (SELECT seq FROM needed);
+
+-- name: ending
+-- The words that go: alone, where the rest of their event stays.
+CREATE TABLE ending AS SELECT seq, trait, ts FROM told WHERE ended AND seq <= $taken;
 
 -- name: merged
 -- What was carried before for the same stretch of the same identifier is written anew, together with the new.
@@ -113,6 +121,17 @@ SELECT due.ours, due.name, needed.reason, count(*) FROM due LEFT JOIN needed USI
 -- Per name the oldest that stays.
 SELECT e.source = $engine AS ours, e.name, min(e.ts), count(*) FROM events AS e
 WHERE NOT EXISTS (SELECT 1 FROM going WHERE going.seq = e.seq) GROUP BY ALL ORDER BY ALL;
+
+-- name: words
+-- Per trait with a retention: how many words go, and the oldest that stays.
+SELECT ends.trait, count(*) FILTER (told.ended AND told.seq <= $taken), min(told.ts) FILTER (NOT told.ended OR told.seq > $taken)
+FROM ends LEFT JOIN told USING (trait) GROUP BY ends.trait ORDER BY ends.trait;
+
+-- name: thinned
+-- The events that stay without some of their words.
+SELECT e.seq, e.traits, e.context, e.extra, w.traits FROM events AS e
+JOIN (SELECT seq, list_sort(list(trait)) AS traits FROM ending GROUP BY seq) AS w ON w.seq = e.seq
+WHERE e.seq NOT IN (SELECT seq FROM going) ORDER BY e.seq;
 
 -- name: folded
 -- What goes, for the fold: properties only where something counts the event.
