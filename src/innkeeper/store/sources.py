@@ -1,7 +1,7 @@
 """Sources, their keys and what became of what they sent: `sources.db`.
 
 A file of its own: a key has to be revocable while the door and the engine hold the other two
-(docs/adr/0030-sources-have-a-file-of-their-own.md). Written in short transactions. Keys are here as hashes alone. Who
+(docs/adr/0031-sources-have-a-file-of-their-own.md). Written in short transactions. Keys are here as hashes alone. Who
 makes keys and asks for them is `runtime/sources.py`.
 """
 
