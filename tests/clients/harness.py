@@ -1,7 +1,7 @@
 """A running `innkeeper up`, SDKs that send to it in processes of their own, and what the log then holds.
 
-A driver (in the folder `drivers`) reads one JSON document from standard input, `{"url", "key", "calls", …}`, carries the calls out
-with its SDK, flushes, and prints `{"spans": [[begun, ended], …], "answers": […]}`: when each call was made in
+A driver (in the folder `drivers`) reads one JSON document from standard input, `{"url", "key", "calls", …}`, carries
+the calls out with its SDK and prints `{"spans": [[begun, ended], …], "answers": […]}`: when each call was made in
 milliseconds since 1970, and what the SDK told its caller about it.
 """
 
@@ -24,7 +24,7 @@ import pytest
 from support.workspace import Workspace
 
 from innkeeper.kernel.errors import InnkeeperError
-from innkeeper.kernel.time import SystemClock, format_instant, parse_instant
+from innkeeper.kernel.time import SystemClock, format_instant, parse_instant, try_parse_instant
 from innkeeper.runtime import sources
 from innkeeper.runtime.links import links_of
 from innkeeper.store.sources import Kind
@@ -42,10 +42,11 @@ Call = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What a driver did: each call with the time it was made, and what the SDK told its caller."""
+    """What a driver did: when each call was made and what the SDK told its caller; when the process had ended."""
 
     spans: list[tuple[int, int]]
     answers: list[Any]
+    ended: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def play(driver: str, calls: Sequence[Call], *, env: Mapping[str, str] | None = 
     )  # fmt: skip
     assert done.returncode == 0, f"{driver}: {done.stdout}{done.stderr}"
     told = json.loads(done.stdout)
-    return Played([(begun, ended) for begun, ended in told["spans"]], told["answers"])
+    return Played([(begun, ended) for begun, ended in told["spans"]], told["answers"], SystemClock().now() // 1_000)
 
 
 def python() -> str:
@@ -156,6 +157,9 @@ class Like:
 def text_like(pattern: str) -> Like:
     """Every text that the pattern matches as a whole."""
     return Like(pattern, lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None)
+
+
+INSTANT: Final = Like("an instant", lambda value: isinstance(value, str) and try_parse_instant(value) is not None)
 
 
 def instant_in(begun: int, ended: int) -> Like:

@@ -78,7 +78,7 @@ def expected(call: Call, adds: Adds, *, source: str, timestamp: Like, message_id
     if kind in ("page", "screen"):
         properties |= {key: call[key] for key in ("name", "category") if key in call}
     traits = call.get("traits", {})
-    extra: dict[str, Any] = {"integrations": call.get("integrations", {})}
+    extra: dict[str, Any] = {"integrations": call["integrations"]} if "integrations" in call else {}
     if kind == "group":
         extra |= {"groupId": call["groupId"], "traits": traits}
         traits = {}
@@ -89,7 +89,7 @@ def expected(call: Call, adds: Adds, *, source: str, timestamp: Like, message_id
         "event": call["event"] if kind == "track" else NAMES[kind],
         "userId": call.get("userId"), "anonymousId": call.get("anonymousId"),
         "timestamp": format_instant(parse_instant(call["timestamp"])) if "timestamp" in call else timestamp,
-        "properties": properties, "traits": traits, "context": context | adds.context, "extra": extra | adds.extra,
+        "properties": properties, "traits": traits, "context": context | adds.context, "extra": adds.extra | extra,
         "retracted": False,
     }  # fmt: skip
 
