@@ -1,5 +1,5 @@
-"""A gate before the door, as a proxy is: it speaks TLS where a client insists on it, and it goes wrong as often as it is
-told to: it is too busy, or it loses the answer to a request that arrived."""
+"""A gate before the door, as a proxy is: it speaks TLS where a client insists on it, and goes wrong as often as
+it is told to: it is too busy, or it loses the answer to a request that arrived."""
 
 from __future__ import annotations
 

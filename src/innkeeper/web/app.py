@@ -39,4 +39,4 @@ def make_app(health: Health, door: Door) -> ASGIApp:
         exception_handlers=EXCEPTIONS,
         logging_config=None,
     )
-    return open_to_pages(app)
+    return open_to_pages(customerio.divided_first(app))
