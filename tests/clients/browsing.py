@@ -16,14 +16,15 @@ from innkeeper.kernel.time import SystemClock
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+SEGMENT, RUDDER = "@segment/analytics-next", "@rudderstack/analytics-js"
 TITLE: Final = "Shop – Grüße"
 HTML: Final = f"<!doctype html><title>{TITLE}</title>"
 PATH, SEARCH = "/checkout", "?utm_source=newsletter&utm_medium=email&utm_campaign=Nov%20%C3%A9"
 REFERRER: Final = "https://search.example/q"
 #: Each SDK's script for pages, as its package has it, then what makes the calls.
 SCRIPTS: Final = {
-    "@segment/analytics-next": "@segment/analytics-next/dist/umd/index.js",
-    "@rudderstack/analytics-js": "@rudderstack/analytics-js/dist/npm/modern/bundled/umd/index.js",
+    SEGMENT: "@segment/analytics-next/dist/umd/index.js",
+    RUDDER: "@rudderstack/analytics-js/dist/npm/modern/bundled/umd/index.js",
 }
 
 

@@ -27,6 +27,7 @@ from innkeeper.kernel.errors import InnkeeperError
 from innkeeper.kernel.time import SystemClock, format_instant, parse_instant, try_parse_instant
 from innkeeper.runtime import sources
 from innkeeper.runtime.links import links_of
+from innkeeper.runtime.user_tokens import by_secret
 from innkeeper.store.sources import Kind
 
 CLIENTS: Final = Path(__file__).resolve().parent
@@ -34,6 +35,8 @@ _SECONDS: Final = 30
 #: How many sources there are of each kind, and so how many tests.
 _SOURCES: Final = 24
 _KINDS: Final[tuple[Kind, ...]] = ("server", "public")
+#: The variable from which `up` reads the secret of the user tokens of every public source, and the secret.
+SECRET_IN, SECRET = "CLIENTS_TOKEN_SECRET", "a secret of the tests, long enough for HS256"
 #: What most message ids look like.
 UUID: Final = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
@@ -95,7 +98,10 @@ def up(home: Path, **environment: str) -> Iterator[Running]:
 
 
 def _made(home: Path, name: str, kind: Kind) -> tuple[str, str]:
-    return name, sources.create(home, name, kind, SystemClock()).keys["write"]
+    made = sources.create(home, name, kind, SystemClock())
+    if kind == "public":
+        sources.set_user_tokens(home, name, by_secret(SECRET_IN))
+    return name, made.keys["write"]
 
 
 def play(driver: str, calls: Sequence[Call], *, env: Mapping[str, str] | None = None, **setting: Any) -> Played:

@@ -6,41 +6,26 @@ traits, and the browser's id, of which only the SDK knows the value.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from clients.browsing import HTML, PATH, REFERRER, SEARCH, TITLE, in_chromium, in_jsdom
+from clients.browsing import PATH, REFERRER, RUDDER, SEARCH, SEGMENT, TITLE, in_chromium, in_jsdom
 from clients.gate import gate
 from clients.harness import INSTANT, UUID, Call, Like, Played, Running, eventually, instant_in, text_like
 from clients.repertoire import PROPERTIES
 from clients.sdks import versions
-from support.browser import chromium, serve_pages
 
 from innkeeper.events.parse import NAMES
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-SEGMENT, RUDDER = "@segment/analytics-next", "@rudderstack/analytics-js"
 CAMPAIGN: Final = {"source": "newsletter", "medium": "email", "name": "Nov é"}
 _MESSAGE_IDS: Final = {SEGMENT: rf"ajs-next-\d{{13}}-{UUID}", RUDDER: UUID}
 _OBJECT: Final = Like("an object", lambda value: isinstance(value, dict))
 _NUMBER: Final = Like("a number", lambda value: isinstance(value, int))
 _TEXT: Final = text_like(r"(?s).+")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def pages() -> Iterator[str]:
-    with serve_pages(HTML, {}) as found:
-        yield found
 
 
 def _calls(me: str, package: str) -> list[Call]:
@@ -181,13 +166,16 @@ def test_all_that_a_page_says_is_in_the_log(
             expected["context"]["userAgentData"] = _OBJECT
         assert event == expected | {"seq": event["seq"], "receivedAt": INSTANT}
     assert len({event["messageId"] for event in events}) == len(events)
-    for who, names in _people(package, me, played).items():
-        eventually(lambda who=who: running.identifiers(who), names)
+    people = _people(package, me, played)
+    eventually(lambda: {who: running.identifiers(who) for who in people}, people)
 
 
 def _people(package: str, me: str, played: Played) -> dict[str, list[str]]:
-    """By what each of them is known. Segment's SDK gives a browser a new id when somebody else logs in and when they log
-    out; RudderStack's does not, so there all share the browser, one after the other."""
+    """By what each of them is known.
+
+    Segment's SDK gives a browser a new id when somebody else logs in and when they log out; RudderStack's does not, so
+    there they share the browser, one after the other.
+    """
     ana, bob, late = f"{me}-ana", f"{me}-bob", f"{me}-late"
     first, second, last = played.answers[0], played.answers[-5], played.answers[-1]
     assert len({first, second, last}) == (3 if package == SEGMENT else 1)
