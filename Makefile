@@ -58,7 +58,7 @@ lock: $(DEV) ## Choose the versions of all packages again.
 	  requirements/clients.in -o requirements/clients.txt
 
 clean: ## Remove .venv and what the tools left behind.
-	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf $(VENV) tests/clients/node_modules .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
 
 # The Python that makes .venv: $(PYTHON) if given, else the first of these that runs and is 3.11 or newer.
 CANDIDATES := python3.13 python3.12 python3.11 python3.14 python3 python

@@ -26,7 +26,16 @@ def project_files() -> tuple[Path, ...]:
         listed = subprocess.run(git, check=True, capture_output=True, text=True).stdout.split("\0")
         paths = [ROOT / name for name in listed if name]
     except (FileNotFoundError, subprocess.CalledProcessError):
-        hidden = {".git", ".venv", ".mypy_cache", ".ruff_cache", ".hypothesis", ".innkeeper", "__pycache__"}
+        hidden = {
+            ".git",
+            ".venv",
+            ".mypy_cache",
+            ".ruff_cache",
+            ".hypothesis",
+            ".innkeeper",
+            "__pycache__",
+            "node_modules",
+        }
         paths = [path for path in ROOT.rglob("*") if not hidden & set(path.relative_to(ROOT).parts)]
     return tuple(sorted(path for path in paths if path.is_file()))
 

@@ -33,7 +33,7 @@ from innkeeper.store.sources import Kind
 CLIENTS: Final = Path(__file__).resolve().parent
 _SECONDS: Final = 30
 #: How many sources there are of each kind, and so how many tests.
-_SOURCES: Final = 24
+_SOURCES: Final = 32
 _KINDS: Final[tuple[Kind, ...]] = ("server", "public")
 #: The variable from which `up` reads the secret of the user tokens of every public source, and the secret.
 SECRET_IN, SECRET = "CLIENTS_TOKEN_SECRET", "a secret of the tests, long enough for HS256"
