@@ -13,8 +13,8 @@ from innkeeper.kernel.errors import UsageError, did_you_mean
 from innkeeper.kernel.ids import ANONYMOUS, USER, digest, display_id
 from innkeeper.kernel.time import Instant, SystemClock, format_instant
 from innkeeper.profiles.home import ANSWERED, JOINED, LEFT
-from innkeeper.runtime.lock import hold
 from innkeeper.runtime.lookup import subject_of
+from innkeeper.runtime.writing import writing
 from innkeeper.store.homes import Homes
 from innkeeper.store.log import Log
 from innkeeper.store.state import State
@@ -79,7 +79,7 @@ def release(home: Path, household: str, *, allowed: bool) -> str:
     Raises:
         UsageError: Nobody has died there, so that nothing was asked.
     """
-    with hold(home), State.open(home) as state, Log.open(home) as log:
+    with writing(home) as (log, state):
         homes = Homes(state.connection)
         deaths = homes.deaths(homes.members(household))
         if not deaths:
@@ -94,7 +94,7 @@ def release(home: Path, household: str, *, allowed: bool) -> str:
 
 
 def _say(home: Path, name: str, who: str, properties: dict[str, Any]) -> str:
-    with hold(home), State.open(home) as state, Log.open(home) as log:
+    with writing(home) as (log, state):
         subject = subject_of(state, who)
         if not state.bodies([subject]):
             raise UsageError(

@@ -14,10 +14,9 @@ from innkeeper.kernel.json import canonical, loads
 from innkeeper.kernel.time import Clock, Instant, SystemClock, format_instant
 from innkeeper.profiles.item_fold import decode_item, item_view
 from innkeeper.runtime import definitions as applied
-from innkeeper.runtime.lock import hold
+from innkeeper.runtime.writing import writing
 from innkeeper.store import items as rows
 from innkeeper.store import things
-from innkeeper.store.log import Log
 from innkeeper.store.state import State
 from innkeeper.store.things import ThingKey
 from innkeeper.strategy.types import Definitions
@@ -126,7 +125,7 @@ def set_item(
         UsageError: There is no such catalog.
         OperationFailed: The home is in use.
     """
-    with hold(home), State.open(home, readonly=True) as state, Log.open(home) as log:
+    with writing(home, readonly_state=True) as (log, state):
         _known(catalog, _definitions(state))
         now = (clock or SystemClock()).now()
         said = {name: _value(text) for name, text in values.items()}

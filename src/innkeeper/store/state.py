@@ -262,6 +262,11 @@ class State:
             yield page
             after = page[-1][0]
 
+    def subjects_after(self, subject: str, limit: int) -> list[tuple[str, str | None]]:
+        """So many profiles after one, each with its stage, in the order of their ids."""
+        sql = "SELECT subject, stage FROM subjects WHERE stage IS NOT ? AND subject > ? ORDER BY subject LIMIT ?"
+        return self.connection.execute(sql, (NOBODY, subject, limit)).fetchall()
+
     def count_subjects(self) -> int:
         """How many profiles there are."""
         return int(

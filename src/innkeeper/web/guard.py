@@ -1,0 +1,172 @@
+"""What holds for every route of the API: whose token it is, what it may do, one answer per Idempotency-Key, the audit.
+
+One layer around the routes, so that none can do without. A route says its permission when it is made (`api.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Final
+
+import anyio.to_thread
+from litestar import Request, Response
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from innkeeper.kernel.json import dumps_bytes, loads
+from innkeeper.kernel.time import DAY, Clock
+from innkeeper.runtime import audit
+from innkeeper.runtime.access import Actor, Doorman
+from innkeeper.store.access import Remembered
+from innkeeper.web.problems import problem
+
+#: How large a request to the API may be; events and files have limits of their own.
+MOST_BYTES: Final = 1024 * 1024
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_LONGEST_KEY: Final = 255
+#: Headers of an answer that are kept with it.
+_KEPT: Final = (b"content-type", b"etag")
+
+_Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+
+class Guard:
+    """Made once for all routes."""
+
+    def __init__(self, doorman: Doorman, clock: Clock) -> None:
+        self._doorman, self._clock = doorman, clock
+        doorman.access.forget_unfinished()
+
+    def around(self, app: ASGIApp) -> ASGIApp:
+        """The routes, guarded."""
+
+        async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != ScopeType.HTTP:
+                await app(scope, receive, send)
+                return
+            request: Request[Any, Any, Any] = Request(scope, receive, send)
+            found = self._who(request)
+            if isinstance(found, Response):
+                await _respond(found, request)
+                return
+            scope["state"]["actor"] = found
+            if scope["method"] in _SAFE:
+                await app(scope, receive, send)
+            else:
+                await self._write(app, request, found)
+
+        return guarded
+
+    def _who(self, request: Request[Any, Any, Any]) -> Actor | Response[bytes]:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        actor = self._doorman.actor(token.strip()) if scheme.lower() == "bearer" else None
+        if actor is None:
+            return problem(
+                401, "bad-token", "no token that opens anything came with the request", "innkeeper token add"
+            )
+        needed = str(request.scope["route_handler"].opt["permission"])
+        if needed not in actor.permissions:
+            return problem(
+                403, "not-allowed", f"this needs the permission '{needed}', which {actor.name}'s token does not have",
+                "ask an owner: innkeeper user role, innkeeper token add --scope",
+            )  # fmt: skip
+        return actor
+
+    async def _write(self, app: ASGIApp, request: Request[Any, Any, Any], actor: Actor) -> None:
+        """A request that changes something: its body whole, its answer kept, and both in the audit."""
+        body = await _body(request)
+        if body is None:
+            await _respond(problem(413, "too-large", f"at most {MOST_BYTES:,} bytes are taken"), request)
+            return
+        key = request.headers.get("idempotency-key") if request.method == "POST" else None
+        if key is not None:
+            told = await anyio.to_thread.run_sync(self._earlier, request, actor, key, body)
+            if told is not None:
+                await _respond(told, request)
+                return
+        answer = await _answer_of(app, request.scope, body)
+        await anyio.to_thread.run_sync(self._keep, request, actor, key, body, answer)
+        await _tell(request, answer)
+
+    def _earlier(self, request: Request[Any, Any, Any], actor: Actor, key: str, body: bytes) -> Response[bytes] | None:
+        """What was answered to the same request before; None: nothing, and from now on it is being worked on."""
+        if not key or len(key) > _LONGEST_KEY:
+            return problem(400, "bad-idempotency-key", f"Idempotency-Key must have 1 to {_LONGEST_KEY} characters")
+        digest = hashlib.sha256(f"{request.url.path}?{request.url.query}\0".encode() + body).hexdigest()
+        now = self._clock.now()
+        found = self._doorman.access.begin_request(actor.name, key, digest, now, now - DAY)
+        return None if found is None else _again(found, digest)
+
+    def _keep(
+        self, request: Request[Any, Any, Any], actor: Actor, key: str | None, body: bytes, answer: _Answer
+    ) -> None:
+        status, headers, told = answer
+        access, path = self._doorman.access, request.url.path
+        if key is not None:
+            # What failed on our side may be sent again under the same key.
+            kept = dumps_bytes({"headers": [[a.decode(), b.decode()] for a, b in headers if a in _KEPT]})
+            access.end_request(actor.name, key, None if status >= 500 else (status, kept + b"\0" + told))
+        opt = request.scope["route_handler"].opt
+        audit.record(
+            access, at=self._clock.now(), actor=actor.name, action=request.method, noun=str(opt["noun"]), about=path,
+            body=body, status=status,
+        )  # fmt: skip
+
+
+def _again(found: Remembered, digest: str) -> Response[bytes]:
+    if found.digest != digest:
+        return problem(
+            422, "idempotency-key-reused", "this Idempotency-Key came with another request before", "use a fresh key"
+        )
+    if found.status is None or found.answer is None:
+        return problem(
+            409, "in-progress", "the request with this Idempotency-Key is being worked on", "ask again later"
+        )
+    kept, _, told = found.answer.partition(b"\0")
+    headers = {str(name): str(value) for name, value in loads(kept)["headers"]}
+    media = headers.pop("content-type", "application/json")
+    return Response(told, status_code=found.status, media_type=media, headers=headers | {"Idempotent-Replayed": "true"})
+
+
+async def _body(request: Request[Any, Any, Any]) -> bytes | None:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            return None
+    return bytes(body)
+
+
+async def _answer_of(app: ASGIApp, scope: Scope, body: bytes) -> _Answer:
+    """What the routes answer to a request whose body was read."""
+    start: dict[str, Any] = {}
+    parts: list[bytes] = []
+    sent = False
+
+    async def receive() -> Any:
+        nonlocal sent
+        if sent:
+            return {"type": "http.disconnect"}
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def take(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            start.update(message)
+        elif message["type"] == "http.response.body":
+            parts.append(message.get("body", b""))
+
+    await app(scope, receive, take)
+    return int(start["status"]), list(start["headers"]), b"".join(parts)
+
+
+async def _tell(request: Request[Any, Any, Any], answer: _Answer) -> None:
+    status, headers, body = answer
+    start: Any = {"type": "http.response.start", "status": status, "headers": headers}
+    await request.send(start)
+    end: Any = {"type": "http.response.body", "body": body, "more_body": False}
+    await request.send(end)
+
+
+async def _respond(response: Response[bytes], request: Request[Any, Any, Any]) -> None:
+    await response.to_asgi_response(app=None, request=request)(request.scope, request.receive, request.send)
