@@ -1,6 +1,6 @@
 """A mapping tied to the columns of one table: rows in, events out. Expressions and templates come in as `Tools`.
 
-Where there is no table (a webhook's payload), every dotted path is a column, and its cell is whatever JSON stands there.
+Where there is no table (a webhook's payload), every dotted path is a column, its cell whatever JSON stands there.
 
 Everything that can be known before the first row is checked here, all findings at once: names of columns, types, zones.
 What only a row can show raises `Refused`. Reading rows and grouping them is `runtime/import_table.py`.
@@ -39,7 +39,7 @@ Get = Callable[[Rows], Any]
 # The class's own `__new__` takes twice as long, and this runs once for every event.
 _new_made = tuple.__new__
 _PLAIN = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
-_PLAIN_PATH = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*)\s*\}\}")
+_PLAIN_PATH = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*(?:-[A-Za-z0-9_]+)*(?:\.[A-Za-z0-9_-]+)*)\s*\}\}")
 
 
 class Tools(Protocol):
@@ -51,7 +51,7 @@ class Tools(Protocol):
     def template(
         self, text: str, columns: Sequence[str] | None
     ) -> tuple[Sequence[str], Callable[[Mapping[str, Any]], str]]:
-        """The columns that a template reads (of these; None: any), and its renderer. Raises `UsageError` or `Invalid`."""
+        """The columns (of these; None: any) that a template reads, its renderer. Raises `UsageError` or `Invalid`."""
 
 
 class BoundMapping:

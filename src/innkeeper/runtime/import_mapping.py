@@ -136,8 +136,8 @@ def _compared(tree: Expression) -> Iterator[tuple[str, type]]:
                 pass
 
 
-def tie(mapping: TableMapping, table: Sequence[Column], findings: Findings) -> BoundMapping:
-    """The mapping over a table's columns.
+def tie(mapping: TableMapping, table: Sequence[Column] | None, findings: Findings) -> BoundMapping:
+    """The mapping over a table's columns; None: over the paths of JSON.
 
     Raises:
         Invalid: The mapping is wrong; all findings at once.

@@ -11,7 +11,7 @@ import hmac
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from innkeeper.kernel.time import SECOND, Instant
 
@@ -97,20 +97,26 @@ class Forged(Exception):
 
 
 class Scheme(Protocol):
-    """How one sender signs.
+    """How one sender signs."""
 
-    Attributes:
-        name: How `source webhook --scheme` calls it.
-        about: Who signs like this, and how.
-        needs: What has to be declared.
-        is_signed: Whether the sender proves with every request that it knows the secret, or shows it; a secret that
-            stands in the address does neither: addresses are written into logs.
-    """
+    @property
+    def name(self) -> str:
+        """How `source webhook --scheme` calls it."""
 
-    name: ClassVar[str] | str
-    about: ClassVar[str] | str
-    needs: ClassVar[frozenset[Need]] | frozenset[Need]
-    is_signed: ClassVar[bool] | bool
+    @property
+    def about(self) -> str:
+        """Who signs like this, and how."""
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What has to be declared."""
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether the sender proves with every request that it knows the secret, or shows it in a header.
+
+        A secret that stands in the address does neither: addresses are written into logs.
+        """
 
     def verify(self, received: Received, terms: Terms) -> Verified:
         """What the request proves. Raises `Forged`."""

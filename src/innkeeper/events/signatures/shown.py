@@ -51,7 +51,7 @@ class InAddress:
 
 
 def _same(shown: bytes, terms: Terms) -> Verified:
-    if not any([hmac.compare_digest(shown, each) for each in terms.secrets]):
+    if not any(hmac.compare_digest(shown, each) for each in terms.secrets):
         raise Forged("bad-signature", "the secret is not the agreed one")
     return Verified()
 

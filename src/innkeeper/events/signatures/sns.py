@@ -1,7 +1,7 @@
 """Amazon SNS: a certificate of Amazon's own signs the fields of the message; it is fetched from Amazon alone.
 
-A subscription is confirmed for the declared topic and no other, at an address that we write ourselves: of the message we
-take nothing but the token.
+A subscription is confirmed for the declared topic and no other, at an address that we write ourselves: of the message
+we take nothing but the token.
 """
 
 from __future__ import annotations
