@@ -30,7 +30,7 @@ class FormMac:
         said = received.header(self.header)
         signed = terms.url
         if _BODY_HASH in received.query:
-            signed += f"?{urlencode({_BODY_HASH: received.query[_BODY_HASH]})}"
+            signed += f"{'&' if '?' in signed else '?'}{urlencode({_BODY_HASH: received.query[_BODY_HASH]})}"
             given = received.query[_BODY_HASH].lower().encode("utf-8", "replace")
             if not hmac.compare_digest(given, hashlib.sha256(received.body).hexdigest().encode()):
                 raise Forged("bad-signature", "the body is not the one that was signed")
