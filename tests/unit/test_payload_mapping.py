@@ -146,7 +146,7 @@ def test_an_id_of_the_content_does_not_depend_on_when_it_comes() -> None:
         (BASE + "delimiter: ';'", 4, "unknown-key"),
         (BASE + "each: [a]", 4, "not-a-path"),
         (BASE + "each: a..b", 4, "not-a-path"),
-        (BASE + "where: 'a >'", 4, "expression"),
+        (BASE + "where: 'a >'", 4, "syntax"),
         (BASE + "messageId: _headers.x_id", 4, "unsigned-id"),
         (BASE + "messageId: { template: 'a{{ _received_at }}' }", 4, "unsigned-id"),
         (BASE + "properties: { p: { template: '{{ a | nonsense }}' } }", 4, "bad-template"),
@@ -160,9 +160,7 @@ def test_an_id_of_the_content_does_not_depend_on_when_it_comes() -> None:
 def test_mistakes_have_their_line(text: str, line: int, code: str) -> None:
     with pytest.raises(Invalid) as refused:
         compiled(text, "m.yaml")
-    found = [(problem.file, problem.line, problem.code) for problem in refused.value.problems]
-    assert ("m.yaml", line) in [(file, at) for file, at, _ in found]
-    assert any(code in each for _, _, each in found) or code == "expression"
+    assert ("m.yaml", line, code) in [(each.file, each.line, each.code) for each in refused.value.problems]
 
 
 JSON = st.recursive(
