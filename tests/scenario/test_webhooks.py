@@ -13,6 +13,7 @@ from support.door import NOW, Answer, Served, opened, reopened
 from support.webhooks import CERTIFICATE, SECRET, SENDERS, TOPIC, URL, Sent, amazon, notification, sns
 from support.workspace import Workspace
 
+from innkeeper.events.signatures import SCHEMES
 from innkeeper.events.types import Event
 from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.time import SECOND, FixedClock, format_instant, parse_instant
@@ -31,7 +32,7 @@ def declare(home: Path, scheme: str, mapping: str | Path, name: str = "shop") ->
     file = mapping if isinstance(mapping, Path) else home / "mapping.yaml"
     if isinstance(mapping, str):
         file.write_text(mapping)
-    needs = webhooks.SCHEMES[scheme].needs
+    needs = SCHEMES[scheme].needs
     wish = webhooks.Wish(
         scheme=scheme, mapping=file, secret_env="SHOP_SECRET" if "secret" in needs else None,
         url=URL if "url" in needs else None, topic=TOPIC if "topic" in needs else None,
@@ -289,6 +290,7 @@ def test_a_secret_that_is_missing_asks_the_sender_to_come_again(
         monkeypatch.setenv("SHOP_SECRET", value)
         answer = send(served, "shopify", BODY, secret=value)
         assert (answer.status, answer.json["code"]) == (503, "no-webhook-secret")
+        assert served.door.debugger.last("shop")[-1].code == "no-webhook-secret"
     monkeypatch.setenv("SHOP_SECRET", f"the-next-secret-0123456 {SECRET}")
     assert send(served, "shopify", BODY).status == 200
 

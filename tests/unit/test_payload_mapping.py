@@ -77,13 +77,14 @@ def test_declared_types() -> None:
     typed = BASE + "types: { n: number, b: boolean, t: text }\nproperties: { n: n, b: b, t: t }\n"
     assert one(typed, n="64.90", b="true", t=1.0).properties == {"n": 64.9, "b": True, "t": "1"}
     assert one(typed, n="", b="", t="").properties == {}
+    wrong: dict[str, Any]
     for wrong in ({"n": "1,5"}, {"n": "true"}, {"n": []}, {"b": "yes"}, {"b": 1.5}, {"n": "0x1"}):
         (made,) = rows(typed, {"who": "a", "at": "2026-11-25T11:00:00Z"} | wrong)
         assert isinstance(made, Refusal)
         assert made.code == "bad-cell"
 
 
-LINES = {
+LINES: dict[str, Any] = {
     "order": {
         "lines": [{"sku": "a", "n": 2, "p": "1.5"}, {"sku": "b", "n": 1, "p": "2"}, {"sku": "", "n": 0, "p": "9"}]
     }
@@ -104,6 +105,7 @@ def test_a_list_makes_several_events_or_one() -> None:
     assert one(grouped, **LINES).properties == {
         "total": 5, "dearest": 2, "lines": 2, "products": [{"sku": "a"}, {"sku": "b"}],
     }  # fmt: skip
+    nothing: dict[str, Any]
     for nothing in ({}, {"order": None}, {"order": {"lines": []}}, {"order": {"lines": "text"}}, {"order": 5}):
         assert rows(each, {"who": "c", "at": "2026-11-25T11:00:00Z"} | nothing) == []
 

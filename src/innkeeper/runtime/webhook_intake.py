@@ -67,9 +67,10 @@ class Webhooks:
             return None
         try:
             verified, once = await self._verify(name, hook, received)
-        except Forged as forged:
-            self.door.debugger.see(name, [refused(received.at, b"", Refusal(forged.code, forged.reason))])
-            self.door.count(name, [forged.code], received.at)
+        except (Forged, OperationFailed) as error:
+            reason = error.reason if isinstance(error, Forged) else error.message
+            self.door.debugger.see(name, [refused(received.at, b"", Refusal(error.code, reason))])
+            self.door.count(name, [error.code], received.at)
             raise
         if verified.confirm:
             await asyncio.to_thread(self._get, verified.confirm)
