@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
 from support.webhooks import TOPIC
 from support.workspace import Workspace
 
+from innkeeper import store
 from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.time import FixedClock
 from innkeeper.runtime import sources, webhooks
 
+SQL = Path(store.__file__).parent / "sql"
 MAPPING = "event: { value: E }\nuserId: who\nmessageId: id\n"
 
 
@@ -74,6 +77,18 @@ def test_what_cannot_be_declared_says_why(home: Path, name: str, wish: dict[str,
         webhooks.declare(home, name, webhooks.Wish(mapping=home / "m.yaml", **wish))
     assert refused.value.code == code
     assert refused.value.fix
+
+
+def test_a_file_from_before_webhooks_takes_them(tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / "sources.db")
+    database.executescript((SQL / "sources_0001.sql").read_text() + "PRAGMA user_version = 1;")
+    database.execute("INSERT INTO sources VALUES ('shop', 'server', 0, NULL)")
+    database.commit()
+    database.close()
+    assert sources.show(tmp_path, "shop", FixedClock(0))["webhook"] is None
+    (tmp_path / "m.yaml").write_text(MAPPING)
+    wish = webhooks.Wish(scheme="stripe", mapping=tmp_path / "m.yaml", secret_env="A")
+    assert webhooks.declare(tmp_path, "shop", wish)["path"] == "/v1/webhooks/shop"
 
 
 def test_a_secret_of_an_address_is_new_each_time_and_kept_as_a_hash(home: Path) -> None:
