@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 from support.door import NOW, Answer, Served, opened, reopened
 from support.webhooks import CERTIFICATE, SECRET, SENDERS, TOPIC, URL, Sent, amazon, notification, sns
-from support.workspace import Workspace
+from support.workspace import Workspace, message
 
 from innkeeper.events.signatures import SCHEMES
 from innkeeper.events.types import Event
@@ -382,3 +382,24 @@ def test_a_mapping_that_is_declared_meanwhile_holds_at_once(served: Served) -> N
     webhooks.withdraw(served.home, "shop")
     assert send(served, "github", BODY).status == 401
     assert [event.name for event in served.events()] == ["Happened", "Happened Again"]
+
+
+def test_a_journey_that_trusts_servers_begins_with_what_is_signed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_SECRET", SECRET)
+    mapping = PLAIN.replace("Happened", "Paid")
+    with opened(tmp_path) as served:
+        path = declare(tmp_path, "address", mapping)["path"]
+        assert post(served, Sent(json.dumps(BODY | {"who": "guessed"}).encode()), path).status == 200
+        declare(tmp_path, "stripe", mapping)
+        assert send(served, "stripe", BODY | {"who": "signed"}).status == 200
+    workspace = Workspace(tmp_path)
+    journey = "enter: {event: Paid, trust: server}\nsteps:\n  - send: hello\n"
+    strategy = "name: test\nzone: UTC\nevents: {Paid: [number]}\n"
+    files = {"strategy.yaml": strategy, "journeys/paid.yaml": journey, "messages/hello.md": message()}
+    workspace.apply(files)
+    workspace.run("2026-11-26T00:00:00Z", now=parse_instant("2026-11-26T00:00:00Z"))
+    entered = workspace.cli("ledger", "list", "--message", "hello")["deliveries"]
+    decided = workspace.cli("decision", "list")["decisions"]
+    assert {each["user_id"] for each in [*entered, *decided]} == {"signed"}
