@@ -19,6 +19,7 @@ from innkeeper.runtime import sources
 from innkeeper.runtime.http_server import make_server
 from innkeeper.runtime.ingest import Door
 from innkeeper.runtime.serve import listen_on
+from innkeeper.runtime.webhook_intake import Webhooks
 from innkeeper.store.log import Log
 from innkeeper.store.state import State
 from innkeeper.web.app import make_app
@@ -36,7 +37,7 @@ def main() -> None:
         door = Door(home, log, SystemClock())
         door.start()
         try:
-            _serve(make_app(lambda: {"ready": True}, door), key)
+            _serve(make_app(lambda: {"ready": True}, door, Webhooks(home, door)), key)
         finally:
             door.stop()
 

@@ -18,9 +18,11 @@ from typing import Any, NamedTuple
 from innkeeper.events.types import Event
 from innkeeper.kernel.time import Clock, FixedClock, parse_instant
 from innkeeper.runtime import sources
+from innkeeper.runtime.fetching import Fetch
 from innkeeper.runtime.http_server import make_server
 from innkeeper.runtime.ingest import Door
 from innkeeper.runtime.serve import listen_on
+from innkeeper.runtime.webhook_intake import Webhooks
 from innkeeper.runtime.writer import Writer
 from innkeeper.store.log import Log
 from innkeeper.store.state import State
@@ -93,24 +95,31 @@ def zipped(body: bytes) -> bytes:
     return gzip.compress(body, mtime=0)
 
 
+def _offline(url: str) -> bytes:
+    raise AssertionError(f"a test fetched {url}")
+
+
 @contextmanager
-def opened(home: Path, *, clock: Clock | None = None, writer: Writer | None = None) -> Iterator[Served]:
+def opened(
+    home: Path, *, clock: Clock | None = None, writer: Writer | None = None, get: Fetch = _offline
+) -> Iterator[Served]:
     """A door with the sources `shop` (server) and `web` (public), closed at the end with all that waits written."""
     hands = clock or FixedClock(parse_instant(NOW))
     made = {"shop": sources.create(home, "shop", "server", hands), "web": sources.create(home, "web", "public", hands)}
-    with reopened(home, made, clock=hands, writer=writer) as served:
+    with reopened(home, made, clock=hands, writer=writer, get=get) as served:
         yield served
 
 
 @contextmanager
 def reopened(
-    home: Path, keys: dict[str, sources.NewKeys], *, clock: Clock, writer: Writer | None = None
+    home: Path, keys: dict[str, sources.NewKeys], *, clock: Clock, writer: Writer | None = None, get: Fetch = _offline
 ) -> Iterator[Served]:
     """The door of a home whose sources are made."""
     State.open(home, create=True).close()
     with Log.open(home) as log, listen_on("127.0.0.1", 0) as listener:
         door = Door(home, log, clock, writer=writer)
-        server = make_server(make_app(lambda: {"ready": True}, door))
+        webhooks = Webhooks(home, door, get=get)
+        server = make_server(make_app(lambda: {"ready": True}, door, webhooks))
         thread = threading.Thread(target=lambda: server.run(sockets=[listener]))
         door.start()
         thread.start()
@@ -121,4 +130,5 @@ def reopened(
         finally:
             server.should_exit = True
             thread.join()
+            webhooks.close()
             door.stop()

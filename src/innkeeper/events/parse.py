@@ -48,7 +48,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # An event lies between the years 1000 and 8999: with any zone and any window (at most 200,000 days) around it, what is
 # computed from it still is a date.
 EARLIEST = to_instant(datetime(1000, 1, 1, tzinfo=UTC))
-_LATEST = to_instant(datetime(9000, 1, 1, tzinfo=UTC))
+LATEST = to_instant(datetime(9000, 1, 1, tzinfo=UTC))
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 # The class's own `__new__` takes twice as long, and this runs once for every event.
@@ -160,7 +160,7 @@ class Parser:
             return None
         name, user_id, anonymous_id = event.event, event.userId, event.anonymousId
         instant = quick_instant(event.timestamp)
-        if instant is None or not EARLIEST <= instant < _LATEST or instant > self.latest or name.isspace():
+        if instant is None or not EARLIEST <= instant < LATEST or instant > self.latest or name.isspace():
             return None
         context = event.context
         if (user_id is None and anonymous_id is None) or (context and "traits" in context):
@@ -384,7 +384,7 @@ def _timestamp(value: dict[str, Any]) -> Instant:
 
 
 def _sane(instant: Instant, key: str, said: object) -> Instant:
-    if EARLIEST <= instant < _LATEST:
+    if EARLIEST <= instant < LATEST:
         return instant
     raise Refused("bad-timestamp", f"'{key}' is {_show(said)}; it must lie in the years 1000 to 8999")
 

@@ -67,8 +67,8 @@ class Door:
 
     def __init__(self, home: Path, log: LogWriter, clock: Clock, *, writer: Writer | None = None) -> None:
         self.keyring, self.debugger = Keyring(home, clock), Debugger()
-        self._clock, self._writer = clock, writer or Writer(log)
-        self._minimise = minimise_of(home)
+        self.clock, self._writer = clock, writer or Writer(log)
+        self.minimise = minimise_of(home)
         self._state = State.open(home, readonly=True)
         self._identity = IdentityTables(self._state.connection)
         self._counted: dict[tuple[str, str], tuple[int, Instant]] = {}
@@ -93,17 +93,42 @@ class Door:
             Full: The log does not keep up; the sender should come again.
             InnkeeperError: Nothing could be written.
         """
-        now = self._clock.now()
+        now = self.clock.now()
         rows, bad, left_out = self._parse(sender, request, now)
+        taken = await self.put(sender.source, rows, bad, request.lines.__getitem__, now)
+        self.count(sender.source, left_out, now)
+        return taken
+
+    async def put(
+        self,
+        source: str,
+        rows: Sequence[tuple[int, LogRow]],
+        bad: list[tuple[int, Refusal]],
+        sent: Callable[[int], bytes],
+        now: Instant,
+    ) -> Taken:
+        """Put parsed events on disk, count them and show them.
+
+        Args:
+            source: Whose they are.
+            rows: The events, with their places in the request.
+            bad: What was refused, likewise.
+            sent: What came at a place.
+            now: When it came.
+
+        Raises:
+            Full: The log does not keep up; the sender should come again.
+            InnkeeperError: Nothing could be written.
+        """
         repeated = await self._writer.write([row for _, row in rows]) if rows else frozenset()
         seen: dict[int, Seen] = {
             place: taken(now, row, "duplicate" if number in repeated else "accepted")
             for number, (place, row) in enumerate(rows)
         }
-        seen |= {place: refused(now, request.lines[place], refusal) for place, refusal in bad}
-        self.debugger.see(sender.source, [each for _, each in sorted(seen.items())])
+        seen |= {place: refused(now, sent(place), refusal) for place, refusal in bad}
+        self.debugger.see(source, [each for _, each in sorted(seen.items())])
         told = ["duplicate"] * len(repeated) + ["accepted"] * (len(rows) - len(repeated))
-        self._count(sender.source, [*told, *(refusal.code for _, refusal in bad), *left_out], now)
+        self.count(source, [*told, *(refusal.code for _, refusal in bad)], now)
         return Taken(len(rows) - len(repeated), len(repeated), bad)
 
     def _parse(
@@ -124,7 +149,7 @@ class Door:
             left_out.extend(["reserved-trait"] * reserved_told(value))
             arrival.settle(value)
 
-        parser = Parser(source=sender.source, received_at=now, minimise=self._minimise)
+        parser = Parser(source=sender.source, received_at=now, minimise=self.minimise)
         parser.prepare, parser.translate, parser.latest = prepare, request.translate, now
         parser.thorough = public is not None or request.translate is not None or arrival.is_skewed
         rows, bad = [], []
@@ -155,7 +180,8 @@ class Door:
         turns = self._identity.turns([identifier]).get(identifier, ())
         return any(not turn.reason for turn in turns)
 
-    def _count(self, source: str, told: Iterable[str], now: Instant) -> None:
+    def count(self, source: str, told: Iterable[str], now: Instant) -> None:
+        """Count what became of a source's events; written by `keep_counts`."""
         with self._counting:
             for what in told:
                 count, _ = self._counted.get((source, what), (0, 0))

@@ -24,6 +24,7 @@ from innkeeper.kernel.time import SystemClock
 from innkeeper.runtime.ingest import Door
 from innkeeper.runtime.lock import hold
 from innkeeper.runtime.outlet import drain, forward
+from innkeeper.runtime.webhook_intake import Webhooks
 from innkeeper.store.log import Log
 from innkeeper.store.state import State
 
@@ -33,8 +34,8 @@ _CALM_SECONDS = 30.0
 _COUNTS_SECONDS = 1.0
 _MOST_RESTARTS = 5
 
-#: Makes an ASGI application over a function that tells how the parts are, and the door.
-MakeApp = Callable[[Callable[[], dict[str, Any]], Door], Any]
+#: Makes an ASGI application over a function that tells how the parts are, the door, and its webhooks.
+MakeApp = Callable[[Callable[[], dict[str, Any]], Door, Webhooks], Any]
 
 logger = structlog.get_logger()
 
@@ -44,8 +45,8 @@ def serve(home: Path, make_app: MakeApp, *, host: str, port: int, ready: Callabl
 
     Args:
         home: Folder of the workspace; made when it is missing.
-        make_app: Makes the HTTP application (`web/app.py`) over a function that tells how the parts are, and the
-            door.
+        make_app: Makes the HTTP application (`web/app.py`) over a function that tells how the parts are, the door and
+            its webhooks.
         host, port: Where to listen; port 0 picks a free one.
         ready: Called once with the URL when requests are answered.
 
@@ -56,14 +57,16 @@ def serve(home: Path, make_app: MakeApp, *, host: str, port: int, ready: Callabl
         State.open(home, create=True).close()
         with listen_on(host, port) as listener:
             door = Door(home, log, SystemClock())
+            webhooks = Webhooks(home, door)
             keeper = _Keeper(home, log, held, door.keep_counts)
             url = f"http://{host}:{listener.getsockname()[1]}"
             try:
                 door.start()
                 keeper.start()
-                _run_http(keeper, make_app(keeper.health, door), listener, lambda: ready(url))
+                _run_http(keeper, make_app(keeper.health, door, webhooks), listener, lambda: ready(url))
             finally:
                 keeper.stop()
+                webhooks.close()
                 door.stop()
     if keeper.failure is not None:
         raise keeper.failure

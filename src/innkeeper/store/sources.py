@@ -38,12 +38,16 @@ class Key(NamedTuple):
 
 
 class Known(NamedTuple):
-    """One source as it is kept; *user_tokens*: how its users' tokens are signed, None: it takes none."""
+    """One source as it is kept.
+
+    *user_tokens*: how its users' tokens are signed. *webhook*: what it does with webhooks. None: it takes none.
+    """
 
     name: str
     kind: Kind
     created_at: Instant
     user_tokens: dict[str, str] | None
+    webhook: dict[str, str] | None = None
 
 
 class Count(NamedTuple):
@@ -86,8 +90,10 @@ class Sources:
     def all(self) -> list[Known]:
         """Every source, by name."""
         with sqlite.translated(self.path):
-            rows = self._database.execute("SELECT name, kind, created_at, user_tokens FROM sources ORDER BY name")
-            return [Known(name, kind, at, None if told is None else loads(told)) for name, kind, at, told in rows]
+            rows = self._database.execute(
+                "SELECT name, kind, created_at, user_tokens, webhook FROM sources ORDER BY name"
+            )
+            return [Known(*row[:3], *(None if told is None else loads(told) for told in row[3:])) for row in rows]
 
     def get(self, name: str) -> Known:
         """One source.
@@ -154,6 +160,26 @@ class Sources:
         with sqlite.transaction(self._database, self.path) as database:
             told = None if rule is None else dumps(dict(rule))
             database.execute("UPDATE sources SET user_tokens = ? WHERE name = ?", (told, name))
+
+    def set_webhook(self, name: str, rule: Mapping[str, str] | None) -> None:
+        """Say what a source does with webhooks; None: it takes none."""
+        with sqlite.transaction(self._database, self.path) as database:
+            told = None if rule is None else dumps(dict(rule))
+            database.execute("UPDATE sources SET webhook = ? WHERE name = ?", (told, name))
+
+    def was_used(self, source: str, once: bytes) -> bool:
+        """Whether what must not come twice has come."""
+        with sqlite.translated(self.path):
+            sql = "SELECT 1 FROM used WHERE source = ? AND once = ?"
+            return self._database.execute(sql, (source, once)).fetchone() is not None
+
+    def use(self, source: str, once: bytes, at: Instant, until_at: Instant) -> None:
+        """Keep what must not come again before *until_at*; what need not be known any more goes."""
+        with sqlite.transaction(self._database, self.path) as database:
+            database.execute("DELETE FROM used WHERE until_at < ?", (at,))
+            database.execute(
+                "INSERT OR IGNORE INTO used (source, once, until_at) VALUES (?, ?, ?)", (source, once, until_at)
+            )
 
     def count(self, counted: Mapping[tuple[str, str], tuple[int, Instant]]) -> None:
         """Add to the counts: (source, what) to how many and when last."""

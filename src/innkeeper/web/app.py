@@ -9,7 +9,9 @@ from litestar import Litestar, Response, get
 from litestar.types import ASGIApp
 
 from innkeeper.runtime.ingest import Door
+from innkeeper.runtime.webhook_intake import Webhooks
 from innkeeper.web import customerio, ingest, sources
+from innkeeper.web import webhooks as hooks
 from innkeeper.web.answers import EXCEPTIONS
 from innkeeper.web.cors import open_to_pages
 from innkeeper.web.requests import Desk
@@ -17,8 +19,8 @@ from innkeeper.web.requests import Desk
 Health = Callable[[], dict[str, Any]]
 
 
-def make_app(health: Health, door: Door) -> ASGIApp:
-    """The application over the door, and a function that tells how the parts are.
+def make_app(health: Health, door: Door, webhooks: Webhooks) -> ASGIApp:
+    """The application over the door and its webhooks, and a function that tells how the parts are.
 
     `GET /health` answers 200 while this process lives; `GET /ready` answers 200 while the engine does too, else 503.
     """
@@ -34,7 +36,14 @@ def make_app(health: Health, door: Door) -> ASGIApp:
 
     desk = Desk(door)
     app = Litestar(
-        route_handlers=[live, ready, *ingest.routes(desk), *customerio.routes(desk), *sources.routes(desk)],
+        route_handlers=[
+            live,
+            ready,
+            *ingest.routes(desk),
+            *customerio.routes(desk),
+            *sources.routes(desk),
+            *hooks.routes(desk, webhooks),
+        ],
         openapi_config=None,
         exception_handlers=EXCEPTIONS,
         logging_config=None,

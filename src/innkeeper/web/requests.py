@@ -45,6 +45,15 @@ class Desk:
             BadBody: It is too large, too slow, or cannot be unpacked.
             Full: Too much is being read at once.
         """
+        return unpack(await self.read_raw(http), http.headers.get("content-encoding", ""))
+
+    async def read_raw(self, http: Http) -> bytes:
+        """The body, byte by byte as it came.
+
+        Raises:
+            BadBody: It is too large, or too slow.
+            Full: Too much is being read at once.
+        """
         body = bytearray()
         try:
             async with asyncio.timeout(BODY_SECONDS):
@@ -59,7 +68,7 @@ class Desk:
             raise BadBody(408, "too-slow", f"the body did not come within {BODY_SECONDS:.0f} seconds") from error
         finally:
             self._held -= len(body)
-        return unpack(bytes(body), http.headers.get("content-encoding", ""))
+        return bytes(body)
 
     async def take(
         self, http: Http, *, kind: str | None = None, translate: Translate | None = None, body_is: Body = "envelope"
