@@ -16,10 +16,9 @@ from litestar import Litestar, Request, post
 
 from innkeeper.kernel.time import SystemClock
 from innkeeper.runtime import sources
+from innkeeper.runtime.house import opened
 from innkeeper.runtime.http_server import make_server
-from innkeeper.runtime.ingest import Door
 from innkeeper.runtime.serve import listen_on
-from innkeeper.runtime.webhook_intake import Webhooks
 from innkeeper.store.log import Log
 from innkeeper.store.state import State
 from innkeeper.web.app import make_app
@@ -33,13 +32,8 @@ def main() -> None:
         return
     key = sources.create(home, "bench", "server", SystemClock()).keys["write"]
     State.open(home, create=True).close()
-    with Log.open(home) as log:
-        door = Door(home, log, SystemClock())
-        door.start()
-        try:
-            _serve(make_app(lambda: {"ready": True}, door, Webhooks(home, door)), key)
-        finally:
-            door.stop()
+    with Log.open(home) as log, opened(home, log, SystemClock()) as house:
+        _serve(make_app(house), key)
 
 
 @post(["/v1/batch", "/v1/track"], status_code=202)

@@ -19,10 +19,11 @@ from innkeeper.events.types import Event
 from innkeeper.kernel.time import Clock, FixedClock, parse_instant
 from innkeeper.runtime import sources
 from innkeeper.runtime.fetching import Fetch
+from innkeeper.runtime.house import House
+from innkeeper.runtime.house import opened as house_of
 from innkeeper.runtime.http_server import make_server
 from innkeeper.runtime.ingest import Door
 from innkeeper.runtime.serve import listen_on
-from innkeeper.runtime.webhook_intake import Webhooks
 from innkeeper.runtime.writer import Writer
 from innkeeper.store.log import Log
 from innkeeper.store.state import State
@@ -52,8 +53,13 @@ class Served:
     log: Log
     port: int
     clock: Clock
-    door: Door
+    house: House
     keys: dict[str, sources.NewKeys] = field(default_factory=dict)
+
+    @property
+    def door(self) -> Door:
+        """What takes the events."""
+        return self.house.door
 
     def key(self, source: str = "shop") -> str:
         """The write key of a source."""
@@ -75,6 +81,13 @@ class Served:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         told = {"Authorization": basic(self.key(source))} | {k.replace("_", "-"): v for k, v in headers.items()}
         return self.call(method, path, data, told)
+
+    def ask(self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str) -> Answer:
+        """A request to the API; with the token of the command line unless another is given."""
+        data = b"" if body is None else json.dumps(body).encode()
+        told = {k.replace("_", "-"): v for k, v in headers.items()}
+        told["Authorization"] = f"Bearer {self.house.doorman.local_token if token is None else token}"
+        return self.call(method, f"/api/v1{path}", data, told | ({"Content-Type": "application/json"} if data else {}))
 
     def events(self) -> list[Event]:
         """What the log holds, in its order."""
@@ -116,19 +129,18 @@ def reopened(
 ) -> Iterator[Served]:
     """The door of a home whose sources are made."""
     State.open(home, create=True).close()
-    with Log.open(home) as log, listen_on("127.0.0.1", 0) as listener:
-        door = Door(home, log, clock, writer=writer)
-        webhooks = Webhooks(home, door, get=get)
-        server = make_server(make_app(lambda: {"ready": True}, door, webhooks))
+    with (
+        Log.open(home) as log,
+        listen_on("127.0.0.1", 0) as listener,
+        house_of(home, log, clock, writer=writer, get=get) as house,
+    ):
+        server = make_server(make_app(house))
         thread = threading.Thread(target=lambda: server.run(sockets=[listener]))
-        door.start()
         thread.start()
         try:
             while not server.started:
                 time.sleep(0.005)
-            yield Served(home, log, listener.getsockname()[1], clock, door, keys)
+            yield Served(home, log, listener.getsockname()[1], clock, house, keys)
         finally:
             server.should_exit = True
             thread.join()
-            webhooks.close()
-            door.stop()

@@ -9,22 +9,38 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import Instant, format_instant
 from innkeeper.store.access import Access, Entry
 
+#: The status of an entry that was written before its work was done.
+BEGUN: Final = 0
+
 
 def record(
     access: Access, *, at: Instant, actor: str, action: str, noun: str, about: str, body: bytes, status: int
 ) -> Entry:
-    """Write an entry; of the request's *body* its SHA-256 is kept, because it may be about a person."""
-    digest = hashlib.sha256(body).hexdigest() if body else ""
+    """Write an entry.
+
+    Args:
+        access: Where the chain is.
+        at: When.
+        actor: Who.
+        action, noun: What was done, and to what kind of thing.
+        about: To which one; it may name a person, so the seal covers a digest of it.
+        body: What was sent; a digest of it is kept.
+        status: What was answered, `BEGUN` before it was.
+    """
+    nonce = secrets.token_hex(16)
+    sent = _digest(nonce, body) if body else ""
 
     def seal(seq: int, before: str) -> Entry:
-        open_ = Entry(seq, at, actor, action, noun, about, digest, status, "")
+        sealed = _digest(nonce, about.encode())
+        open_ = Entry(seq, at, actor, action, noun, about, nonce, sealed, sent, status, "")
         return open_._replace(hash=_hash(open_, before))
 
     return access.add_entry(seal)
@@ -36,17 +52,31 @@ def verify(home: Path) -> dict[str, Any]:
         entries = access.entries()
     before, broken = "", None
     for number, entry in enumerate(entries, 1):
-        if entry.seq != number or not hmac.compare_digest(entry.hash, _hash(entry, before)):
+        if not _stands(entry, number, before):
             broken = number
             break
         before = entry.hash
     return {"entries": len(entries), "holds": broken is None, "broken_at": broken, "last_hash": before}
 
 
+def _stands(entry: Entry, number: int, before: str) -> bool:
+    # What was erased is empty, with its nonce.
+    told = not entry.nonce or hmac.compare_digest(entry.sealed, _digest(entry.nonce, entry.about.encode()))
+    return entry.seq == number and told and hmac.compare_digest(entry.hash, _hash(entry, before))
+
+
 def told(entry: Entry) -> dict[str, Any]:
     """The JSON form."""
-    return {**entry._asdict(), "at": format_instant(entry.at)}
+    return {
+        "seq": entry.seq, "at": format_instant(entry.at), "actor": entry.actor, "action": entry.action,
+        "noun": entry.noun, "about": entry.about, "status": entry.status, "hash": entry.hash,
+    }  # fmt: skip
+
+
+def _digest(nonce: str, data: bytes) -> str:
+    return hashlib.sha256(nonce.encode() + data).hexdigest()
 
 
 def _hash(entry: Entry, before: str) -> str:
-    return hashlib.sha256(dumps([before, *entry[:-1]]).encode()).hexdigest()
+    covered = [before, *entry[:5], entry.sealed, entry.body, entry.status]
+    return hashlib.sha256(dumps(covered).encode()).hexdigest()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 
 from innkeeper.kernel.errors import Invalid, OperationFailed
 from innkeeper.kernel.json import dumps, loads
@@ -15,7 +16,7 @@ from innkeeper.lifecycle import World
 from innkeeper.store.sqlite import transaction, translated
 from innkeeper.store.state import State
 from innkeeper.strategy.load import load, version_of
-from innkeeper.strategy.types import Definitions
+from innkeeper.strategy.types import Definitions, Workspace
 
 
 def applied(state: State) -> Definitions | None:
@@ -62,6 +63,15 @@ def _load(files: str) -> Definitions:
             code="applied-invalid",
             fix="mend the strategy folder, then: innkeeper apply DIR",
         ) from error
+
+
+def workspace_of(home: Path) -> Workspace:
+    """What the strategy in force says of its workspace; where there is none, what holds without one."""
+    if not State.exists(home):
+        return Workspace()
+    with State.open(home, readonly=True) as state:
+        found = applied(state)
+    return Workspace() if found is None else found.workspace
 
 
 def applied_files(state: State) -> dict[str, str]:

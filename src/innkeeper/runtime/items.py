@@ -111,13 +111,13 @@ def show_item(home: Path, catalog: str, item: str) -> dict[str, Any]:
 
 
 def set_item(
-    home: Path, catalog: str, item: str, values: Mapping[str, str], *, by: str, at: Instant | None,
+    home: Path, catalog: str, item: str, values: Mapping[str, Any], *, by: str, at: Instant | None,
     clock: Clock | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write the event that sets values of an item into the log; the next run takes it.
 
     Args:
-        values: Texts by name: JSON where they are JSON (`3`, `true`, `null`), else taken as texts.
+        values: By name.
         by: The user id under which it is said.
         at: When it happened; None: now.
 
@@ -128,7 +128,7 @@ def set_item(
     with writing(home, readonly_state=True) as (log, state):
         _known(catalog, _definitions(state))
         now = (clock or SystemClock()).now()
-        said = {name: _value(text) for name, text in values.items()}
+        said = dict(values)
         properties = {"catalog": catalog, "id": item, "set": said}
         happened = now if at is None else at
         event = Event(
@@ -139,7 +139,8 @@ def set_item(
         return {"catalog": catalog, "id": item, "set": said, "at": format_instant(happened)}
 
 
-def _value(text: str) -> Any:
+def value_of(text: str) -> Any:
+    """What a text says: JSON where it is JSON (`3`, `true`, `null`), else the text itself."""
     try:
         return loads(text)
     except ValueError:

@@ -20,22 +20,24 @@ from typing import Any
 import structlog
 
 from innkeeper.kernel.errors import OperationFailed
+from innkeeper.kernel.json import dumps_bytes
 from innkeeper.kernel.time import SystemClock
-from innkeeper.runtime.ingest import Door
+from innkeeper.runtime.house import House, opened
 from innkeeper.runtime.lock import hold
 from innkeeper.runtime.outlet import drain, forward
-from innkeeper.runtime.webhook_intake import Webhooks
 from innkeeper.store.log import Log
 from innkeeper.store.state import State
 
+#: Where a served home says who serves it.
+DOOR = "door.json"
 _PAUSE_SECONDS = 0.1
 _RESTART_SECONDS = 1.0
 _CALM_SECONDS = 30.0
 _COUNTS_SECONDS = 1.0
 _MOST_RESTARTS = 5
 
-#: Makes an ASGI application over a function that tells how the parts are, the door, and its webhooks.
-MakeApp = Callable[[Callable[[], dict[str, Any]], Door, Webhooks], Any]
+#: Makes an ASGI application over a served home.
+MakeApp = Callable[[House], Any]
 
 logger = structlog.get_logger()
 
@@ -45,8 +47,7 @@ def serve(home: Path, make_app: MakeApp, *, host: str, port: int, ready: Callabl
 
     Args:
         home: Folder of the workspace; made when it is missing.
-        make_app: Makes the HTTP application (`web/app.py`) over a function that tells how the parts are, the door and
-            its webhooks.
+        make_app: Makes the HTTP application (`web/app.py`).
         host, port: Where to listen; port 0 picks a free one.
         ready: Called once with the URL when requests are answered.
 
@@ -56,18 +57,15 @@ def serve(home: Path, make_app: MakeApp, *, host: str, port: int, ready: Callabl
     with hold(home) as held, Log.open(home) as log, _signals_end_the_server():
         State.open(home, create=True).close()
         with listen_on(host, port) as listener:
-            door = Door(home, log, SystemClock())
-            webhooks = Webhooks(home, door)
-            keeper = _Keeper(home, log, held, door.keep_counts)
+            keeper = _Keeper(home, log, held)
             url = f"http://{host}:{listener.getsockname()[1]}"
-            try:
-                door.start()
-                keeper.start()
-                _run_http(keeper, make_app(keeper.health, door, webhooks), listener, lambda: ready(url))
-            finally:
-                keeper.stop()
-                webhooks.close()
-                door.stop()
+            with opened(home, log, SystemClock(), health=keeper.health, rest=keeper.rest) as house:
+                try:
+                    keeper.start(house.door.keep_counts)
+                    with _told(home, url, house.doorman.local_token):
+                        _run_http(keeper, make_app(house), listener, lambda: ready(url))
+                finally:
+                    keeper.stop()
     if keeper.failure is not None:
         raise keeper.failure
 
@@ -81,6 +79,21 @@ def _signals_end_the_server() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _told(home: Path, url: str, token: str) -> Iterator[None]:
+    """Tell the command line where the home is served, and give it a token; whoever may read the file owns the home."""
+    path = home / DOOR
+    new = path.with_name(f"{DOOR}.new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(dumps_bytes({"url": url, "pid": os.getpid(), "token": token}))
+    os.replace(new, path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def listen_on(host: str, port: int) -> socket.socket:
@@ -120,23 +133,44 @@ def _run_http(keeper: _Keeper, app: Any, listener: socket.socket, started: Calla
 class _Keeper:
     """Keeps the engine's process alive and moves its outputs into the log."""
 
-    def __init__(self, home: Path, log: Log, held: int, keep_counts: Callable[[], None]) -> None:
+    def __init__(self, home: Path, log: Log, held: int) -> None:
         self.home, self.log, self.held = home, log, held
-        self._keep_counts, self._counts_kept_at = keep_counts, 0.0
+        self._keep_counts: Callable[[], None] = lambda: None
+        self._counts_kept_at = 0.0
         self.failure: BaseException | None = None
         self.on_failure: Callable[[], object] = lambda: None
         self._engine: subprocess.Popen[bytes] | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, daemon=True)
+        #: Who holds it decides what becomes of the engine.
+        self._turn = threading.Lock()
         self._deaths: list[float] = []
 
-    def start(self) -> None:
+    def start(self, keep_counts: Callable[[], None]) -> None:
+        self._keep_counts = keep_counts
         self._thread.start()
 
     def stop(self) -> None:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
+        self._end_engine()
+
+    @contextmanager
+    def rest(self) -> Iterator[None]:
+        """Within it the engine does not run: it ends its tick, and is started again afterwards.
+
+        Raises:
+            OperationFailed: The workspace is being closed.
+        """
+        with self._turn:
+            if self._stop.is_set():
+                raise OperationFailed("the workspace is being closed", code="closing", fix="send it again")
+            self._end_engine()
+            self._engine = None
+            yield
+
+    def _end_engine(self) -> None:
         engine = self._engine
         if engine is not None and engine.poll() is None:
             engine.terminate()
@@ -162,9 +196,11 @@ class _Keeper:
         try:
             with State.open(self.home, readonly=True) as state:
                 while not self._stop.is_set():
-                    if self._engine is None or self._engine.poll() is not None:
-                        self._start_engine()
-                    if not forward(self.home, state, self.log):
+                    with self._turn:
+                        if self._engine is None or self._engine.poll() is not None:
+                            self._start_engine()
+                        moved = forward(self.home, state, self.log)
+                    if not moved:
                         self._stop.wait(_PAUSE_SECONDS)
                     self.log.tend()
                     if time.monotonic() - self._counts_kept_at > _COUNTS_SECONDS:

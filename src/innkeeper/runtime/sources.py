@@ -17,7 +17,6 @@ from typing import Any, Final
 from innkeeper.events.limits import check_source
 from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.time import Clock, Duration, Instant, format_instant
-from innkeeper.runtime.lock import hold
 from innkeeper.runtime.user_tokens import Signing, read_signing
 from innkeeper.store.sources import Key, Kind, Known, Sources, Use
 
@@ -47,7 +46,6 @@ def create(home: Path, name: str, kind: Kind, clock: Clock) -> NewKeys:
 
     Raises:
         UsageError: The name cannot be one, or is taken.
-        OperationFailed: Another process holds the home.
     """
     check_source(name)
     if not _NAME.match(name):
@@ -58,7 +56,7 @@ def create(home: Path, name: str, kind: Kind, clock: Clock) -> NewKeys:
         )
     now = clock.now()
     made = _new_keys(name, kind)
-    with hold(home), Sources.open(home) as sources:
+    with Sources.open(home) as sources:
         sources.create(Known(name, kind, now, None), _hashed(made, now))
     return made
 

@@ -53,6 +53,8 @@ class Entry(NamedTuple):
     action: str
     noun: str
     about: str
+    nonce: str
+    sealed: str
     body: str
     status: int
     hash: str
@@ -176,8 +178,8 @@ class Access:
             last = database.execute("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone() or (0, "")
             entry = seal(last[0] + 1, last[1])
             database.execute(
-                "INSERT INTO audit (seq, at, actor, action, noun, about, body, status, hash)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO audit (seq, at, actor, action, noun, about, nonce, sealed, body, status, hash)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 entry,
             )
         return entry
@@ -185,7 +187,7 @@ class Access:
     def entries(self, after: int = 0, limit: int = -1) -> list[Entry]:
         """Entries of the audit chain after a number, oldest first; all of them unless limited."""
         sql = (
-            "SELECT seq, at, actor, action, noun, about, body, status, hash FROM audit"
+            "SELECT seq, at, actor, action, noun, about, nonce, sealed, body, status, hash FROM audit"
             " WHERE seq > ? ORDER BY seq LIMIT ?"
         )
         return [Entry(*row) for row in self._rows(sql, (after, limit))]

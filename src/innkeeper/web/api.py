@@ -10,12 +10,9 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any, Final
 
-from litestar import Router
 from litestar import delete as litestar_delete
 from litestar import get as litestar_get
 from litestar import post as litestar_post
@@ -23,40 +20,45 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.types import ControllerRouterHandler
 
-from innkeeper.kernel.time import Clock, Instant, parse_instant
-from innkeeper.runtime.access import Doorman
+from innkeeper.kernel.time import Instant, parse_instant
+from innkeeper.runtime.house import House
 from innkeeper.runtime.roles import PERMISSIONS
 from innkeeper.runtime.writing import lend
-from innkeeper.store.log import Log
 
 PREFIX: Final = "/api/v1"
-_AT_ONCE: Final = 4
-_PATIENCE_SECONDS: Final = 20.0
 
-Rest = Callable[[], AbstractContextManager[None]]
+#: Makes a handler of a function.
+Make = Callable[[Callable[..., Any]], ControllerRouterHandler]
+
+#: How many requests of one kind run at once, and how many more may wait for them.
+_READS: Final = (4, 12)
+_WRITES: Final = (1, 8)
 
 
 class Busy(Exception):
-    """As many questions as may run at once do."""
+    """As many requests of this kind as may wait do."""
 
 
-@dataclass(frozen=True, slots=True)
-class House:
-    """What the routes work with.
+class _Lane:
+    """Few run at once, some wait, the others are refused at once: waiting takes a thread."""
 
-    Attributes:
-        home: Folder of the workspace.
-        log: The door's log, the only one that may be written.
-        clock: The time of day.
-        doorman: Who may come in.
-        rest: Within it the engine does not run, so that `state.db` may be written.
-    """
+    def __init__(self, at_once: int, waiting: int) -> None:
+        self._running, self._all = threading.Semaphore(at_once), threading.Semaphore(at_once + waiting)
 
-    home: Path
-    log: Log
-    clock: Clock
-    doorman: Doorman
-    rest: Rest
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """One request's turn.
+
+        Raises:
+            Busy: Too many wait already.
+        """
+        if not self._all.acquire(blocking=False):
+            raise Busy
+        try:
+            with self._running:
+                yield
+        finally:
+            self._all.release()
 
 
 class Api:
@@ -65,51 +67,57 @@ class Api:
     def __init__(self, house: House) -> None:
         self.house = house
         self.home = house.home
-        self._room = threading.Semaphore(_AT_ONCE)
-        self._pen = threading.Lock()
+        self._reads, self._writes = _Lane(*_READS), _Lane(*_WRITES)
 
-    def get(self, path: str, permission: str, example: Any) -> Any:
+    def get(self, path: str, permission: str, example: Any) -> Make:
         """A route that reads; the function's docstring says what it answers."""
-        return functools.partial(self._made, litestar_get, path, permission, example, {})
+        return functools.partial(self._made, litestar_get, path, permission, example)
 
-    def post(self, path: str, permission: str, example: Any, *, status: int = 200) -> Any:
-        """A route that changes something."""
-        return functools.partial(self._made, litestar_post, path, permission, example, {"status_code": status})
+    def post(self, path: str, permission: str, example: Any, *, status: int = 200, secret: bool = False) -> Make:
+        """A route that changes something; *secret*: its answer must not be kept."""
+        return functools.partial(self._made, litestar_post, path, permission, example, status=status, secret=secret)
 
-    def delete(self, path: str, permission: str, example: Any) -> Any:
+    def delete(self, path: str, permission: str, example: Any) -> Make:
         """A route that ends or removes something."""
-        return functools.partial(self._made, litestar_delete, path, permission, example, {"status_code": 200})
+        return functools.partial(self._made, litestar_delete, path, permission, example)
 
     @contextmanager
     def writing(self, *, at_rest: bool = False) -> Iterator[None]:
         """Within it the functions that commands call may write; *at_rest*: also `state.db`, while the engine waits."""
-        with self._pen, lend(self.home, self.house.log):
+        with lend(self.home, self.house.log):
             if at_rest:
                 with self.house.rest():
                     yield
             else:
                 yield
 
-    def _made(self, method: Any, path: str, permission: str, example: Any, more: dict[str, Any], work: Any) -> Any:
+    def _made(
+        self,
+        method: Any,
+        path: str,
+        permission: str,
+        example: Any,
+        work: Callable[..., Any],
+        *,
+        status: int = 200,
+        secret: bool = False,
+    ) -> ControllerRouterHandler:
         assert permission in PERMISSIONS, permission
         noun = path.split("/")[1]
+        lane = self._reads if method is litestar_get else self._writes
 
         @functools.wraps(work)
         def bounded(*args: Any, **kwargs: Any) -> Any:
-            if not self._room.acquire(timeout=_PATIENCE_SECONDS):
-                raise Busy
-            try:
+            with lane.turn():
                 return work(*args, **kwargs)
-            finally:
-                self._room.release()
 
-        status = more.get("status_code", 200)
         spec = ResponseSpec(dict[str, Any], examples=[Example(value=example)], generate_examples=False)
-        return method(
-            path, sync_to_thread=True, opt={"permission": permission, "noun": noun}, tags=[noun],
+        made: ControllerRouterHandler = method(
+            path, sync_to_thread=True, opt={"permission": permission, "noun": noun, "secret": secret}, tags=[noun],
             summary=(work.__doc__ or "").strip().partition("\n")[0], responses={status: spec},
-            operation_id=work.__name__, **more,
+            operation_id=work.__name__, status_code=status,
         )(bounded)  # fmt: skip
+        return made
 
 
 def instant_of(text: str | None) -> Instant | None:
@@ -119,8 +127,3 @@ def instant_of(text: str | None) -> Instant | None:
         UsageError: It is no time with a zone.
     """
     return None if text is None else parse_instant(text)
-
-
-def router(handlers: list[ControllerRouterHandler], exceptions: Any, guard: Any) -> Router:
-    """The routes under their prefix."""
-    return Router(PREFIX, route_handlers=handlers, exception_handlers=exceptions, middleware=[guard])

@@ -2,50 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from litestar import Litestar, Response, get
-from litestar.types import ASGIApp
+from litestar import Litestar, Response, Router, get
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import ASGIApp, ControllerRouterHandler
 
-from innkeeper.runtime.ingest import Door
-from innkeeper.runtime.webhook_intake import Webhooks
-from innkeeper.web import customerio, ingest, sources
+from innkeeper import __version__
+from innkeeper.runtime.house import House
+from innkeeper.web import (
+    access,
+    answers,
+    audiences,
+    customerio,
+    definitions,
+    deliveries,
+    docs,
+    ingest,
+    problems,
+    profiles,
+    retractions,
+    sources,
+    things,
+    workspace,
+)
 from innkeeper.web import webhooks as hooks
-from innkeeper.web.answers import EXCEPTIONS
+from innkeeper.web.api import PREFIX, Api
 from innkeeper.web.cors import open_to_pages
+from innkeeper.web.guard import Guard
 from innkeeper.web.requests import Desk
 
-Health = Callable[[], dict[str, Any]]
+_ABOUT: Final = (
+    "Send a token as Authorization: Bearer. Times are ISO 8601 with a zone. A POST may carry an Idempotency-Key: the"
+    " same request under the same key is done once. Errors are problem documents (RFC 9457) with code, detail and fix."
+)
 
 
-def make_app(health: Health, door: Door, webhooks: Webhooks) -> ASGIApp:
-    """The application over the door and its webhooks, and a function that tells how the parts are.
+def make_app(house: House) -> ASGIApp:
+    """The application over a served home.
 
     `GET /health` answers 200 while this process lives; `GET /ready` answers 200 while the engine does too, else 503.
     """
 
-    @get("/health", sync_to_thread=False)
+    @get("/health", sync_to_thread=False, opt={"open": True})
     def live() -> dict[str, Any]:
         return {"status": "ok"}
 
-    @get("/ready", sync_to_thread=True)
+    @get("/ready", sync_to_thread=True, opt={"open": True})
     def ready() -> Response[dict[str, Any]]:
-        told = health()
+        told = house.health()
         return Response(told, status_code=200 if told["ready"] else 503)
 
-    desk = Desk(door)
+    desk = Desk(house.door)
+    taking = [
+        *ingest.routes(desk),
+        *customerio.routes(desk),
+        *sources.routes(desk),
+        *hooks.routes(desk, house.webhooks),
+    ]
     app = Litestar(
         route_handlers=[
-            live,
-            ready,
-            *ingest.routes(desk),
-            *customerio.routes(desk),
-            *sources.routes(desk),
-            *hooks.routes(desk, webhooks),
+            Router("/", route_handlers=[live, ready, *docs.routes(lambda: describe(app))], include_in_schema=False),
+            Router("/", route_handlers=taking, include_in_schema=False, opt={"key": True}),
+            api_routes(house),
         ],
-        openapi_config=None,
-        exception_handlers=EXCEPTIONS,
+        openapi_config=OpenAPIConfig(
+            title="Innkeeper", version=__version__, description=_ABOUT, path="/openapi", render_plugins=[],
+            components=Components(security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}),
+            security=[{"token": []}],
+        ),
+        exception_handlers=answers.EXCEPTIONS,
         logging_config=None,
-    )
+    )  # fmt: skip
     return open_to_pages(app)
+
+
+def api_routes(house: House) -> Router:
+    """The typed API."""
+    api = Api(house)
+    nouns = (profiles, audiences, deliveries, things, workspace, definitions, retractions, access)
+    handlers: list[ControllerRouterHandler] = [handler for noun in nouns for handler in noun.routes(api)]
+    guard = Guard(house.doorman, house.clock)
+
+    def guarded(app: ASGIApp) -> ASGIApp:
+        # A function: what is handed over is copied, and a guard cannot be.
+        return guard.around(app)
+
+    return Router(PREFIX, route_handlers=handlers, exception_handlers=problems.EXCEPTIONS, middleware=[guarded])
+
+
+def describe(app: Litestar) -> dict[str, Any]:
+    """The OpenAPI 3.1 description; each operation says its permission."""
+    told: dict[str, Any] = app.openapi_schema.to_schema()
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", ()):
+            permission = handler.opt.get("permission")
+            for method in handler.http_methods if permission else ():
+                operation = told["paths"][_template(route.path)][method.lower()]
+                operation["x-permission"] = permission
+    return told
+
+
+def _template(path: str) -> str:
+    """A path as OpenAPI writes it: without the types of its parameters."""
+    return "/".join(f"{{{part[1:-1].partition(':')[0]}}}" if part.startswith("{") else part for part in path.split("/"))

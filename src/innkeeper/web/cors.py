@@ -36,7 +36,9 @@ def open_to_pages(app: ASGIApp) -> ASGIApp:
             return
 
         async def marked(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            # Not what needs a permission: a page of another origin has no business with it.
+            handler = scope.get("route_handler")
+            if message["type"] == "http.response.start" and not (handler and handler.opt.get("permission")):
                 message["headers"] = [*message["headers"], _ORIGIN]
             await send(message)
 

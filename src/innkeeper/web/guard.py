@@ -5,6 +5,7 @@ One layer around the routes, so that none can do without. A route says its permi
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from innkeeper.runtime import audit
 from innkeeper.runtime.access import Actor, Doorman
 from innkeeper.store.access import Remembered
 from innkeeper.web.problems import problem
+from innkeeper.web.requests import BODY_SECONDS
 
 #: How large a request to the API may be; events and files have limits of their own.
 MOST_BYTES: Final = 1024 * 1024
@@ -75,8 +77,8 @@ class Guard:
     async def _write(self, app: ASGIApp, request: Request[Any, Any, Any], actor: Actor) -> None:
         """A request that changes something: its body whole, its answer kept, and both in the audit."""
         body = await _body(request)
-        if body is None:
-            await _respond(problem(413, "too-large", f"at most {MOST_BYTES:,} bytes are taken"), request)
+        if isinstance(body, Response):
+            await _respond(body, request)
             return
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
         if key is not None:
@@ -84,6 +86,7 @@ class Guard:
             if told is not None:
                 await _respond(told, request)
                 return
+        await anyio.to_thread.run_sync(self._note, request, actor, body, audit.BEGUN)
         answer = await _answer_of(app, request.scope, body)
         await anyio.to_thread.run_sync(self._keep, request, actor, key, body, answer)
         await _tell(request, answer)
@@ -101,15 +104,19 @@ class Guard:
         self, request: Request[Any, Any, Any], actor: Actor, key: str | None, body: bytes, answer: _Answer
     ) -> None:
         status, headers, told = answer
-        access, path = self._doorman.access, request.url.path
         if key is not None:
             # What failed on our side may be sent again under the same key.
-            kept = dumps_bytes({"headers": [[a.decode(), b.decode()] for a, b in headers if a in _KEPT]})
-            access.end_request(actor.name, key, None if status >= 500 else (status, kept + b"\0" + told))
-        opt = request.scope["route_handler"].opt
+            kept = dumps_bytes(
+                {"headers": [[name.decode(), value.decode()] for name, value in headers if name in _KEPT]}
+            )
+            told = b"" if request.scope["route_handler"].opt["secret"] else told
+            self._doorman.access.end_request(actor.name, key, None if status >= 500 else (status, kept + b"\0" + told))
+        self._note(request, actor, body, status)
+
+    def _note(self, request: Request[Any, Any, Any], actor: Actor, body: bytes, status: int) -> None:
         audit.record(
-            access, at=self._clock.now(), actor=actor.name, action=request.method, noun=str(opt["noun"]), about=path,
-            body=body, status=status,
+            self._doorman.access, at=self._clock.now(), actor=actor.name, action=request.method,
+            noun=str(request.scope["route_handler"].opt["noun"]), about=request.url.path, body=body, status=status,
         )  # fmt: skip
 
 
@@ -123,17 +130,26 @@ def _again(found: Remembered, digest: str) -> Response[bytes]:
             409, "in-progress", "the request with this Idempotency-Key is being worked on", "ask again later"
         )
     kept, _, told = found.answer.partition(b"\0")
+    if not told:
+        return problem(
+            409, "answered-once", "this request was done; its answer held a secret, which is not kept",
+            "end what it made, and make another with a fresh key",
+        )  # fmt: skip
     headers = {str(name): str(value) for name, value in loads(kept)["headers"]}
     media = headers.pop("content-type", "application/json")
     return Response(told, status_code=found.status, media_type=media, headers=headers | {"Idempotent-Replayed": "true"})
 
 
-async def _body(request: Request[Any, Any, Any]) -> bytes | None:
+async def _body(request: Request[Any, Any, Any]) -> bytes | Response[bytes]:
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BYTES:
-            return None
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MOST_BYTES:
+                    return problem(413, "too-large", f"at most {MOST_BYTES:,} bytes are taken")
+    except TimeoutError:
+        return problem(408, "too-slow", f"the body did not come within {BODY_SECONDS:.0f} seconds")
     return bytes(body)
 
 

@@ -13,12 +13,14 @@ from litestar.exceptions import HTTPException
 
 from innkeeper.kernel.errors import InnkeeperError, InternalError, Invalid, OperationFailed, UsageError
 from innkeeper.kernel.json import dumps_bytes
+from innkeeper.web.api import Busy
 
 MEDIA: Final = "application/problem+json"
 _TITLES: Final = {
     400: "The request cannot be understood", 401: "A token is needed", 403: "This token may not do that",
-    404: "There is no such thing", 405: "This address does not take that method", 409: "It conflicts with what is there",
-    413: "The request is too large", 422: "What was sent is not valid", 429: "Too much at once",
+    404: "There is no such thing", 405: "This address does not take that method", 408: "It took too long",
+    409: "It conflicts with what is there", 412: "It was changed meanwhile", 413: "The request is too large",
+    422: "What was sent is not valid", 428: "A condition is needed", 429: "Too much at once",
     500: "A bug in Innkeeper", 503: "It cannot be done now",
 }  # fmt: skip
 #: What the codes of our errors begin or end with, and the status that says the same.
@@ -68,6 +70,10 @@ def _http(_: Request[Any, Any, Any], failed: HTTPException) -> Response[bytes]:
     return problem(status, code, "; ".join(wrong) or failed.detail)
 
 
+def _busy(_: Request[Any, Any, Any], __: Busy) -> Response[bytes]:
+    return problem(429, "busy", "as many requests as may run at once do", "send it again in a moment")
+
+
 def _bug(_: Request[Any, Any, Any], failed: Exception) -> Response[bytes]:
     # The place, not the text: it may hold what a customer sent.
     logger.error("a bug", action="answer", reason=type(failed).__name__)
@@ -75,5 +81,5 @@ def _bug(_: Request[Any, Any, Any], failed: Exception) -> Response[bytes]:
 
 
 EXCEPTIONS: Final[dict[int | type[Exception], Any]] = {
-    InnkeeperError: _ours, HTTPException: _http, Exception: _bug,
+    Busy: _busy, InnkeeperError: _ours, HTTPException: _http, Exception: _bug,
 }  # fmt: skip

@@ -31,7 +31,7 @@ class NewNote(msgspec.Struct, forbid_unknown_fields=True):
 
     text: str = ""
     by: str | None = None
-    memories: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
+    memories: dict[str, str] = {}
     at: str | None = None
 
 
@@ -42,11 +42,13 @@ def routes(api: Api) -> list[ControllerRouterHandler]:
 
 def _read(api: Api) -> list[ControllerRouterHandler]:
     @api.get("/profiles", "customers:read", {"profiles": [{"id": "ana", "stage": "loyal"}], "next": None})
-    def list_profiles(limit: FromQuery[int] = USUAL, cursor: FromQuery[str | None] = None) -> dict[str, Any]:
-        """All customers with their stage, in the order of their ids."""
+    def list_profiles(
+        stage: FromQuery[str | None] = None, limit: FromQuery[int] = USUAL, cursor: FromQuery[str | None] = None
+    ) -> dict[str, Any]:
+        """Customers with their stage, in the order of their ids."""
         last = after(cursor)
         with State.open(api.home, readonly=True) as state:
-            found = state.subjects_after("" if last is None else str(last[0]), most(limit) + 1)
+            found = state.subjects_after("" if last is None else str(last[0]), most(limit) + 1, stage)
         rows = [{"id": display_id(subject), "stage": stage or None, "subject": subject} for subject, stage in found]
         told = page("profiles", rows, limit, lambda row: [row["subject"]])
         for row in told["profiles"]:

@@ -18,8 +18,8 @@ class ObjectChange(msgspec.Struct, forbid_unknown_fields=True):
     """What is new about an object: a status, properties (null removes one), roles (null takes one away)."""
 
     status: str | None = None
-    set: dict[str, Any] = {}  # noqa: RUF012 - msgspec copies it
-    roles: dict[str, str | None] = {}  # noqa: RUF012
+    set: dict[str, Any] = {}
+    roles: dict[str, str | None] = {}
     at: str | None = None
 
 

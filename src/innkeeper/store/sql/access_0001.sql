@@ -22,7 +22,9 @@ CREATE TABLE tokens (
   used_at    INTEGER
 ) WITHOUT ROWID;
 
--- Every write, each row sealed by a hash over itself and the hash before it (`runtime/audit.py`).
+-- Every write, each row sealed by a hash over itself and the hash before it (`runtime/audit.py`). What a row is about may
+-- be a person: the seal covers SHA-256 of nonce and about, so that both can be emptied when the person is erased, and the
+-- chain still holds. body: SHA-256 of the nonce and what was sent. status: what was answered; 0: it has begun.
 CREATE TABLE audit (
   seq    INTEGER PRIMARY KEY,
   at     INTEGER NOT NULL,
@@ -30,6 +32,8 @@ CREATE TABLE audit (
   action TEXT NOT NULL,
   noun   TEXT NOT NULL,
   about  TEXT NOT NULL,
+  nonce  TEXT NOT NULL,
+  sealed TEXT NOT NULL,
   body   TEXT NOT NULL,
   status INTEGER NOT NULL,
   hash   TEXT NOT NULL
