@@ -36,9 +36,14 @@ def remove(call: Call, a: str, b: str, reason: str) -> None:
 
 
 def _say(call: Call, a: str, b: str, *, added: bool, why: str) -> None:
+    from innkeeper.cli.served import ask
     from innkeeper.runtime.links import REASONS, say
 
-    said = say(call.existing_home(), a, b, added=added, why=why).as_dict()
+    home = call.existing_home()
+    parts = ("links",) if added else ("links", "remove")
+    said = ask(home, "POST", parts, {"a": a, "b": b, "reason": why})
+    if said is None:
+        said = say(home, a, b, added=added, why=why).as_dict()
 
     def tell() -> None:
         word = "linked" if added else "no longer linked"

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "account": ("account", "Companies and other groups: list them, show one."),
     "apply": ("strategy_apply", "Make the strategy folder the workspace's own."),
     "audience": ("audience", "Count, list, follow and explain audiences."),
+    "audit": ("audit", "Who changed what, and whether that record holds."),
     "catalog": ("catalog", "What arrives: events, properties, traits, with types and examples."),
     "check": ("strategy_check", "Validate a strategy folder; every error at once."),
     "decision": ("decision", "List decisions with gate, reason and facts."),
@@ -49,7 +50,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stage": ("stage", "Count profiles per stage, at any past time."),
     "status": ("status", "Counts, lag, and whether sending is armed."),
     "task": ("task", "The list of work for people."),
+    "token": ("token", "Tokens of the API: make, list, end."),
     "up": ("up", "Serve: events over HTTP, the engine and delivery."),
+    "user": ("user", "Who may use the API, and what they may do."),
 }
 
 

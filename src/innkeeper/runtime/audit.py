@@ -10,15 +10,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from innkeeper.kernel.errors import InnkeeperError
 from innkeeper.kernel.json import dumps
-from innkeeper.kernel.time import Instant, format_instant
+from innkeeper.kernel.time import Instant, SystemClock, format_instant
 from innkeeper.store.access import Access, Entry
 
 #: The status of an entry that was written before its work was done.
 BEGUN: Final = 0
+_COMMAND: Final = "command line"
 
 
 def record(
@@ -44,6 +48,23 @@ def record(
         return open_._replace(hash=_hash(open_, before))
 
     return access.add_entry(seal)
+
+
+@contextmanager
+def by_command(access: Access, action: str, noun: str, about: str) -> Iterator[None]:
+    """What the command line does within: an entry before, and one with the outcome (200, or 422 where it failed)."""
+    clock = SystemClock()
+
+    def write(status: int) -> None:
+        record(access, at=clock.now(), actor=_COMMAND, action=action, noun=noun, about=about, body=b"", status=status)
+
+    write(BEGUN)
+    try:
+        yield
+    except InnkeeperError:
+        write(422)
+        raise
+    write(200)
 
 
 def verify(home: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from innkeeper.kernel.errors import Invalid, OperationFailed
 from innkeeper.kernel.json import dumps, loads
@@ -99,6 +100,17 @@ def apply(state: State, files: Mapping[str, str], now: Instant) -> int:
             (new, version, now, dumps(dict(files))),
         )
     return new
+
+
+def put_in_force(home: Path, state: State, files: Mapping[str, str], now: Instant) -> dict[str, Any]:
+    """`apply`; and `{"warnings"}` of what the definitions can no longer know, because raw events went, if any."""
+    from innkeeper.runtime.gaps import Gaps
+
+    apply(state, files, now)
+    gaps, clock = Gaps(home), state.clock()
+    found = applied(state) if gaps.carried and clock is not None else None
+    gone = () if found is None or clock is None else gaps.of_definitions(found, clock)
+    return {"warnings": [problem.as_dict() for problem in gone]} if gone else {}
 
 
 def _latest(state: State) -> tuple[int, str, str] | None:

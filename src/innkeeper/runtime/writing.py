@@ -37,8 +37,8 @@ def lend(home: Path, log: Log) -> Iterator[None]:
 
 
 @contextmanager
-def writing(home: Path, *, readonly_state: bool = False) -> Iterator[tuple[Log, State]]:
-    """The log and the state of a home, to write.
+def writing(home: Path, *, readonly_state: bool = False, create: bool = False) -> Iterator[tuple[Log, State]]:
+    """The log and the state of a home, to write; with *create* it is made when it is missing.
 
     Raises:
         OperationFailed: Another process holds the home.
@@ -48,5 +48,5 @@ def writing(home: Path, *, readonly_state: bool = False) -> Iterator[tuple[Log, 
         with State.open(home, readonly=readonly_state) as state:
             yield lent.log, state
         return
-    with hold(home), Log.open(home) as log, State.open(home, readonly=readonly_state) as state:
+    with hold(home), Log.open(home) as log, State.open(home, readonly=readonly_state, create=create) as state:
         yield log, state

@@ -19,6 +19,7 @@ from innkeeper.web import (
     definitions,
     deliveries,
     docs,
+    homes,
     ingest,
     problems,
     profiles,
@@ -81,7 +82,7 @@ def make_app(house: House) -> ASGIApp:
 def api_routes(house: House) -> Router:
     """The typed API."""
     api = Api(house)
-    nouns = (profiles, audiences, deliveries, things, workspace, definitions, retractions, access)
+    nouns = (profiles, homes, audiences, deliveries, things, workspace, definitions, retractions, access)
     handlers: list[ControllerRouterHandler] = [handler for noun in nouns for handler in noun.routes(api)]
     guard = Guard(house.doorman, house.clock)
 

@@ -68,8 +68,9 @@ def routes(api: Api) -> list[ControllerRouterHandler]:
                     412, "changed-meanwhile", "another strategy is in force by now", "read it, and publish again"
                 )
             changes = compare(definitions.applied_files(state), data.files)
-            number = definitions.apply(state, data.files, api.house.clock.now())
-        return Response(changes.as_dict(), headers={"ETag": _tag(number)})
+            warnings = definitions.put_in_force(api.home, state, data.files, api.house.clock.now())
+            number = definitions.number(state)
+        return Response(changes.as_dict() | warnings, headers={"ETag": _tag(number)})
 
     return [show_definitions, check_definitions, plan_definitions, publish_definitions]
 

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import msgspec
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from innkeeper.runtime import retract
@@ -20,6 +20,12 @@ class NewRetraction(msgspec.Struct, forbid_unknown_fields=True):
     begin: str | None = None
     until: str | None = None
     messages: list[str] | None = None
+    do: bool = False
+
+
+class Lift(msgspec.Struct, forbid_unknown_fields=True):
+    """Without *do* nothing is stored."""
+
     do: bool = False
 
 
@@ -42,9 +48,9 @@ def routes(api: Api) -> list[ControllerRouterHandler]:
             )
 
     @api.post("/retractions/{name:str}/lift", "privacy:manage", told)
-    def lift_retraction(name: FromPath[str], do: FromQuery[bool] = False) -> dict[str, Any]:
+    def lift_retraction(name: FromPath[str], data: Lift) -> dict[str, Any]:
         """Let the events of a retraction count again: what it changes; with *do* it is made so."""
-        with api.writing(at_rest=True) if do else nullcontext():
-            return retract.lift(api.home, name, do=do, clock=api.house.clock)
+        with api.writing(at_rest=True) if data.do else nullcontext():
+            return retract.lift(api.home, name, do=data.do, clock=api.house.clock)
 
     return [list_retractions, retract_events, lift_retraction]

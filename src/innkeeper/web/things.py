@@ -23,10 +23,17 @@ class ObjectChange(msgspec.Struct, forbid_unknown_fields=True):
     at: str | None = None
 
 
+class Moment(msgspec.Struct, forbid_unknown_fields=True):
+    """When it happened; without a time, now."""
+
+    at: str | None = None
+
+
 class ItemChange(msgspec.Struct, forbid_unknown_fields=True):
     """What is new about an item: values by name, null gives the catalog's file its say again."""
 
     set: dict[str, Any]
+    by: str = "staff"
     at: str | None = None
 
 
@@ -63,11 +70,11 @@ def _objects(api: Api) -> list[ControllerRouterHandler]:
                 clock=api.house.clock,
             )  # fmt: skip
 
-    @api.delete("/objects/{type:str}/{id:str}", "things:write", told)
-    def remove_object(type: FromPath[str], id: FromPath[str], at: FromQuery[str | None] = None) -> dict[str, Any]:
+    @api.post("/objects/{type:str}/{id:str}/remove", "things:write", told)
+    def remove_object(type: FromPath[str], id: FromPath[str], data: Moment) -> dict[str, Any]:
         """Take an object away."""
         with api.writing():
-            return objects.change(api.home, type, id, remove=True, at=instant_of(at), clock=api.house.clock)
+            return objects.change(api.home, type, id, remove=True, at=instant_of(data.at), clock=api.house.clock)
 
     return [list_objects, show_object, change_object, remove_object]
 
@@ -105,7 +112,7 @@ def _items(api: Api) -> list[ControllerRouterHandler]:
         """Set values of an item, as an event does."""
         with api.writing():
             return items.set_item(
-                api.home, catalog, id, data.set, by="staff", at=instant_of(data.at), clock=api.house.clock
+                api.home, catalog, id, data.set, by=data.by, at=instant_of(data.at), clock=api.house.clock
             )
 
     return [list_items, show_item, change_item]

@@ -7,9 +7,8 @@ from typing import Any
 from litestar.params import FromPath, FromQuery
 from litestar.types import ControllerRouterHandler
 
-from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.time import format_instant
-from innkeeper.runtime import households, status
+from innkeeper.runtime import status
 from innkeeper.runtime.catalog import account_traits, event_names, event_properties, traits
 from innkeeper.runtime.definitions import workspace_of
 from innkeeper.runtime.events_read import newest
@@ -90,27 +89,4 @@ def _work(api: Api) -> list[ControllerRouterHandler]:
             found = list(tasks.listing(state.connection, queue))
         return dict(cut("tasks", found, limit, cursor, lambda row: [row["created_at"], row["id"]]))
 
-    @api.get("/households", "customers:read", {"households": [{"household": "h1", "members": ["ana"]}], "next": None})
-    def list_households(limit: FromQuery[int] = USUAL, cursor: FromQuery[str | None] = None) -> dict[str, Any]:
-        """Every household with its members, and whether a question about it is open."""
-        with State.open(api.home, readonly=True) as state:
-            found = households.listing(state)
-        return dict(cut("households", found, limit, cursor, lambda row: [row["household"]]))
-
-    @api.get("/households/{household:str}", "customers:read", {"household": "h1", "members": ["ana"], "held": []})
-    def show_household(household: FromPath[str]) -> dict[str, Any]:
-        """One household: members, deaths, and what waits for an answer."""
-        with State.open(api.home, readonly=True) as state:
-            return households.show(state, household)
-
-    @api.post("/households/{household:str}/{answer:str}", "customers:write", {"household": "h1", "answer": "yes"})
-    def answer_household(household: FromPath[str], answer: FromPath[str]) -> dict[str, Any]:
-        """After a death: may we write to the home (`yes`, `no`)?"""
-        if answer not in ("yes", "no"):
-            raise UsageError("the answer is yes or no", code="bad-answer", fix=f"/households/{household}/yes")
-        with api.writing(at_rest=True):
-            return {"household": household, "answer": answer, "deceased": households.release(
-                api.home, household, allowed=answer == "yes"
-            )}  # fmt: skip
-
-    return [list_tasks, list_households, show_household, answer_household]
+    return [list_tasks]
