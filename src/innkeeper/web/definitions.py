@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Response
-from litestar.params import FromHeader
+from litestar.params import HeaderParameter
 from litestar.types import ControllerRouterHandler
 
 from innkeeper.kernel.errors import Invalid, UsageError
@@ -19,8 +19,10 @@ from innkeeper.strategy.load import Examination, examine
 from innkeeper.web.api import Api
 from innkeeper.web.problems import problem
 
+IfMatch = Annotated[str | None, HeaderParameter(name="If-Match")]
+
 _FILES: Final = {"strategy.yaml": "name: hotel\nzone: Europe/Lisbon\n"}
-_CHANGES: Final = {"added": ["journey welcome"], "changed": [], "removed": []}
+_CHANGES: Final = {"added": ["journeys/welcome"], "changed": [], "removed": []}
 
 
 class Draft(msgspec.Struct, forbid_unknown_fields=True):
@@ -56,7 +58,7 @@ def routes(api: Api) -> list[ControllerRouterHandler]:
         return {**changes.as_dict(), "diffs": changes.diffs}
 
     @api.post("/definitions/publish", "definitions:publish", _CHANGES)
-    def publish_definitions(data: Draft, if_match: FromHeader[str | None] = None) -> Response[Any]:
+    def publish_definitions(data: Draft, if_match: IfMatch = None) -> Response[Any]:
         """Make a draft the workspace's own; If-Match names the ETag of the strategy that it replaces."""
         if if_match is None:
             return problem(428, "if-match-needed", "publishing needs If-Match", "send the ETag of GET /definitions")
