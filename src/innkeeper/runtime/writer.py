@@ -23,6 +23,7 @@ _MOST_BYTES: Final = 32 * 1024 * 1024
 _COMMIT_ROWS: Final = 5_000
 #: What a row takes besides its texts.
 _ROW_BYTES: Final = 400
+_NONE: Final[frozenset[int]] = frozenset()
 
 
 class Appended(Protocol):
@@ -102,14 +103,16 @@ class Writer:
             try:
                 repeated = self._log.append(rows).repeated
             except InnkeeperError as error:
-                for each in group:
-                    _tell(each, error)
+                _tell([(each, error) for each in group])
                 continue
+            answers: list[tuple[_Waiting, frozenset[int] | InnkeeperError]] = []
             first = 0
             for each in group:
                 last = first + len(each.rows)
-                _tell(each, frozenset(place - first for place in repeated if first <= place < last))
+                own = (place - first for place in repeated if first <= place < last)
+                answers.append((each, frozenset(own) if repeated else _NONE))
                 first = last
+            _tell(answers)
 
     def _next(self) -> list[_Waiting]:
         """What is committed next; none when all is written and no more comes."""
@@ -126,15 +129,19 @@ class Writer:
             return group
 
 
-def _tell(waiting: _Waiting, answer: frozenset[int] | InnkeeperError) -> None:
-    def tell() -> None:
+def _tell(answers: Sequence[tuple[_Waiting, frozenset[int] | InnkeeperError]]) -> None:
+    """Answer all who waited for a commit; each loop is woken once."""
+    for loop in {waiting.loop for waiting, _ in answers}:
+        # A loop that is closed has nobody left who waits.
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_answer, [each for each in answers if each[0].loop is loop])
+
+
+def _answer(answers: Sequence[tuple[_Waiting, frozenset[int] | InnkeeperError]]) -> None:
+    for waiting, answer in answers:
         if waiting.done.done():
-            return
+            continue
         if isinstance(answer, InnkeeperError):
             waiting.done.set_exception(answer)
         else:
             waiting.done.set_result(answer)
-
-    # A loop that is closed has nobody left who waits.
-    if not waiting.loop.is_closed():
-        waiting.loop.call_soon_threadsafe(tell)

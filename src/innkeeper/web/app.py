@@ -39,4 +39,4 @@ def make_app(health: Health, door: Door) -> ASGIApp:
         exception_handlers=EXCEPTIONS,
         logging_config=None,
     )
-    return open_to_pages(app)
+    return open_to_pages(ingest.straight_to(desk, app))
