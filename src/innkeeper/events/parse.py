@@ -96,7 +96,7 @@ class _Track(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     metadata: dict[str, Any] | msgspec.UnsetType = msgspec.field(name="_metadata", default=msgspec.UNSET)
 
     def extra(self, line: bytes) -> dict[str, Any] | None:
-        """What stands beside the fields that have a column, in the order of the line; None where that is not certain."""
+        """What stands beside the fields with a column, in the order of the line; None where that is not certain."""
         found: dict[str, Any] = {}
         if self.integrations is not msgspec.UNSET:
             found["integrations"] = self.integrations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,7 +63,14 @@ class Writer:
         self._rows = self._bytes = 0
         self._wake = threading.Condition()
         self._stopping = False
+        #: Commits since the start, the seconds of all of them and of the longest.
+        self.commits, self.commit_seconds, self.longest_seconds = 0, 0.0, 0.0
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Rows that wait, and their bytes."""
+        return self._rows, self._bytes
 
     def start(self) -> None:
         """Begin to write."""
@@ -100,11 +108,14 @@ class Writer:
     def _run(self) -> None:
         while group := self._next():
             rows = [row for each in group for row in each.rows]
+            begin = time.perf_counter()
             try:
                 repeated = self._log.append(rows).repeated
             except InnkeeperError as error:
                 _tell([(each, error) for each in group])
                 continue
+            finally:
+                self._committed(time.perf_counter() - begin)
             answers: list[tuple[_Waiting, frozenset[int] | InnkeeperError]] = []
             first = 0
             for each in group:
@@ -113,6 +124,11 @@ class Writer:
                 answers.append((each, frozenset(own) if repeated else _NONE))
                 first = last
             _tell(answers)
+
+    def _committed(self, seconds: float) -> None:
+        self.commits += 1
+        self.commit_seconds += seconds
+        self.longest_seconds = max(self.longest_seconds, seconds)
 
     def _next(self) -> list[_Waiting]:
         """What is committed next; none when all is written and no more comes."""

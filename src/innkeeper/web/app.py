@@ -9,18 +9,20 @@ from litestar import Litestar, Response, get
 from litestar.types import ASGIApp
 
 from innkeeper.runtime.ingest import Door
-from innkeeper.web import customerio, ingest, sources
+from innkeeper.web import customerio, ingest, metrics, sources
 from innkeeper.web.answers import EXCEPTIONS
 from innkeeper.web.cors import open_to_pages
+from innkeeper.web.metrics import Meter
 from innkeeper.web.requests import Desk
 
 Health = Callable[[], dict[str, Any]]
 
 
-def make_app(health: Health, door: Door) -> ASGIApp:
+def make_app(health: Health, door: Door, *, metrics_token: str | None = None) -> ASGIApp:
     """The application over the door, and a function that tells how the parts are.
 
     `GET /health` answers 200 while this process lives; `GET /ready` answers 200 while the engine does too, else 503.
+    `GET /metrics` opens with *metrics_token*; None: there is no such address.
     """
 
     @get("/health", sync_to_thread=False)
@@ -32,11 +34,18 @@ def make_app(health: Health, door: Door) -> ASGIApp:
         told = health()
         return Response(told, status_code=200 if told["ready"] else 503)
 
-    desk = Desk(door)
+    desk, meter = Desk(door), Meter()
     app = Litestar(
-        route_handlers=[live, ready, *ingest.routes(desk), *customerio.routes(desk), *sources.routes(desk)],
+        route_handlers=[
+            live,
+            ready,
+            metrics.route(door, health, meter, metrics_token),
+            *ingest.routes(desk),
+            *customerio.routes(desk),
+            *sources.routes(desk),
+        ],
         openapi_config=None,
         exception_handlers=EXCEPTIONS,
         logging_config=None,
     )
-    return open_to_pages(ingest.straight_to(desk, app))
+    return meter.over(open_to_pages(ingest.straight_to(desk, app)))

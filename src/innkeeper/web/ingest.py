@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from litestar import Response, post
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
 from innkeeper.events import cloudevents
@@ -29,7 +30,7 @@ def straight_to(desk: Desk, app: ASGIApp) -> ASGIApp:
     """The application, with the shorter way for the addresses that are called most."""
 
     async def straight(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in _KIND_AT:
+        if scope["type"] != ScopeType.HTTP or scope["method"] != "POST" or scope["path"] not in _KIND_AT:
             await app(scope, receive, send)
             return
         try:
