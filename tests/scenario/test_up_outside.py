@@ -105,8 +105,8 @@ def test_metrics_open_with_the_token_alone_and_say_what_was_done(tmp_path: Path)
 def test_without_a_token_there_are_no_metrics_and_a_weak_one_is_refused(tmp_path: Path) -> None:
     with opened(tmp_path / "home") as served:
         assert served.call("GET", "/metrics").status == 404
-    result = Workspace(tmp_path / "other").run("up", env={"INNKEEPER_METRICS_TOKEN": "short"})
-    assert (result.exit_code, "16" in result.stderr) == (2, True)
+    refused = Workspace(tmp_path / "other").shell("up", env={"INNKEEPER_METRICS_TOKEN": "short"})
+    assert (refused.returncode, "at least 16" in refused.stderr) == (2, True)
 
 
 def test_sources_beyond_the_limit_are_one_label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,28 +219,27 @@ def test_bad_certificate_files_and_proxies_are_refused_with_2(tmp_path: Path) ->
     )
     for certificate, other, said in (
         (one[0], two[1], "does not belong"), (one[0], tmp_path / "no", "No such file"), (one[1], one[1], "be read"),
-        (one[0], locked, "be read"), (tmp_path, one[1], ""),
+        (one[0], locked, "be read"), (tmp_path, one[1], "be read"),
     ):  # fmt: skip
         with pytest.raises(UsageError, match=said) as caught:
             Certificate(certificate, other)
         assert (caught.value.code, caught.value.exit_code) == ("bad-certificate", 2)
     workspace = Workspace(tmp_path / "home")
     for options in (["--tls-cert", str(one[0])], ["--behind-proxy", "everybody"], ["--behind-proxy", ""]):
-        assert workspace.run("up", *options).exit_code == 2
+        assert workspace.shell("up", *options).returncode == 2
 
 
 def test_a_forwarded_header_is_believed_of_the_named_proxies_alone(tmp_path: Path) -> None:
-    for options, protocol in (
-        ([], "http"),
-        (["--behind-proxy", "10.0.0.1"], "http"),
-        (["--behind-proxy", "127.0.0.1"], "https"),
-    ):  # noqa: E501
-        workspace = Workspace(tmp_path / "-".join(["home", *options]))
+    for proxies, protocol in ("", "http"), ("10.0.0.1", "http"), ("10.0.0.1, 127.0.0.0/8", "https"):
+        workspace, options = Workspace(tmp_path / f"home{len(proxies)}"), ("--behind-proxy", proxies)
         key = workspace.cli("source", "create", "web", "--kind", "public")["write_key"]
-        with up(workspace.home, *options) as (url, _):
+        with up(workspace.home, *(options if proxies else ())) as (url, _):
             asked = urllib.request.Request(f"{url}/v1/projects/{key}/settings", headers={"X-Forwarded-Proto": "https"})
             told = json.load(urllib.request.urlopen(asked, timeout=60))
         assert told["integrations"]["Segment.io"]["protocol"] == protocol
+
+
+_ROUNDS = 5
 
 
 class Gated:
@@ -264,7 +263,7 @@ def test_three_times_what_the_log_takes_is_429_and_loses_nothing(tmp_path: Path)
         room = 20
         with opened(tmp_path, writer=Writer(gated, most_rows=room)) as served:  # type: ignore[arg-type]
             told: list[tuple[str, int, bool]] = []
-            for round_ in range(20):
+            for round_ in range(_ROUNDS):
                 asyncio.run(_flood(served, told, gated, round_, 3 * room))
     statuses = {status for _, status, _ in told}
     taken = {message for message, status, _ in told if status == 200}
@@ -273,8 +272,8 @@ def test_three_times_what_the_log_takes_is_429_and_loses_nothing(tmp_path: Path)
     assert gated.most <= room
     with Log.open(tmp_path, read_only=True) as log:
         assert {event.message_id for event in log.read(0, 10_000)} == taken
-    # Every round the queue was filled, and no more: one request is with the log, the others wait in the room.
-    assert 20 * room <= len(taken) <= 20 * (room + 1)
+    # Every round the queue was filled, and no more.
+    assert _ROUNDS * room <= len(taken) <= _ROUNDS * 2 * room
 
 
 async def _flood(served: Served, told: list[tuple[str, int, bool]], gated: Gated, round_: int, number: int) -> None:
@@ -293,10 +292,11 @@ async def _flood(served: Served, told: list[tuple[str, int, bool]], gated: Gated
             refused.release()
 
     sent = [asyncio.ensure_future(one(f"{round_}-{each}")) for each in range(number)]
-    for _ in range(number - 21):
+    # As many as have room are with the log at most, as many wait.
+    for _ in range(number // 3):
         await refused.acquire()
-    gated.gate.release()
-    gated.gate.release()
     while not all(each.done() for each in sent):
         gated.gate.release()
         await asyncio.sleep(0.005)
+    while gated.gate.acquire(blocking=False):
+        pass
