@@ -194,7 +194,7 @@ def test_tls_with_own_files_that_are_read_again_on_sighup(tmp_path: Path) -> Non
         assert url.startswith("https://127.0.0.1:")
         port = int(url.rpartition(":")[2])
         assert served_name(port) == "CN=one"
-        with pytest.raises(ssl.SSLError), pytest.warns(DeprecationWarning):
+        with pytest.raises(ssl.SSLError), pytest.warns(DeprecationWarning, match="TLSv1_1"):
             served_name(port, maximum_version=ssl.TLSVersion.TLSv1_1)
         for old, new in zip(one, two, strict=True):
             old.write_bytes(new.read_bytes())
