@@ -14,17 +14,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from innkeeper.kernel.errors import OperationFailed
+from innkeeper.kernel.errors import InnkeeperError, OperationFailed
 from innkeeper.kernel.json import dumps_bytes
 from innkeeper.kernel.time import SystemClock
 from innkeeper.runtime.house import House, opened
 from innkeeper.runtime.lock import hold
+from innkeeper.runtime.logs import Form, begin
 from innkeeper.runtime.outlet import drain, forward
+from innkeeper.runtime.tls import Certificate
 from innkeeper.store.log import Log
 from innkeeper.store.state import State
 
@@ -39,31 +42,57 @@ _MOST_RESTARTS = 5
 #: Makes an ASGI application over a served home.
 MakeApp = Callable[[House], Any]
 
+if TYPE_CHECKING:
+    import uvicorn
+
 logger = structlog.get_logger()
 
 
-def serve(home: Path, make_app: MakeApp, *, host: str, port: int, ready: Callable[[str], None]) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """How a workspace is served.
+
+    Attributes:
+        host, port: Where to listen; port 0 picks a free one.
+        certificate: What connections are encrypted with; None: they are not.
+        proxies: Whose word about where a request came from is believed.
+        log: How the log is written.
+    """
+
+    host: str
+    port: int
+    certificate: Certificate | None = None
+    proxies: tuple[str, ...] = ()
+    log: Form = "json"
+
+
+def serve(home: Path, make_app: MakeApp, how: Serving, *, ready: Callable[[str], None]) -> None:
     """Serve a workspace until it is stopped (Ctrl-C, SIGTERM).
 
     Args:
         home: Folder of the workspace; made when it is missing.
         make_app: Makes the HTTP application (`web/app.py`).
-        host, port: Where to listen; port 0 picks a free one.
+        how: Where, and in which way.
         ready: Called once with the URL when requests are answered.
 
     Raises:
         OperationFailed: The home is in use, the address is taken, or the engine keeps dying.
     """
-    with hold(home) as held, Log.open(home) as log, _signals_end_the_server():
+    begin(how.log, "door")
+    with hold(home) as held, Log.open(home) as log, _signals_end_the_server(), _hang_up_reads_anew(how.certificate):
         State.open(home, create=True).close()
-        with listen_on(host, port) as listener:
-            keeper = _Keeper(home, log, held)
-            url = f"http://{host}:{listener.getsockname()[1]}"
+        with listen_on(how.host, how.port) as listener:
+            keeper = _Keeper(home, log, held, how.log)
+            host = f"[{how.host}]" if ":" in how.host else how.host
+            url = f"{'http' if how.certificate is None else 'https'}://{host}:{listener.getsockname()[1]}"
             with opened(home, log, SystemClock(), health=keeper.health, rest=keeper.rest) as house:
                 try:
                     keeper.start(house.door.keep_counts)
-                    with _told(home, url, house.doorman.local_token):
-                        _run_http(keeper, make_app(house), listener, lambda: ready(url))
+                    from innkeeper.runtime.http_server import make_server
+
+                    server = make_server(make_app(house), certificate=how.certificate, proxies=how.proxies)
+                    with _told(home, url, house.doorman.local_token, how.certificate):
+                        _run_http(keeper, server, listener, lambda: ready(url))
                 finally:
                     keeper.stop()
     if keeper.failure is not None:
@@ -82,18 +111,39 @@ def _signals_end_the_server() -> Iterator[None]:
 
 
 @contextmanager
-def _told(home: Path, url: str, token: str) -> Iterator[None]:
+def _told(home: Path, url: str, token: str, certificate: Certificate | None) -> Iterator[None]:
     """Tell the command line where the home is served, and give it a token; whoever may read the file owns the home."""
     path = home / DOOR
     new = path.with_name(f"{DOOR}.new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(dumps_bytes({"url": url, "pid": os.getpid(), "token": token}))
+        trusted = None if certificate is None else str(certificate.path.absolute())
+        file.write(dumps_bytes({"url": url, "pid": os.getpid(), "token": token, "certificate": trusted}))
     os.replace(new, path)
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _hang_up_reads_anew(certificate: Certificate | None) -> Iterator[None]:
+    """SIGHUP reads the certificate again; without one it is passed over."""
+
+    def read(*_: object) -> None:
+        if certificate is None:
+            return
+        try:
+            certificate.read()
+            logger.info("certificate read", action="certificate")
+        except InnkeeperError as error:
+            logger.error("certificate not read", action="certificate", reason=error.code)
+
+    before = signal.signal(signal.SIGHUP, read)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def listen_on(host: str, port: int) -> socket.socket:
@@ -114,10 +164,7 @@ def listen_on(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _run_http(keeper: _Keeper, app: Any, listener: socket.socket, started: Callable[[], None]) -> None:
-    from innkeeper.runtime.http_server import make_server
-
-    server = make_server(app)
+def _run_http(keeper: _Keeper, server: uvicorn.Server, listener: socket.socket, started: Callable[[], None]) -> None:
     keeper.on_failure = lambda: setattr(server, "should_exit", True)
 
     def announce() -> None:
@@ -133,8 +180,8 @@ def _run_http(keeper: _Keeper, app: Any, listener: socket.socket, started: Calla
 class _Keeper:
     """Keeps the engine's process alive and moves its outputs into the log."""
 
-    def __init__(self, home: Path, log: Log, held: int) -> None:
-        self.home, self.log, self.held = home, log, held
+    def __init__(self, home: Path, log: Log, held: int, form: Form) -> None:
+        self.home, self.log, self.held, self.form = home, log, held, form
         self._keep_counts: Callable[[], None] = lambda: None
         self._counts_kept_at = 0.0
         self.failure: BaseException | None = None
@@ -224,6 +271,13 @@ class _Keeper:
                 )
             self._stop.wait(_RESTART_SECONDS)
         # The engine is told its parent: asked for later, a dead parent's number would already be another's.
-        command = [sys.executable, "-m", "innkeeper.runtime.engine_process", str(self.home), str(os.getpid())]
+        command = [
+            sys.executable,
+            "-m",
+            "innkeeper.runtime.engine_process",
+            str(self.home),
+            str(os.getpid()),
+            self.form,
+        ]
         # It holds the home as well: nobody else may write while it finishes its last tick.
         self._engine = subprocess.Popen(command, pass_fds=[self.held])

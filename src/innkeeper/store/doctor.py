@@ -60,7 +60,7 @@ def examine(home: Path, *, progress: Callable[[str], None] = lambda _: None) -> 
         progress: Told what is being looked at.
     """
     findings: list[Finding] = []
-    for look in (_disk, _state, _log, _retracted):
+    for look in (_disk, _state, _sources, _log, _retracted):
         progress(look.__name__.strip("_"))
         try:
             findings += look(home, progress)
@@ -109,6 +109,13 @@ def _state(home: Path, progress: Callable[[str], None]) -> Iterator[Finding]:
                 code="profile-parked", message=f"{subject} takes no more inputs: {error}", state="wrong",
                 fix="break the loop in the strategy, then: innkeeper apply", where=str(path),
             )  # fmt: skip
+
+
+def _sources(home: Path, progress: Callable[[str], None]) -> Iterator[Finding]:
+    path = home / "sources.db"
+    if path.is_file():
+        with closing(sqlite.connect(path, read_only=True)) as database:
+            yield from _sound(database, "sources", path)
 
 
 def _retracted(home: Path, progress: Callable[[str], None]) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from innkeeper.web import (
     docs,
     homes,
     ingest,
+    metrics,
     problems,
     profiles,
     retractions,
@@ -32,6 +33,7 @@ from innkeeper.web import webhooks as hooks
 from innkeeper.web.api import PREFIX, Api
 from innkeeper.web.cors import open_to_pages
 from innkeeper.web.guard import Guard
+from innkeeper.web.metrics import Meter
 from innkeeper.web.requests import Desk
 
 _ABOUT: Final = (
@@ -40,10 +42,11 @@ _ABOUT: Final = (
 )
 
 
-def make_app(house: House) -> ASGIApp:
+def make_app(house: House, *, metrics_token: str | None = None) -> ASGIApp:
     """The application over a served home.
 
     `GET /health` answers 200 while this process lives; `GET /ready` answers 200 while the engine does too, else 503.
+    `GET /metrics` opens with *metrics_token*; None: there is no such address.
     """
 
     @get("/health", sync_to_thread=False, opt={"open": True})
@@ -55,16 +58,18 @@ def make_app(house: House) -> ASGIApp:
         told = house.health()
         return Response(told, status_code=200 if told["ready"] else 503)
 
-    desk = Desk(house.door)
+    desk, meter = Desk(house.door), Meter()
     taking = [
         *ingest.routes(desk),
         *customerio.routes(desk),
         *sources.routes(desk),
         *hooks.routes(desk, house.webhooks),
     ]
+    figures = metrics.route(house.door, house.health, meter, metrics_token)
     app = Litestar(
         route_handlers=[
             Router("/", route_handlers=[live, ready, *docs.routes(lambda: describe(app))], include_in_schema=False),
+            Router("/", route_handlers=[figures], include_in_schema=False, opt={"key": True}),
             Router("/", route_handlers=taking, include_in_schema=False, opt={"key": True}),
             api_routes(house),
         ],
@@ -76,7 +81,7 @@ def make_app(house: House) -> ASGIApp:
         exception_handlers=answers.EXCEPTIONS,
         logging_config=None,
     )  # fmt: skip
-    return open_to_pages(app)
+    return meter.over(open_to_pages(ingest.straight_to(desk, app)))
 
 
 def api_routes(house: House) -> Router:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import msgspec
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.types import ControllerRouterHandler
 
 from innkeeper.runtime import households, matching
@@ -58,7 +58,7 @@ def _households(api: Api) -> list[ControllerRouterHandler]:
             return households.show(state, household)
 
     @api.post("/households/{household:str}/answer", "customers:write", {"household": "h1", "answer": "yes"})
-    def answer_household(household: FromPath[str], data: Answer) -> dict[str, Any]:
+    def answer_household(household: FromPath[str], data: JSONBody[Answer]) -> dict[str, Any]:
         """After a death: may we write to the home? Yes lets go what was held, no cancels it."""
         with api.writing():
             households.release(api.home, household, allowed=data.allowed)
@@ -69,13 +69,13 @@ def _households(api: Api) -> list[ControllerRouterHandler]:
 
 def _moves(api: Api) -> list[ControllerRouterHandler]:
     @api.post("/households/join", "customers:write", {"joined": "user:ana", "household": "h1"})
-    def join_household(data: Member) -> dict[str, Any]:
+    def join_household(data: JSONBody[Member]) -> dict[str, Any]:
         """Say that somebody lives in a household."""
         with api.writing():
             return {"joined": households.join(api.home, data.id, data.household or ""), "household": data.household}
 
     @api.post("/households/leave", "customers:write", {"left": "user:ana", "household": "h1"})
-    def leave_household(data: Member) -> dict[str, Any]:
+    def leave_household(data: JSONBody[Member]) -> dict[str, Any]:
         """Say that somebody has left a household."""
         with api.writing():
             return {"left": households.leave(api.home, data.id, data.household), "household": data.household}
@@ -101,14 +101,14 @@ def _matches(api: Api) -> list[ControllerRouterHandler]:
             return proposals.one(opened.connection, id)
 
     @api.post("/matches/accept", "customers:write", {"accepted": ["m1"]})
-    def accept_matches(data: Decided) -> dict[str, Any]:
+    def accept_matches(data: JSONBody[Decided]) -> dict[str, Any]:
         """Join what was proposed: an ordinary link, that can be taken back."""
         with api.writing(at_rest=True):
             done = matching.accept(api.home, data.ids, above=data.above, homes=data.homes)
         return {"accepted": [one["id"] for one in done]}
 
     @api.post("/matches/reject", "customers:write", {"rejected": ["m1"]})
-    def reject_matches(data: Decided) -> dict[str, Any]:
+    def reject_matches(data: JSONBody[Decided]) -> dict[str, Any]:
         """Say that they are not one; they are not proposed again."""
         with api.writing(at_rest=True):
             return {"rejected": [one["id"] for one in matching.reject(api.home, data.ids)]}

@@ -17,6 +17,7 @@ from innkeeper.runtime.bodies import MOST_BYTES, BadBody, Envelope, Sent, open_e
 from innkeeper.runtime.ingest import Door, Request, Translate
 from innkeeper.runtime.writer import Full
 from innkeeper.web.answers import answer, unauthorized
+from innkeeper.web.plain import Asked
 
 Http = HttpRequest[Any, Any, Any]
 
@@ -38,7 +39,7 @@ class Desk:
         self.door = door
         self._held = 0
 
-    async def read(self, http: Http) -> bytes:
+    async def read(self, http: Asked) -> bytes:
         """The body, unpacked.
 
         Raises:
@@ -47,7 +48,7 @@ class Desk:
         """
         return unpack(await self.read_raw(http), http.headers.get("content-encoding", ""))
 
-    async def read_raw(self, http: Http) -> bytes:
+    async def read_raw(self, http: Asked) -> bytes:
         """The body, byte by byte as it came.
 
         Raises:
@@ -71,7 +72,7 @@ class Desk:
         return bytes(body)
 
     async def take(
-        self, http: Http, *, kind: str | None = None, translate: Translate | None = None, body_is: Body = "envelope"
+        self, http: Asked, *, kind: str | None = None, translate: Translate | None = None, body_is: Body = "envelope"
     ) -> Response[bytes]:
         """Take the events of a request.
 
@@ -99,7 +100,7 @@ class Desk:
         return answer(await self.door.take(sender, request), alone=alone)
 
 
-def keys(http: Http, *of_body: object) -> Iterator[str]:
+def keys(http: Asked, *of_body: object) -> Iterator[str]:
     """What may be the key of a request, in the order in which it is looked for.
 
     The user of Basic, then its password (clients of Customer.io send a site and a key), `X-Write-Key`, the body, the
