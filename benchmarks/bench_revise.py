@@ -37,7 +37,8 @@ _FILES = {
     "  - wait: 20 days\n  - send: hi\n",
 }
 _OF_ACCOUNTS = {
-    "strategy.yaml": "name: bench\nzone: UTC\nevents: {Login: []}\naccounts: {traits: {seats: number}, roles: [member]}\n",
+    "strategy.yaml": "name: bench\nzone: UTC\nevents: {Login: []}\n"
+    "accounts: {traits: {seats: number}, roles: [member]}\n",
     "audiences/large.yaml": "of: account\nwhen: account.seats >= 10\n",
     "audiences/busy.yaml": "of: account\nwhen: \"count('Login', within => '7 days') >= 3\"\n",
     "audiences/of-large.yaml": "name: of-large\ndescription: x\nwhen: in_audience('large')\n",
