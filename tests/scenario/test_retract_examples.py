@@ -57,8 +57,8 @@ def retracted(real: Workspace, never: Workspace, source: str, until: str) -> dic
         space.run(until, deliver="file")
     told = retract(real.home, source, begin=0, end=parse_instant(until), do=True)
     received = {one["delivery_id"] for one in told["received"]}
-    with State.open(real.home, readonly=True) as state:
-        sent = {id for (id,) in state.connection.execute("SELECT id FROM deliveries WHERE state = 'accepted'")}
+    with State.open(real.home, readonly=True) as store:
+        sent = {id for (id,) in store.connection.execute("SELECT id FROM deliveries WHERE state = 'accepted'")}
     assert received <= sent, "what cannot be unsent is still in the ledger"
     mine, theirs = states(real), states(never)
     # A profile of a mail that went out to it stays, as it is the one that it was sent to.
@@ -95,12 +95,14 @@ def test_the_hotel_and_the_nights_that_a_broken_system_made_up(tmp_path: Path) -
     import_file(real.home, Order(file=file), progress=lambda done, total: None)
     put_in_force(real.home, "harbour-house", END)
     shutil.copytree(real.home, never)
-    told = [one for one in map(json.loads, file.read_text().splitlines()) if "booking_id" in one.get("properties", {})]
-    guests = sorted({one["userId"] for one in told if one.get("userId")})[::3]
+    booked = [
+        one for one in map(json.loads, file.read_text().splitlines()) if "booking_id" in one.get("properties", {})
+    ]
+    guests = sorted({one["userId"] for one in booked if one.get("userId")})[::3]
     made_up = [
         {**one, "messageId": f"x-{one['messageId']}",
          "properties": {**one["properties"], "booking_id": f"x-{one['properties']['booking_id']}"}}
-        for one in told
+        for one in booked
         if one.get("userId") in guests
     ]  # fmt: skip
     real.add(*made_up, source="broken")
