@@ -15,7 +15,8 @@ SEED = 20261125
 FAMILIES = 4
 
 
-@pytest.mark.parametrize("number", range(5))
-def test_everything_is_as_if_they_had_never_come(number: int, tmp_path: Path) -> None:
-    print(f"seed {SEED + number}, {FAMILIES} histories")
-    check(FullCase(SEED + number, families=FAMILIES), tmp_path, compare=compare)
+#: In 208 the desk's late word on a stay was never told to anybody.
+@pytest.mark.parametrize("seed", [*range(SEED, SEED + 5), 208])
+def test_everything_is_as_if_they_had_never_come(seed: int, tmp_path: Path) -> None:
+    print(f"seed {seed}, {FAMILIES} histories")
+    check(FullCase(seed, families=FAMILIES), tmp_path, compare=compare)

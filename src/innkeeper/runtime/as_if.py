@@ -32,7 +32,7 @@ from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.profiles.difference import Said, names_of
 from innkeeper.profiles.state import Enrollment, ProfileState, Reservation
 from innkeeper.runtime import definitions as applied
-from innkeeper.runtime.about import events_about, every_fold
+from innkeeper.runtime.about import events_about, every_fold, keys_of
 from innkeeper.runtime.about_many import events_about_many, many_of, rules_of_many
 from innkeeper.runtime.as_if_telling import TellingAsIf, ToldPages
 from innkeeper.runtime.fanout import Page
@@ -114,8 +114,10 @@ class AsIf(Again):
         self._known = {event.seq: event for event in events_of(recorded.bulk, identifiers)}
         rules = rules_of_many(recorded.real)
         self._many = many_of(self._known.values(), rules) | {key for key in told_of if key.kind != "object"}
-        found = events_about(recorded.bulk, every_fold(recorded.real), told_of)
-        self._known |= {event.seq: event for event in found}
+        # A late word on a thing may never have told its sender anything; played alone it would give them the thing.
+        folds = every_fold(recorded.real)
+        things = {key for event in self._known.values() for key in keys_of(event, folds)}.union(told_of)
+        self._known |= {event.seq: event for event in events_about(recorded.bulk, folds, things)}
         self._known |= {event.seq: event for event in events_about_many(recorded.bulk, rules, self._many)}
         # The log is not asked: every event of these identifiers is in memory.
         super().__init__(recorded.bulk.home, None, recorded.real, scratch, identifiers=identifiers)

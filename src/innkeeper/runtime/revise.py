@@ -23,10 +23,11 @@ from innkeeper.kernel.time import Instant, format_instant
 from innkeeper.profiles.difference import Difference, Numbers, Said, agreeing, carry_numbers, corrections, inputs_of
 from innkeeper.profiles.home import ANSWERED
 from innkeeper.profiles.state import Enrollment, ProfileState
-from innkeeper.runtime.engine import Engine, Revising
+from innkeeper.runtime.engine import Engine
 from innkeeper.runtime.gone_past import PastIsGone
 from innkeeper.runtime.record import events_left_out, said_traits
 from innkeeper.runtime.revise_accounts import number_copies, put_accounts
+from innkeeper.runtime.revising import Revising
 from innkeeper.runtime.revision import Batch, Concerned, Group, Recorded, Told, batches, concerned, require
 from innkeeper.store import retractions
 from innkeeper.store import revision as tables

@@ -5,7 +5,7 @@ The world as if is played by `as_if.py`; making it real is `revise.py`, telling 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -29,6 +29,8 @@ from innkeeper.store.things import ThingKey, told_identifiers
 
 #: About how many identifiers are played together: it bounds the memory, and each batch reads the log once.
 BATCH = 1_000
+#: Each batch plays all events of the accounts and items concerned, whoever sent them: so many more are played together.
+_MANY = 10
 _UNDONE = ("exit: ", "goal: ")
 _PERMISSIONS = frozenset({"suppressed", "no_consent", "consent_withdrawn"})
 #: The deliveries that the world as if took back, and how its enrollments ended.
@@ -130,7 +132,7 @@ def require(recorded: Recorded, ledger: State, whom: Concerned) -> None:
     Raises:
         PastIsGone: Something that they would be played from went by retention.
     """
-    for part in _parts(whom.groups):
+    for part in _parts(whom):
         require_past(recorded, ledger, set().union(*part), whom.things)
 
 
@@ -141,7 +143,7 @@ def batches(recorded: Recorded, ledger: State, whom: Concerned, left_out: LeftOu
         OperationFailed: See `require`.
     """
     require(recorded, ledger, whom)
-    for number, part in enumerate(_parts(whom.groups)):
+    for number, part in enumerate(_parts(whom)):
         identifiers = set().union(*part)
         with State.in_memory() as scratch:
             played = play(recorded, ledger, scratch, identifiers, left_out, at, things=whom.things)
@@ -151,19 +153,20 @@ def batches(recorded: Recorded, ledger: State, whom: Concerned, left_out: LeftOu
                 played.engine.count_sent(state)
             for state in (*before.values(), *after.values()):
                 state.reservations = keep_reservations(state.reservations, caps, at)
-            rows = different_enrollments(ledger.connection, scratch.connection, identifiers)
+            rows = _by_name(different_enrollments(ledger.connection, scratch.connection, identifiers))
             ends = (played.cancelled(), played.ended())
             groups_ = [_group(played, names, before, after, rows, ends, at) for names in part]
             yield Batch(number, groups_, played, scratch, identifiers)
 
 
-def _parts(groups: Iterable[set[str]]) -> Iterator[list[set[str]]]:
+def _parts(whom: Concerned) -> Iterator[list[set[str]]]:
+    most = BATCH * _MANY if any(key.kind != "object" for key in whom.things) else BATCH
     part: list[set[str]] = []
     size = 0
-    for group in groups:
+    for group in whom.groups:
         part.append(group)
         size += len(group)
-        if size >= BATCH:
+        if size >= most:
             yield part
             part, size = [], 0
     if part:
@@ -174,12 +177,19 @@ def _states(state: State, identifiers: set[str]) -> dict[str, ProfileState]:
     return {subject: lifecycle.decode(body) for subject, body in sorted(state.bodies(identifiers).items())}
 
 
+def _by_name(rows: set[tuple[str, Instant]]) -> dict[str, set[Instant]]:
+    found: dict[str, set[Instant]] = {}
+    for name, at in rows:
+        found.setdefault(name, set()).add(at)
+    return found
+
+
 def _group(
     played: AsIf,
     names: set[str],
     before: dict[str, ProfileState],
     after: dict[str, ProfileState],
-    rows: set[tuple[str, Instant]],
+    rows: dict[str, set[Instant]],
     ends: Ends,
     at: Instant,
 ) -> Group:
@@ -193,7 +203,7 @@ def _group(
     # What is over leaves no trace in a profile's state, but it did happen there, or would have.
     past = {(one.identifier, one.planned_at) for one in (*group.sent, *group.cancelled)}
     past |= {(told.plan.output.identifier, told.plan.at) for told in (*group.due, *group.missed)}
-    past |= {(name, at) for name, at in rows if name in names}
+    past |= {(name, began_at) for name in names for began_at in rows.get(name, ())}
     owner = played.engine.identities.owner
     for subject in sorted({owner(*each) for each in past} - group.different.keys()):
         stage = theirs[subject].stage if subject in theirs else None

@@ -358,9 +358,11 @@ _CLOSE_QUESTION = (
     "UPDATE tasks SET state = 'done' WHERE state = 'open' AND enrollment = '' AND created_at <= ?"
     " AND context ->> '$.household_id' = ?"
 )
+# A question that a revision has closed may be asked anew.
 _INSERT_TASK = (
     "INSERT INTO tasks (id, subject, identifier, queue, title, body, journey, enrollment, key, context, created_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET state = 'open', reason = ''"
+    " WHERE tasks.state = 'closed' AND tasks.reason = 'retracted'"
 )
 _UPSERT_CONSENT = (
     "INSERT INTO consents (subject, identifier, purpose, channel, topic, given, at) VALUES (?, ?, ?, ?, ?, ?, ?)"

@@ -15,6 +15,7 @@ import msgspec
 from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.difference import Numbers
+from innkeeper.profiles.home import question_id
 from innkeeper.profiles.state import ProfileState
 from innkeeper.store import things
 from innkeeper.store.projections import OWNED, WORDS
@@ -108,12 +109,25 @@ def _dead(connection: Connection, bound: dict[str, str]) -> set[str]:
 
 
 def _let_go_of_homes(connection: Connection, alive: set[str], at: Instant) -> None:
-    """What waits for an answer about somebody who has not died after all goes to the claim again, which may hold it."""
+    """What waits for an answer about somebody who has not died after all goes to the claim again, which may hold it.
+
+    The question is asked no more: its task is closed. Should they have died after all, it is asked anew.
+    """
+    bound = {"at": at, "names": dumps(sorted(alive))}
     connection.execute(
         "UPDATE deliveries SET hold = NULL, reason = '', released_at = :at, not_before = max(not_before, :at),"
         " receipt = 'none' WHERE state = 'planned' AND hold IN (SELECT household FROM bereavement_questions"
         " WHERE deceased IN (SELECT value FROM json_each(:names)))",
-        {"at": at, "names": dumps(sorted(alive))},
+        bound,
+    )
+    questions = connection.execute(
+        "DELETE FROM bereavement_questions WHERE deceased IN (SELECT value FROM json_each(:names))"
+        " RETURNING household, deceased",
+        bound,
+    ).fetchall()
+    connection.executemany(
+        "UPDATE tasks SET state = 'closed', reason = 'retracted' WHERE id = ? AND state = 'open'",
+        [(question_id(household, deceased),) for household, deceased in questions],
     )
 
 
