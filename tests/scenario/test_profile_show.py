@@ -20,7 +20,7 @@ traits:
 memories: [pillow]
 sources:
   crm: { trust: 3, verifies: [email] }
-  site: { trust: 0 }
+  site: { trust: 0, verifies: [phone] }
 """
 
 
@@ -88,6 +88,12 @@ def test_an_address_is_verified_by_an_event_of_a_source_that_is_trusted(workspac
     told = workspace.cli("profile", "show", "ben")
     assert trait(told, "email")["verified_by"] == "Identifier Verified, web"
     assert trait(told, "phone")["verified"] is False
+
+
+def test_a_source_that_is_not_trusted_verifies_nothing(workspace: Workspace) -> None:
+    workspace.add(identify("ben", "2026-01-07T00:00:00Z", phone="+351 555 000"), source="site")
+    workspace.run("2026-01-09T00:00:00Z")
+    assert trait(workspace.cli("profile", "show", "ben"), "phone")["verified"] is False
 
 
 def test_what_the_staff_write_down_is_remembered(workspace: Workspace) -> None:
