@@ -13,7 +13,7 @@ from innkeeper.events.reserved import without_reserved
 from innkeeper.kernel.ids import display_id
 from innkeeper.kernel.json import canonical
 from innkeeper.kernel.time import MINUTE, Instant
-from innkeeper.measurement.overview import OUTCOMES, StoryLine, clock, describe, reason_words
+from innkeeper.measurement.overview import OUTCOMES, REASONS, StoryLine, clock, describe, reason_words
 
 _VISIT = 45 * MINUTE
 
@@ -115,9 +115,15 @@ def _entered(one: Happening, said: Mapping[str, Any], zone: str) -> StoryLine:
 
 def _exited(one: Happening, said: Mapping[str, Any], zone: str) -> StoryLine:
     outcome = OUTCOMES.get(str(said.get("outcome")), str(said.get("outcome")))
-    reason = str(said.get("reason") or "")
+    reason = _why(said)
     key = f"for {said['key']}" if said.get("key") else ""
     return _line(one, f"journey {said.get('journey')}: {outcome}", ", ".join(filter(None, (key, reason))))
+
+
+def _why(said: Mapping[str, Any]) -> str:
+    """The reason in words; a condition, or what is in words already, as it stands."""
+    reason = str(said.get("reason") or "")
+    return REASONS.get(reason, reason)
 
 
 def _replanned(one: Happening, said: Mapping[str, Any], zone: str) -> StoryLine:
@@ -126,7 +132,7 @@ def _replanned(one: Happening, said: Mapping[str, Any], zone: str) -> StoryLine:
     when = {"from": said.get("from"), "to": said.get("to")}
     detail = f"for {said.get('key')}: {describe({name: at for name, at in when.items() if at}, zone)}"
     if said.get("to") is None:
-        return _line(one, f"journey {said.get('journey')}: {what} is dropped, {said.get('reason')}", detail)
+        return _line(one, f"journey {said.get('journey')}: {what} is dropped, {_why(said)}", detail)
     return _line(one, f"journey {said.get('journey')}: {what} moves with its date", detail)
 
 
