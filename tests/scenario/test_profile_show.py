@@ -146,6 +146,16 @@ def test_the_page_can_be_read(workspace: Workspace) -> None:
     assert "  4 Jan 2026 00:00   new → member" in lines
 
 
+def test_the_story_names_the_account_and_the_former_id(workspace: Workspace) -> None:
+    joined = {"type": "group", "userId": "ada", "groupId": "acme", "messageId": "g", "traits": {"name": "Acme"}}
+    renamed = {"type": "alias", "userId": "ada", "previousId": "ada0", "messageId": "a"}
+    workspace.add(joined | {"timestamp": "2026-01-07T00:00:00Z"}, renamed | {"timestamp": "2026-01-08T00:00:00Z"})
+    workspace.run("2026-01-09T00:00:00Z")
+    account, alias = workspace.cli("profile", "show", "ada")["timeline"][-2:]
+    assert (account["text"], account["detail"]) == ("is of the account acme", "name Acme")
+    assert alias["text"] == "was known as ada0 before"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

@@ -6,7 +6,7 @@ Pure: events in, lines out. The events come from `store/overview.py`; the lines 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from innkeeper.events.reserved import without_reserved
@@ -28,6 +28,7 @@ class Happening:
     name: str
     properties: Mapping[str, Any]
     traits: Mapping[str, Any]
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def tell(happenings: Iterable[Happening], zone: str) -> list[StoryLine]:
@@ -70,6 +71,12 @@ def _guest(one: Happening, zone: str) -> StoryLine | None:
     if one.type == "identify":
         told = describe(without_reserved(dict(one.traits)), zone, limit=8)
         return StoryLine(at=one.at, voice="guest", text="said who they are", detail=told) if told else None
+    if one.type == "alias":
+        return StoryLine(at=one.at, voice="guest", text=f"was known as {one.extra.get('previousId')} before", detail="")
+    if one.type == "group":
+        told = one.extra.get("traits")
+        detail = describe(without_reserved(told), zone, limit=8) if isinstance(told, dict) else ""
+        return StoryLine(at=one.at, voice="guest", text=f"is of the account {one.extra.get('groupId')}", detail=detail)
     if one.name in _NOTES:
         return _note(one)
     return StoryLine(at=one.at, voice="guest", text=one.name, detail=describe(one.properties, zone))
