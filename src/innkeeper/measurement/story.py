@@ -74,8 +74,8 @@ def _guest(one: Happening, zone: str) -> StoryLine | None:
     if one.type == "alias":
         return StoryLine(at=one.at, voice="guest", text=f"was known as {one.extra.get('previousId')} before", detail="")
     if one.type == "group":
-        told = one.extra.get("traits")
-        detail = describe(without_reserved(told), zone, limit=8) if isinstance(told, dict) else ""
+        said = one.extra.get("traits")
+        detail = describe(without_reserved(said), zone, limit=8) if isinstance(said, dict) else ""
         return StoryLine(at=one.at, voice="guest", text=f"is of the account {one.extra.get('groupId')}", detail=detail)
     if one.name in _NOTES:
         return _note(one)
