@@ -63,7 +63,8 @@ def command(
         if source is None:
             raise UsageError(
                 "whose events? --source is missing", code="no-source",
-                fix="retract --source NAME --from TIME --until TIME, or --message ID; see: innkeeper retract list",
+                fix="retract --source NAME with --from TIME --until TIME, or --message ID; "
+                "sources stand in: innkeeper catalog events",
             )  # fmt: skip
         messages = None if not ids and file is None else [*ids, *_lines(file)]
         since, end = parse_time(begin, option="--from"), parse_time(until, option="--until")

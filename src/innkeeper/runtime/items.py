@@ -11,6 +11,7 @@ from innkeeper.events.types import Event, to_row
 from innkeeper.kernel.errors import UsageError, did_you_mean
 from innkeeper.kernel.ids import digest
 from innkeeper.kernel.json import canonical, loads
+from innkeeper.kernel.located import Findings
 from innkeeper.kernel.time import Clock, Instant, SystemClock, format_instant
 from innkeeper.profiles.item_fold import decode_item, item_view
 from innkeeper.runtime import definitions as applied
@@ -19,6 +20,7 @@ from innkeeper.store import items as rows
 from innkeeper.store import things
 from innkeeper.store.state import State
 from innkeeper.store.things import ThingKey
+from innkeeper.strategy.read_catalogs import check_values
 from innkeeper.strategy.types import Definitions
 
 
@@ -123,12 +125,16 @@ def set_item(
 
     Raises:
         UsageError: There is no such catalog.
+        Invalid: A value is none that the file of a catalog could have.
         OperationFailed: The home is in use.
     """
     with writing(home, readonly_state=True) as (log, state):
         _known(catalog, _definitions(state))
         now = (clock or SystemClock()).now()
         said = dict(values)
+        findings = Findings()
+        check_values(item, said, findings)
+        findings.raise_if_any()
         properties = {"catalog": catalog, "id": item, "set": said}
         happened = now if at is None else at
         event = Event(
