@@ -19,6 +19,7 @@ from innkeeper.events.arrival import Arrival
 from innkeeper.events.limits import Refusal
 from innkeeper.events.parse import Parser
 from innkeeper.events.senders import Public, reserved_told
+from innkeeper.events.signals import opt_outs
 from innkeeper.events.types import LogRow
 from innkeeper.kernel.errors import InnkeeperError
 from innkeeper.kernel.ids import anonymous
@@ -46,12 +47,14 @@ class Request:
         sent_at: What the sender's clock said, by the envelope or a header.
         token: The user's token of the envelope or a header.
         translate: Makes messages of another dialect's events.
+        opts_out: Whether the browser signals Global Privacy Control.
     """
 
     lines: Sequence[bytes]
     sent_at: Instant | None = None
     token: str | None = None
     translate: Translate | None = None
+    opts_out: bool = False
 
 
 class Taken(NamedTuple):
@@ -95,7 +98,11 @@ class Door:
         """
         now = self._clock.now()
         rows, bad, left_out = self._parse(sender, request, now)
-        repeated = await self._writer.write([row for _, row in rows]) if rows else frozenset()
+        written = [row for _, row in rows]
+        # A signal is the browser's, not one of the events that were sent: it is written with them and not counted.
+        signals = opt_outs(written, now) if request.opts_out and sender.kind == "public" else []
+        known = await self._writer.write([*written, *signals]) if rows else frozenset()
+        repeated = {number for number in known if number < len(rows)}
         seen: dict[int, Seen] = {
             place: taken(now, row, "duplicate" if number in repeated else "accepted")
             for number, (place, row) in enumerate(rows)

@@ -11,6 +11,8 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 _ORIGIN: Final = (b"access-control-allow-origin", b"*")
+#: When to come again is what a page cannot read unless it is named.
+_EXPOSED: Final = (b"access-control-expose-headers", b"retry-after")
 _PREFLIGHT: Final = [
     _ORIGIN,
     (b"access-control-allow-methods", b"GET, POST, PUT, DELETE, OPTIONS"),
@@ -37,7 +39,7 @@ def open_to_pages(app: ASGIApp) -> ASGIApp:
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], _ORIGIN]
+                message["headers"] = [*message["headers"], _ORIGIN, _EXPOSED]
             await send(message)
 
         await app(scope, receive, marked)
