@@ -11,7 +11,7 @@
   const script = document.currentScript;
   const map = (...parts) => Object.assign(Object.create(null), ...parts);
 
-  let options = null, calls = [], here = "", beacon = "";
+  let options = null, calls = [], here = "";
   let timer = 0, notBefore = 0, failures = 0, sending = false, count = 0;
   // Tokens stay in this page's memory. `signer` is the user whose token was set last; an event said under a token is
   // sent under a token of that same user, or waits for one: sent without, it would be a second event.
@@ -266,15 +266,16 @@
     }
     failures = notBefore = 0;
     const refused = status < 400 ? told.refused : batch.map((_, index) => map({ index }, told || { code: "failed" }));
+    const waits = new Set();
     for (const { index, code, message } of refused) {
       if (code === "bad-user-token" || code === "no-token-secret") {
         // Until a better token comes, what was said under this one waits.
         delete tokens[batch[index].userId];
-        names[index] = null;
+        waits.add(names[index]);
       }
       guarded(tell)(code, message || `HTTP ${status}`, copy({ ...batch[index], userToken: undefined }));
     }
-    names.filter(Boolean).forEach(remove);
+    names.filter((name) => !waits.has(name)).forEach(remove);
     return true;
   };
   // What is still here when the page goes is sent once more without waiting for an answer. It stays on the shelf: the
