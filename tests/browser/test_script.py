@@ -1,14 +1,18 @@
-"""`/innkeeper.js` in a real browser against a real door: what was called, and what the log then holds, field by field."""
+"""`/innkeeper.js` in a real browser against a real door: what is called, and what the log holds, field by field."""
 
 from __future__ import annotations
 
+import json
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from support.shop import Shop
 
 from innkeeper.events.types import Event
 from innkeeper.kernel.time import SystemClock
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
 
 SEEN = """({
   userAgent: navigator.userAgent, locale: "de-AT", timezone: "Europe/Vienna",
@@ -191,3 +195,100 @@ def test_a_tag_alone_loads_it(shop: Shop) -> None:
     )
     (event,) = shop.events("/plain-tag", 1)
     assert (event.type, page.evaluate("Object.keys(localStorage)")) == ("page", [])
+
+
+def test_a19_keys_that_could_change_a_prototype_are_never_copied(shop: Shop) -> None:
+    page = shop.open(shop.visitor(), "/hostile")
+    page.evaluate("(token) => { innkeeper.setUserToken(token); innkeeper.identify('mallory'); }", shop.token("mallory"))
+    cases = page.evaluate("""() => {
+      const forms = [
+        (bad) => bad, (bad) => ({ deep: { deeper: bad } }), (bad) => ({ list: [1, bad, [bad]] }),
+        (bad) => Object.assign(Object.create(null), { inside: bad }), (bad) => ({ toJSON: () => bad }),
+      ];
+      const calls = [
+        (value) => innkeeper.track("Hostile", value), (value) => innkeeper.page("Hostile", value),
+        (value) => innkeeper.identify(value), (value) => innkeeper.track("Hostile", {}, { context: value }),
+      ];
+      let count = 0;
+      for (const key of ["__proto__", "constructor", "prototype"])
+        for (const form of forms)
+          for (const call of calls) {
+            call(form(JSON.parse(`{"${key}": {"polluted": 1, "prototype": {"polluted": 1}}, "beside": ${++count}}`)));
+          }
+      return count;
+    }""")
+    assert cases == 60
+    found = shop.events("/hostile", 2 + cases)
+    told = "".join(json.dumps([event.properties, event.traits, event.context, event.extra]) for event in found)
+    assert not any(word in told for word in ("polluted", "__proto__", "constructor", "prototype"))
+    assert all(f'"beside": {number}' in told for number in range(1, cases + 1))
+    assert page.evaluate("[({}).polluted, [].polluted, (() => 0).polluted]") == [None] * 3
+    assert page.evaluate("refused") == []
+
+
+def test_a19_hostile_names_of_purposes_tokens_and_stored_values_change_nothing(shop: Shop) -> None:
+    kept = """for (const name of ["innkeeper.id", "innkeeper.choices"])
+      localStorage.setItem(name, '{"__proto__": {"polluted": 1}, "said": {"__proto__": {"polluted": 1}}}');
+    localStorage.setItem("innkeeper.lost", "many");
+    localStorage.setItem("innkeeper.q.1.x.1.y.KEY", "{");""".replace("KEY", shop.served.key("web"))
+    page = shop.open(shop.visitor(kept), "/stored")
+    page.evaluate(
+        """(token) => {
+          innkeeper.setUserToken(token);
+          innkeeper.identify("__proto__");
+          innkeeper.consent(JSON.parse('{"__proto__": true, "constructor": true, "toString": true, "ads": true}'));
+          innkeeper.track("Still Here");
+        }""",
+        shop.token("__proto__"),
+    )
+    shop.until(lambda: any(event.name == "Still Here" for event in shop.there("/stored")))
+    said = [event.properties for event in shop.there("/stored") if event.name == "Consent Given"]
+    assert said == [{"purpose": "toString"}, {"purpose": "ads"}]
+    assert page.evaluate("({}).polluted") is None
+
+
+def test_nothing_throws_into_the_page(shop: Shop) -> None:
+    page = shop.open(shop.visitor(), "/calm")
+    answers = page.evaluate("""() => {
+      const circle = { a: [] }; circle.a.push(circle);
+      const wild = [
+        undefined, null, 0, NaN, 10n, "x", "\\ud800", Symbol("x"), () => 1, [], [[]], circle, new Date(NaN),
+        new Map(), window, document, { get a() { throw Error("a getter"); } },
+        { toJSON() { throw Error("toJSON"); } }, { toJSON() { return this; } },
+        new Proxy({}, { ownKeys() { throw Error("a proxy"); } }),
+        { deep: JSON.parse("[".repeat(999) + "]".repeat(999)) },
+        Object.fromEntries(Array.from({ length: 5000 }, (_, i) => ["k" + i, i])),
+      ];
+      const names = ["track", "page", "identify", "group", "alias", "consent", "setUserToken", "load", "ready"];
+      const answers = [];
+      for (const name of names)
+        for (const one of wild) {
+          answers.push(innkeeper[name](one), innkeeper[name]("Wild", one), innkeeper[name]("Wild", {}, one));
+        }
+      answers.push(innkeeper.reset(), innkeeper.load());
+      innkeeper.track("Afterwards", { half: "\\ud800", big: 10n, circle });
+      return answers.filter((answer) => answer !== undefined);
+    }""")
+    assert answers == []
+    shop.until(lambda: any(event.name == "Afterwards" for event in shop.there("/calm")))
+    (last,) = [event for event in shop.there("/calm") if event.name == "Afterwards"]
+    assert last.properties == {"half": "\ufffd", "big": "10", "circle": {"a": [None]}}
+    codes = {each["code"] for each in page.evaluate("refused.map(({ code }) => ({ code }))")}
+    assert codes >= {"too-many-keys", "failed", "bad-user-token", "needs-user-token"}
+
+
+def test_calls_before_the_script_is_there_are_played_in_their_order(shop: Shop) -> None:
+    context = shop.visitor()
+    held: list[Route] = []
+    context.route("**/innkeeper.js", lambda route: held.append(route))
+    page = context.new_page()
+    page.goto(f"{shop.address}/early#%7B%7D", wait_until="commit")
+    shop.until(lambda: page.evaluate("Array.isArray(window.innkeeper) && innkeeper.length > 1"))
+    page.evaluate(
+        "innkeeper.track('First'); innkeeper.track('Second'); innkeeper.ready(function () { window.isReady = 1; })"
+    )
+    assert page.evaluate("window.isReady") is None
+    shop.until(lambda: held)
+    held[0].continue_()
+    assert [event.name for event in shop.events("/early", 3)] == ["Page Viewed", "First", "Second"]
+    shop.until(lambda: page.evaluate("window.isReady"))

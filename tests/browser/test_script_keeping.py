@@ -1,4 +1,4 @@
-"""What `/innkeeper.js` keeps, and for whom it keeps nothing: networks that fail, tabs, consent, Global Privacy Control."""
+"""What `/innkeeper.js` keeps, and for whom nothing: networks that fail, tabs, consent, Global Privacy Control."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ NO_STORAGE = """for (const kind of ["localStorage", "sessionStorage"])
 NO_COOKIE = """Object.defineProperty(Navigator.prototype, "cookieEnabled", { value: false });
 Object.defineProperty(Document.prototype, "cookie", { get() { throw Error("no"); }, set() { throw Error("no"); } })"""
 NOTED_BEACON = """const beacon = navigator.sendBeacon;
-navigator.sendBeacon = function (address, body) { sessionStorage.noted = address; return beacon.call(this, address, body); }"""
+navigator.sendBeacon = function (address, body) {
+  sessionStorage.noted = address;
+  return beacon.call(this, address, body);
+}"""
 KEPT = "[...Object.keys(localStorage), ...Object.keys(sessionStorage), document.cookie].filter(Boolean)"
 WAITING = "Object.keys(localStorage).filter((name) => name.startsWith('innkeeper.q.')).length"
 

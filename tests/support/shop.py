@@ -1,7 +1,7 @@
 """Pages with our browser script in them, visitors who look at them, and the door that hears of it.
 
-Every page holds the very snippet of `docs/browser.md`, under a Content Security Policy that allows no other inline script,
-no style and no `eval`.
+Every page holds the very snippet of `docs/browser.md`, under a Content Security Policy that allows no other inline
+script, no style and no `eval`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
 import jwt
-from support.browser import serve_pages
-from support.door import Served, opened
 
 from innkeeper.events.types import Event
 from innkeeper.kernel.time import SystemClock
 from innkeeper.runtime import sources
 from innkeeper.runtime.user_tokens import by_secret
+from support.browser import serve_pages
+from support.door import Served, opened
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
