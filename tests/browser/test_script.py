@@ -275,6 +275,7 @@ def test_nothing_throws_into_the_page(shop: Shop) -> None:
     assert last.properties == {"half": "\ufffd", "big": "10", "circle": {"a": [None]}}
     codes = {each["code"] for each in page.evaluate("refused.map(({ code }) => ({ code }))")}
     assert codes >= {"too-many-keys", "failed", "bad-user-token", "needs-user-token"}
+    page.evaluate("window.refused.push = () => { throw Error('the page itself') }; innkeeper.track('x'.repeat(40000))")
 
 
 def test_calls_before_the_script_is_there_are_played_in_their_order(shop: Shop) -> None:
@@ -284,11 +285,12 @@ def test_calls_before_the_script_is_there_are_played_in_their_order(shop: Shop) 
     page = context.new_page()
     page.goto(f"{shop.address}/early#%7B%7D", wait_until="commit")
     shop.until(lambda: page.evaluate("Array.isArray(window.innkeeper) && innkeeper.length > 1"))
-    page.evaluate(
-        "innkeeper.track('First'); innkeeper.track('Second'); innkeeper.ready(function () { window.isReady = 1; })"
-    )
+    page.evaluate("window.kept = innkeeper; innkeeper.track('First'); innkeeper.track('Second')")
+    page.evaluate("innkeeper.ready(function () { window.isReady = 1; })")
     assert page.evaluate("window.isReady") is None
     shop.until(lambda: held)
     held[0].continue_()
     assert [event.name for event in shop.events("/early", 3)] == ["Page Viewed", "First", "Second"]
     shop.until(lambda: page.evaluate("window.isReady"))
+    page.evaluate("kept.track('Third')")
+    assert shop.events("/early", 4)[3].name == "Third"

@@ -198,6 +198,20 @@ def test_before_consent_nothing_is_kept_and_nothing_sent(shop: Shop) -> None:
     assert len(shop.there("/asked")) == 5
 
 
+def test_a_consent_that_one_tab_takes_back_holds_in_the_other(shop: Shop) -> None:
+    context = shop.visitor()
+    first, second = (shop.open(context, "/both", consentRequired=True) for _ in range(2))
+    first.evaluate("innkeeper.consent({ analytics: true })")
+    shop.events("/both", 1)
+    second.evaluate("innkeeper.consent({ analytics: true })")
+    shop.events("/both", 2)
+    first.evaluate("innkeeper.consent({ analytics: false })")
+    second.evaluate("innkeeper.track('Unwelcome')")
+    assert [page.evaluate(KEPT) for page in (first, second)] == [[], []]
+    second.evaluate("new Promise((go) => setTimeout(go, 500))")
+    assert len(shop.there("/both")) == 2
+
+
 def test_any_purpose_opens_where_none_is_named(shop: Shop) -> None:
     page = shop.open(shop.visitor(), "/any", consentRequired=True, storage="session")
     assert page.evaluate(KEPT) == []

@@ -20,16 +20,17 @@
   const flying = new Set(), mine = new Set(), words = new Set();
 
   const tell = (code, message, event) => {
-    const told = { code, message, event };
-    if (options && typeof options.onRefused === "function") options.onRefused(told);
-    else console.warn("innkeeper:", code, message);
+    try {
+      if (options && typeof options.onRefused === "function") options.onRefused({ code, message, event });
+      else console.warn("innkeeper:", code, message);
+    } catch (error) { console.warn("innkeeper: onRefused has failed", error); }
   };
+  const failed = (error) => tell((error && error.code) || "failed", String((error && error.message) || error));
   const guarded = (call) => (...given) => {
     try {
-      return call(...given);
-    } catch (error) {
-      try { tell(error.code || "failed", String(error.message)); } catch { /* onRefused itself has failed. */ }
-    }
+      const result = call(...given);
+      return result && result.catch ? result.catch(failed) : result;
+    } catch (error) { failed(error); }
   };
   const uuid = () => crypto.randomUUID ? crypto.randomUUID() : "10000000-1000-4000-8000-100000000000".replace(
     /[018]/g, (c) => (c ^ (crypto.getRandomValues(new Uint8Array(1))[0] & (15 >> (c / 4)))).toString(16));
@@ -96,19 +97,17 @@
       memory.delete(name);
       try { if (web) web.removeItem(name); } catch { /* What cannot be written cannot hold it. */ }
     },
-    names: () => {
-      try { return [...new Set([...memory.keys(), ...(web ? Object.keys(web) : [])])]; } catch { return [...memory.keys()]; }
-    },
+    names: () => [...new Set([...memory.keys(), ...(web ? Object.keys(web) : [])])],
   };
   const wipe = (storage) => {
     for (const name of Object.keys(storage)) if (name.startsWith(NAME + ".")) storage.removeItem(name);
   };
   const signal = () => navigator.globalPrivacyControl === true;
   // Under Global Privacy Control nothing outlives the visit.
-  const place = () => signal() && options.storage === "local" ? "session" : options.storage;
   const findStorage = () => {
-    const kind = place(), found = kind === "none" ? null : webStorage(kind);
-    return found || (kind === "local" && navigator.cookieEnabled ? jar : null);
+    const kind = signal() && options.storage === "local" ? "session" : options.storage;
+    if (kind === "none") return null;
+    return webStorage(kind) || (kind === "local" && navigator.cookieEnabled ? jar : null);
   };
   const settle = (storage) => {
     web = storage;
@@ -167,6 +166,8 @@
   };
 
   const say = (type, fields, more) => {
+    // Another tab may have taken the consent back.
+    if (web && !allowed()) forget();
     const ids = me(), given = isObject(more) ? copy(more) : map();
     const event = copy(map(
       { type, messageId: uuid(), timestamp: given.timestamp || new Date().toISOString(), anonymousId: ids.anonymousId },
@@ -175,14 +176,16 @@
     const text = JSON.stringify(event);
     if (bytes(text) > MOST.event) return tell("too-large", `the event has more than ${MOST.event} bytes`, event);
     const isSigned = signer !== null && event.userId === signer;
-    const name = `${QUEUE}${Date.now()}.${String(++count).padStart(6, 0)}.${+isSigned}.${event.messageId}.${options.key}`;
+    const order = `${Date.now()}.${String(++count).padStart(6, 0)}`;
+    const name = `${QUEUE}${order}.${+isSigned}.${event.messageId}.${options.key}`;
     mine.add(name);
     shelf.set(name, text);
     bound();
     schedule(SOON);
     return name;
   };
-  const waiting = () => shelf.names().filter((each) => each.startsWith(QUEUE) && each.endsWith("." + options.key)).sort();
+  const waiting = () =>
+    shelf.names().filter((each) => each.startsWith(QUEUE) && each.endsWith("." + options.key)).sort();
   const remove = (name) => {
     for (const set of [mine, flying, words]) set.delete(name);
     shelf.remove(name);
@@ -203,7 +206,7 @@
   };
 
   // The next events that may be sent, and the body that sends them.
-  const next = (most, wanted) => {
+  const next = (wanted = () => true) => {
     const names = [], batch = [], isOpen = allowed();
     let size = 200;
     for (const name of waiting()) {
@@ -214,7 +217,7 @@
         event.userToken = tokens[event.userId];
       }
       size += bytes(JSON.stringify(event)) + 1;
-      if (batch.length === MOST.batch || (batch.length && size > most)) break;
+      if (batch.length === MOST.batch || (batch.length && size > MOST.body)) break;
       names.push(name);
       batch.push(event);
     }
@@ -234,16 +237,17 @@
     try {
       // Tabs share what waits in localStorage: one of them sends at a time.
       if (web && web === webStorage("local") && navigator.locks) {
-        await navigator.locks.request(QUEUE + options.key, { ifAvailable: true }, (lock) => lock ? drain() : schedule(LATER));
+        const turn = (lock) => lock ? drain() : schedule(LATER);
+        await navigator.locks.request(QUEUE + options.key, { ifAvailable: true }, turn);
       } else await drain();
     } finally { sending = false; }
   });
   const drain = async () => {
-    for (let batch = next(MOST.body, () => true); batch.names.length; batch = next(MOST.body, () => true)) {
+    for (let batch = next(); batch.names.length; batch = next()) {
       batch.names.forEach((name) => flying.add(name));
-      const isDone = await send(batch);
-      batch.names.forEach((name) => flying.delete(name));
-      if (!isDone) return;
+      try {
+        if (!await send(batch)) return;
+      } finally { batch.names.forEach((name) => flying.delete(name)); }
     }
   };
   // Whether the server has answered for good.
@@ -265,15 +269,15 @@
       return false;
     }
     failures = notBefore = 0;
-    const refused = status < 400 ? told.refused : batch.map((_, index) => map({ index }, told || { code: "failed" }));
+    const all = batch.map((_, index) => map({ index, code: "failed", message: `HTTP ${status}` }, told));
     const waits = new Set();
-    for (const { index, code, message } of refused) {
+    for (const { index, code, message } of status < 400 ? told.refused || [] : all) {
       if (code === "bad-user-token" || code === "no-token-secret") {
         // Until a better token comes, what was said under this one waits.
         delete tokens[batch[index].userId];
         waits.add(names[index]);
       }
-      guarded(tell)(code, message || `HTTP ${status}`, copy({ ...batch[index], userToken: undefined }));
+      tell(code, message, copy({ ...batch[index], userToken: undefined }));
     }
     names.filter((name) => !waits.has(name)).forEach(remove);
     return true;
@@ -281,7 +285,7 @@
   // What is still here when the page goes is sent once more without waiting for an answer. It stays on the shelf: the
   // next page sends it again, and the server knows it by its messageId.
   const leave = guarded(() => {
-    const { names, body } = next(MOST.body, (name) => mine.has(name));
+    const { names, body } = next((name) => mine.has(name));
     if (names.length && navigator.onLine !== false) navigator.sendBeacon(options.host + "/v1/b", body);
   });
 
@@ -297,11 +301,9 @@
   const methods = {
     track: (event, properties, more) => { say("track", { event: String(event), properties: properties || {} }, more); },
     page: (...given) => {
-      const texts = [];
-      while (given.length && !isObject(given[0])) texts.push(given.shift());
-      const [category, name] = texts.length > 1 ? texts : [undefined, texts[0]];
-      const [properties, more] = given, own = name === undefined || name === null ? {} : { name: String(name) };
-      if (typeof category === "string") own.category = category;
+      const texts = given.filter((each) => typeof each === "string");
+      const [properties, more] = given.filter(isObject), [name, category] = texts.slice(0, 2).reverse();
+      const own = copy({ name, category });
       say("page", { ...own, properties: map(pageFields(), own, copy(properties)) }, more);
     },
     identify: (user, traits, more) => {
@@ -327,20 +329,22 @@
       if (!token) return;
       try {
         const payload = atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
-        signer = String(JSON.parse(new TextDecoder().decode(Uint8Array.from(payload, (c) => c.charCodeAt(0)))).sub);
-      } catch { throw { code: "bad-user-token", message: "the user token is no JSON Web Token" }; }
-      tokens[signer] = token;
+        const { sub } = JSON.parse(new TextDecoder().decode(Uint8Array.from(payload, (c) => c.charCodeAt(0))));
+        tokens[sub.toString()] = token;
+        signer = sub.toString();
+      } catch { throw { code: "bad-user-token", message: "the user token is no JSON Web Token with a 'sub'" }; }
       schedule(SOON);
     },
     consent: (given, details) => {
-      const { said, told } = choices(), was = allowed(), more = copy(details || {}), { channel, topic } = more, news = [];
+      const { said, told } = choices(), was = allowed(), news = [];
+      const more = copy(details || {}), { channel, topic } = more;
       for (const [purpose, isGiven] of Object.entries(copy(given))) {
         if (typeof isGiven !== "boolean") continue;
         said[purpose] = isGiven;
         const key = JSON.stringify([me().userId, purpose, channel, topic]);
         if (told[key] === isGiven) continue;
         if (signer === null || me().userId !== signer) {
-          tell("needs-user-token", `the choice on '${purpose}' holds in this browser only: set the user's token, identify them`);
+          tell("needs-user-token", `'${purpose}' holds in this browser only: set the user's token, then identify them`);
           continue;
         }
         told[key] = isGiven;
@@ -407,11 +411,13 @@
     api[name] = guarded((...given) => { if (options) methods[name](...given); else calls.push([name, ...given]); });
   }
   api.load = guarded(load);
-  api.user = () => ({ id: () => options && me().userId, anonymousId: () => options && me().anonymousId });
+  api.user = guarded(() => ({ id: () => options && me().userId, anonymousId: () => options && me().anonymousId }));
   const stub = window[NAME];
   window[NAME] = api;
   if (Array.isArray(stub)) {
-    calls = stub.filter((call) => call[0] !== "load").map((call) => [...call]);
+    calls = stub.filter((call) => call[0] !== "load");
+    // Whoever has kept the snippet's object goes on calling it.
+    stub.push = ([method, ...args]) => api[method](...args);
     const loading = stub.find((call) => call[0] === "load");
     if (loading) api.load(loading[1]);
   }
