@@ -1,4 +1,7 @@
-"""One browser and one door for all tests of a worker; what they do to it, they tell apart by the page's path."""
+"""One browser and one door for the tests of a module, which tell apart what they do by the page's path.
+
+Not for the whole session: while Playwright is open, its event loop runs in this thread, and nobody else's can.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,13 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def one_shop(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with (
         pytest.MonkeyPatch.context() as patch,
