@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from innkeeper.events.limits import Refusal, Refused
 from innkeeper.events.reserved import reserved_in
+from innkeeper.events.signals import OPT_OUT, SIGNAL
 from innkeeper.events.types import PUBLIC_WORD, RECEIPTS, TRUST, USER_WORD, LogRow
 from innkeeper.kernel.json import dumps, loads
 
@@ -22,6 +23,7 @@ from innkeeper.kernel.json import dumps, loads
 CONSENT: Final = frozenset({"Consent Given", "Consent Withdrawn", "Double Opt-In Requested", "Unsubscribed"})
 #: Words that change customers, accounts, things or the log itself: only with a server key.
 SERVER: Final = (RECEIPTS - CONSENT) | {
+    OPT_OUT,
     "Account Updated", "Bereavement Answered", "Deceased Reported", "Double Opt-In Confirmed", "Events Retracted",
     "Facts Carried", "Household Joined", "Household Left", "Identifier Verified", "Item Updated", "Left Account",
     "Link Added", "Link Removed", "Match Rejected", "Memory Forgotten", "Memory Noted", "Object Removed",
@@ -93,7 +95,7 @@ class Public:
             value["claimedUserId"] = value.pop("userId")
         if isinstance(context := value.get("context"), dict):
             context.pop("groupId", None)
-        if str(value.get("messageId")).startswith(_SIGNED):
+        if str(value.get("messageId")).startswith((_SIGNED, SIGNAL)):
             value["messageId"] = f"{PUBLIC_WORD}:{value['messageId']}"
         self._traits(value, kind, trusted=claimed in (None, "") and not self.is_known(str(anonymous)))
         value[TRUST] = PUBLIC_WORD

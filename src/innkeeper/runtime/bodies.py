@@ -45,6 +45,7 @@ class Envelope(msgspec.Struct, kw_only=True):
     write_key: Any = msgspec.field(default=None, name="writeKey")
     api_key: Any = None
     user_token: Any = msgspec.field(default=None, name="userToken")
+    gpc: Any = None
     type: Any = None
 
 

@@ -21,6 +21,7 @@ from innkeeper.events.arrival import Arrival
 from innkeeper.events.limits import Refusal
 from innkeeper.events.parse import Parser
 from innkeeper.events.senders import Public, reserved_told
+from innkeeper.events.signals import opt_outs
 from innkeeper.events.types import LogRow
 from innkeeper.kernel.errors import InnkeeperError
 from innkeeper.kernel.ids import anonymous
@@ -50,12 +51,14 @@ class Request:
         sent_at: What the sender's clock said, by the envelope or a header.
         token: The user's token of the envelope or a header.
         translate: Makes messages of another dialect's events.
+        opts_out: Whether the browser signals Global Privacy Control.
     """
 
     lines: Sequence[bytes]
     sent_at: Instant | None = None
     token: str | None = None
     translate: Translate | None = None
+    opts_out: bool = False
 
 
 class Taken(NamedTuple):
@@ -104,7 +107,9 @@ class Door:
         """
         now = self.clock.now()
         rows, bad, left_out = self._parse(sender, request, now)
-        taken = await self.put(sender.source, rows, bad, request.lines.__getitem__, now)
+        # A signal is the browser's, not one of the events that were sent: it is written with them and not counted.
+        signals = opt_outs([row for _, row in rows], now) if request.opts_out and sender.kind == "public" else []
+        taken = await self.put(sender.source, rows, bad, request.lines.__getitem__, now, beside=signals)
         self.count(sender.source, left_out, now)
         return taken
 
@@ -115,6 +120,8 @@ class Door:
         bad: list[tuple[int, Refusal]],
         sent: Callable[[int], bytes],
         now: Instant,
+        *,
+        beside: Sequence[LogRow] = (),
     ) -> Taken:
         """Put parsed events on disk, count them and show them.
 
@@ -124,12 +131,14 @@ class Door:
             bad: What was refused, likewise.
             sent: What came at a place.
             now: When it came.
+            beside: What the door says itself because of them; written with them, and not counted.
 
         Raises:
             Full: The log does not keep up; the sender should come again.
             InnkeeperError: Nothing could be written.
         """
-        repeated = await self.writer.write([row for _, row in rows]) if rows else frozenset()
+        known = await self.writer.write([*(row for _, row in rows), *beside]) if rows else frozenset()
+        repeated = {number for number in known if number < len(rows)}
         seen: dict[int, Seen] = {
             place: taken(now, row, "duplicate" if number in repeated else "accepted")
             for number, (place, row) in enumerate(rows)

@@ -25,6 +25,7 @@ from innkeeper.web import (
     problems,
     profiles,
     retractions,
+    script,
     sources,
     things,
     workspace,
@@ -69,6 +70,7 @@ def make_app(house: House, *, metrics_token: str | None = None) -> ASGIApp:
     app = Litestar(
         route_handlers=[
             Router("/", route_handlers=[live, ready, *docs.routes(lambda: describe(app))], include_in_schema=False),
+            Router("/", route_handlers=script.routes(), include_in_schema=False, opt={"open": True}),
             Router("/", route_handlers=[figures], include_in_schema=False, opt={"key": True}),
             Router("/", route_handlers=taking, include_in_schema=False, opt={"key": True}),
             api_routes(house),

@@ -11,6 +11,8 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 _ORIGIN: Final = (b"access-control-allow-origin", b"*")
+#: When to come again is what a page cannot read unless it is named.
+_EXPOSED: Final = (b"access-control-expose-headers", b"retry-after")
 _PREFLIGHT: Final = [
     _ORIGIN,
     (b"access-control-allow-methods", b"GET, POST, PUT, DELETE, OPTIONS"),
@@ -39,7 +41,7 @@ def open_to_pages(app: ASGIApp) -> ASGIApp:
             # Not what needs a permission: a page of another origin has no business with it.
             handler = scope.get("route_handler")
             if message["type"] == "http.response.start" and not (handler and handler.opt.get("permission")):
-                message["headers"] = [*message["headers"], _ORIGIN]
+                message["headers"] = [*message["headers"], _ORIGIN, _EXPOSED]
             await send(message)
 
         await app(scope, receive, marked)

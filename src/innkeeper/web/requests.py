@@ -96,6 +96,7 @@ class Desk:
         request = Request(
             lines=sent.lines, translate=translate, token=token if isinstance(token, str) else None,
             sent_at=read_sent_at(envelope.sent_at) or read_sent_at(http.headers.get("sentat")),
+            opts_out=http.headers.get("sec-gpc", "").strip() == "1" or envelope.gpc is True,
         )  # fmt: skip
         return answer(await self.door.take(sender, request), alone=alone)
 
