@@ -57,6 +57,20 @@ async def resolve(host: str, port: int) -> Sequence[Address]:
     return [ip_address(each[4][0]) for each in found]
 
 
+async def looked_at(host: str, port: int, *, private: bool, resolve: Resolve = resolve) -> Sequence[Address]:
+    """The addresses of a name, if we go to every one of them.
+
+    Raises:
+        CallFailed: There is no such name, or it leads where we do not go.
+    """
+    addresses = await resolve(host, port)
+    for address in addresses:
+        why = refusal(address, private=private)
+        if why is not None:
+            raise CallFailed(f"the address of {host} {why}", code="address-refused", fix=_fix(private))
+    return addresses
+
+
 class GuardedNetwork(httpcore.AsyncNetworkBackend):
     """Connects to looked-up addresses alone, after looking at them; *network* makes the connection."""
 
@@ -75,11 +89,7 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
         Raises:
             CallFailed: The name leads nowhere, or where we do not go.
         """
-        addresses = await self._resolve(host.strip("[]"), port)
-        for address in addresses:
-            why = refusal(address, private=self._private)
-            if why is not None:
-                raise CallFailed(f"the address of {host} {why}", code="address-refused", fix=_fix(self._private))
+        addresses = await looked_at(host.strip("[]"), port, private=self._private, resolve=self._resolve)
         failed: Exception | None = None
         for address in addresses:
             try:

@@ -1,6 +1,7 @@
 """`up`: two processes. The door (this one) serves HTTP and writes `log.db`; the engine folds and delivers.
 
-The door restarts an engine that died, and takes it down with itself.
+The door restarts an engine that died, and takes it down with itself. Where there are subscriptions, the relay is a
+third process (`relay_process.py`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from innkeeper.kernel.time import SystemClock
 from innkeeper.runtime.ingest import Door
 from innkeeper.runtime.lock import hold
 from innkeeper.runtime.outlet import drain, forward
+from innkeeper.runtime.relay_process import RelayKeeper
 from innkeeper.store.log import Log
 from innkeeper.store.state import State
 
@@ -126,6 +128,7 @@ class _Keeper:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, daemon=True)
         self._deaths: list[float] = []
+        self._relay = RelayKeeper(home)
 
     def start(self) -> None:
         self._thread.start()
@@ -134,6 +137,7 @@ class _Keeper:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
+        self._relay.stop()
         engine = self._engine
         if engine is not None and engine.poll() is None:
             engine.terminate()
@@ -164,6 +168,7 @@ class _Keeper:
                     if not forward(self.home, state, self.log):
                         self._stop.wait(_PAUSE_SECONDS)
                     self.log.tend()
+                    self._relay.tend()
                     if time.monotonic() - self._counts_kept_at > _COUNTS_SECONDS:
                         self._keep_counts()
                         self._counts_kept_at = time.monotonic()
