@@ -77,6 +77,14 @@ class House:
 
         asyncio.run(steps_of())
 
+    def relay_until_asked(self, receiver: Receiver, number: int) -> None:
+        """Until the receiver was asked so many times."""
+        self.relay(lambda: len(receiver.asked) == number)
+
+    def relay_until_taken(self, receiver: Receiver, number: int) -> None:
+        """Until it has taken so many."""
+        self.relay(lambda: len(receiver.taken) == number)
+
     def show(self, name: str = "crm") -> dict[str, Any]:
         return subscriptions.show(self.home, name)
 
@@ -95,7 +103,7 @@ def test_what_happens_is_told_once_signed(house: House) -> None:
         house.say("before")
         secret = house.subscribe(receiver.url)["secret"]
         house.say("a", "b", "c")
-        house.relay(lambda: len(receiver.taken) == 3)
+        house.relay_until_taken(receiver, 3)
         house.relay(lambda: True)
     assert sorted(stages(receiver)) == ["s2", "s3", "s4"]
     assert len(set(receiver.ids())) == 3
@@ -114,13 +122,13 @@ def test_while_secrets_change_both_sign(house: House) -> None:
     with receiving() as receiver:
         house.subscribe(receiver.url)
         house.say("a")
-        house.relay(lambda: len(receiver.taken) == 1)
+        house.relay_until_taken(receiver, 1)
         subscriptions.rotate(house.home, "crm", HOUR, house.clock)
         house.say("a")
-        house.relay(lambda: len(receiver.taken) == 2)
+        house.relay_until_taken(receiver, 2)
         house.clock.at += HOUR
         house.say("a")
-        house.relay(lambda: len(receiver.taken) == 3)
+        house.relay_until_taken(receiver, 3)
     assert [len(headers["webhook-signature"].split()) for headers in receiver.headers] == [1, 2, 1]
 
 
@@ -136,11 +144,11 @@ def test_each_customers_events_come_in_their_order_whatever_fails(house: House) 
     with receiving(once_each) as receiver:
         house.subscribe(receiver.url)
         house.say("a", "b", "a", "b", "a", "b")
-        house.relay(lambda: len(receiver.taken) == 3)
+        house.relay_until_taken(receiver, 3)
         assert stages(receiver) == ["s2", "s4", "s6"], "b does not wait for a"
         for number in range(3):
             house.clock.at += 5 * SECOND
-            house.relay(lambda number=number: len(receiver.taken) == 4 + number and len(refused) == min(3, number + 2))
+            house.relay_until_asked(receiver, min(9, 4 + 2 * (number + 1)))
     assert stages(receiver) == ["s2", "s4", "s6", "s1", "s3", "s5"]
     assert len(receiver.asked) == 9
 
@@ -154,13 +162,12 @@ def test_one_that_is_refused_waits_longer_each_time_and_is_given_up(house: House
         house.say("a")
         waits, before = [], NOW
         while not house.show()["given_up"]:
-            asked = len(receiver.asked)
-            house.relay(lambda asked=asked: len(receiver.asked) == asked + 1)
+            house.relay_until_asked(receiver, len(receiver.asked) + 1)
             waits.append(house.clock.at - before)
             before = house.clock.at
             # Others are told meanwhile, so it is the event that fails and not the receiver.
             house.say("b")
-            house.relay(lambda told=len(waits): len(receiver.taken) == told)
+            house.relay_until_taken(receiver, len(waits))
             house.clock.at += WAITS[min(len(waits) - 1, len(WAITS) - 1)]
         assert waits[1 : len(WAITS)] == list(WAITS[:-1])
         assert sum(waits) >= PATIENCE
@@ -168,13 +175,11 @@ def test_one_that_is_refused_waits_longer_each_time_and_is_given_up(house: House
         assert [each["error"] for each in failed] == ["400: refused"]
         assert failed[0]["given_up_at"] is not None
         house.say("a")
-        asked = len(receiver.asked)
-        house.relay(lambda: len(receiver.asked) == asked + 1)
+        house.relay_until_asked(receiver, len(receiver.asked) + 1)
         receiver.answers = lambda _: 200
         subscriptions.redeliver(house.home, "crm", None)
         house.clock.at += 5 * SECOND
-        told = len(receiver.taken)
-        house.relay(lambda: len(receiver.taken) == told + 2)
+        house.relay_until_taken(receiver, len(receiver.taken) + 2)
     assert house.show()["given_up"] == 0
 
 
@@ -188,12 +193,12 @@ def test_a_receiver_that_fails_is_left_alone_then_asked_with_one(house: House) -
         house.relay(lambda: True)
         assert len(receiver.asked) == asked, "left alone"
         house.clock.at = parse_instant(house.show()["resting_until"])
-        house.relay(lambda: len(receiver.asked) == asked + 1)
+        house.relay_until_asked(receiver, asked + 1)
         assert len(receiver.asked) == asked + 1, "one event, and it waits longer"
         assert parse_instant(house.show()["resting_until"]) - house.clock.at >= WAITS[0]
         receiver.answers = lambda _: 200
         house.clock.at += HOUR
-        house.relay(lambda: len(receiver.taken) == 40)
+        house.relay_until_taken(receiver, 40)
     assert len(set(receiver.ids())) == 40
     assert house.show()["failing_since"] is None
 
@@ -203,29 +208,28 @@ def test_a_receiver_that_fails_for_days_is_paused_and_nothing_is_lost(house: Hou
         house.subscribe(receiver.url)
         house.say(*(f"u{number}" for number in range(12)))
         while house.show()["state"] == "active":
-            asked = len(receiver.asked)
-            house.relay(lambda asked=asked: len(receiver.asked) > asked)
-            house.clock.at += 6 * HOUR
+            house.relay_until_asked(receiver, len(receiver.asked) + (1 if receiver.asked else 12))
+            house.clock.at += 12 * HOUR
         shown = house.show()
         assert (shown["state"], shown["waiting"], shown["given_up"]) == ("paused", 12, 0)
         assert "3 days" in shown["reason"]
         assert house.clock.at - NOW < PATIENCE + DAY
         receiver.answers = lambda _: 200
         subscriptions.set_state(house.home, "crm", active=True)
-        house.relay(lambda: len(receiver.taken) == 12)
+        house.relay_until_taken(receiver, 12)
 
 
 def test_retry_after_is_heeded(house: House) -> None:
     with receiving(lambda _: (429, {"Retry-After": "120"})) as receiver:
         house.subscribe(receiver.url)
         house.say("a")
-        house.relay(lambda: len(receiver.asked) == 1)
+        house.relay_until_asked(receiver, 1)
         receiver.answers = lambda _: 200
         house.clock.at += 119 * SECOND
         house.relay(lambda: True)
         assert receiver.taken == []
         house.clock.at += SECOND
-        house.relay(lambda: len(receiver.taken) == 1)
+        house.relay_until_taken(receiver, 1)
 
 
 def test_gone_ends_it(house: House) -> None:
@@ -264,16 +268,16 @@ def test_what_is_paused_waits(house: House) -> None:
         house.relay(lambda: True)
         assert (receiver.asked, house.show()["unread"]) == ([], 1)
         subscriptions.set_state(house.home, "crm", active=True)
-        house.relay(lambda: len(receiver.taken) == 1)
+        house.relay_until_taken(receiver, 1)
 
 
 def test_told_again_from_an_instant_under_the_same_ids(house: House) -> None:
     with receiving() as receiver:
         house.subscribe(receiver.url)
         house.say("a", "b")
-        house.relay(lambda: len(receiver.taken) == 2)
+        house.relay_until_taken(receiver, 2)
         subscriptions.redeliver(house.home, "crm", NOW)
-        house.relay(lambda: len(receiver.taken) == 4)
+        house.relay_until_taken(receiver, 4)
     assert sorted(receiver.ids()[:2]) == sorted(receiver.ids()[2:])
 
 
@@ -287,7 +291,7 @@ def test_a_home_that_is_disarmed_tells_nobody(house: House) -> None:
         assert receiver.asked == []
         with State.open(house.home) as state, state.transaction():
             state.set_meta("armed", "yes")
-        house.relay(lambda: len(receiver.taken) == 1)
+        house.relay_until_taken(receiver, 1)
 
 
 def test_traits_that_were_asked_for_are_those_of_now(tmp_path: Path) -> None:
@@ -300,7 +304,7 @@ def test_traits_that_were_asked_for_are_those_of_now(tmp_path: Path) -> None:
         workspace.add(identify("u", "2026-02-01T00:00:00Z", plan="pro"), event("Login", "u", "2026-02-02T00:00:00Z"))
         workspace.run("2026-02-03T00:00:00Z")
         house = House(tmp_path)
-        house.relay(lambda: len(receiver.taken) == 1)
+        house.relay_until_taken(receiver, 1)
     assert receiver.taken[0]["data"] == {
         "source": "innkeeper", "userId": "u", "anonymousId": None, "properties": {"audience": "vip"},
         "traits": {"plan": "pro", "x": None},
