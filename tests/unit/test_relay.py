@@ -22,6 +22,7 @@ from innkeeper.kernel.time import DAY, HOUR, MINUTE, SECOND, Instant, parse_inst
 from innkeeper.runtime import subscriptions
 from innkeeper.runtime.outward import Selection
 from innkeeper.runtime.relay import BREAKER, LANE, PATIENCE, WAITS, Relay
+from innkeeper.store.doctor import examine
 from innkeeper.store.log import Log
 from innkeeper.store.state import State
 
@@ -241,6 +242,9 @@ def test_gone_ends_it(house: House) -> None:
         house.relay(lambda: True)
         assert len(receiver.asked) == 1
         assert house.show()["waiting"] == 2
+    stopped = [finding for finding in examine(house.home) if finding.state == "wrong"]
+    assert [finding.code for finding in stopped] == ["subscription-stopped"]
+    assert "resume crm" in stopped[0].fix
 
 
 def test_a_receiver_that_hangs_holds_up_nobody_else(house: House) -> None:

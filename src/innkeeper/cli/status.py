@@ -38,6 +38,9 @@ def command(call: Call) -> None:
             click.echo(
                 f"left out   {source} told reserved names {'once' if times == 1 else f'{times:,} times'}: {names}"
             )
+        for one in told["subscriptions"]:
+            failing = f", failing since {one['failing_since']}" if one["failing_since"] else ""
+            click.echo(f"told       {one['subscription']}: {one['state']}, {one['waiting']:,} waiting{failing}")
         lag = told["lag"]
         click.echo(f"waiting    {lag['outbox']:,} outputs for the log, {lag['deliveries']:,} deliveries")
         click.echo(f"sending    {'armed' if told['armed'] else 'disarmed'}")
@@ -48,6 +51,7 @@ def command(call: Call) -> None:
 def look(call: Call) -> dict[str, Any]:
     """The JSON of `status`."""
     from innkeeper.kernel.ids import display_id
+    from innkeeper.runtime.subscriptions import listing
     from innkeeper.store.identity import IdentityTables
     from innkeeper.store.log import Log
     from innkeeper.store.queries import journey_counts, reserved_counts, stage_counts
@@ -80,5 +84,9 @@ def look(call: Call) -> dict[str, Any]:
             "parked": [{"id": display_id(subject), "error": error} for subject, error in parked],
             "reserved": reserved_counts(state.connection),
             "refused_links": IdentityTables(state.connection).refused(),
+            "subscriptions": [
+                {key: one[key] for key in ("subscription", "state", "waiting", "given_up", "failing_since")}
+                for one in listing(home)
+            ],
             "armed": state.meta("armed") != "no",
         }

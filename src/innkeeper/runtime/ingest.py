@@ -26,6 +26,7 @@ from innkeeper.kernel.time import Clock, Instant
 from innkeeper.runtime.debugger import Debugger, Seen, refused, taken
 from innkeeper.runtime.minimising import minimise_of
 from innkeeper.runtime.sources import Keyring, Sender
+from innkeeper.runtime.stream import EventStream
 from innkeeper.runtime.user_tokens import user_of
 from innkeeper.runtime.writer import LogWriter, Writer
 from innkeeper.store.identity import IdentityTables
@@ -66,7 +67,7 @@ class Door:
     """What every request goes through; made once, used from one event loop."""
 
     def __init__(self, home: Path, log: LogWriter, clock: Clock, *, writer: Writer | None = None) -> None:
-        self.keyring, self.debugger = Keyring(home, clock), Debugger()
+        self.keyring, self.debugger, self.stream = Keyring(home, clock), Debugger(), EventStream(home)
         self._clock, self._writer = clock, writer or Writer(log)
         self._minimise = minimise_of(home)
         self._state = State.open(home, readonly=True)
@@ -83,7 +84,7 @@ class Door:
         """Write what waits, keep the counts, close the files."""
         self._writer.stop()
         self.keep_counts()
-        for each in (self.keyring, self._state, self._counts):
+        for each in (self.keyring, self.stream, self._state, self._counts):
             each.close()
 
     async def take(self, sender: Sender, request: Request) -> Taken:

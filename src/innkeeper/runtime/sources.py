@@ -202,6 +202,20 @@ class Keyring:
         secret = [key for key in found if key.use == "watch" or self._senders[key.source].kind == "server"]
         return any(key.source == source for key in secret)
 
+    def may_stream(self, candidates: Iterable[str]) -> str | None:
+        """The source of the first of these keys that shows what happens to everybody: a server key or a watch key."""
+        self._follow()
+        now = self._clock.now()
+        for each in candidates:
+            key = self._keys.get(_hash(each))
+            if (
+                key is not None
+                and _opens(key, now)
+                and (key.use == "watch" or self._senders[key.source].kind == "server")
+            ):
+                return key.source
+        return None
+
     def _follow(self) -> None:
         version = self._sources.version()
         if version == self._version:

@@ -9,7 +9,7 @@ from litestar import Litestar, Response, get
 from litestar.types import ASGIApp
 
 from innkeeper.runtime.ingest import Door
-from innkeeper.web import customerio, ingest, sources
+from innkeeper.web import customerio, ingest, sources, stream
 from innkeeper.web.answers import EXCEPTIONS
 from innkeeper.web.cors import open_to_pages
 from innkeeper.web.requests import Desk
@@ -34,7 +34,14 @@ def make_app(health: Health, door: Door) -> ASGIApp:
 
     desk = Desk(door)
     app = Litestar(
-        route_handlers=[live, ready, *ingest.routes(desk), *customerio.routes(desk), *sources.routes(desk)],
+        route_handlers=[
+            live,
+            ready,
+            *ingest.routes(desk),
+            *customerio.routes(desk),
+            *sources.routes(desk),
+            *stream.routes(desk),
+        ],
         openapi_config=None,
         exception_handlers=EXCEPTIONS,
         logging_config=None,
