@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -244,6 +245,40 @@ def test_who_does_not_answer_is_given_up() -> None:
     with receiving() as (port, _), pytest.raises(CallFailed) as failed:
         call(f"http://127.0.0.1:{port}/silent", private=True, seconds=0.2)
     assert failed.value.code == "timeout"
+
+
+def test_a_name_server_that_hangs_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs = threading.Event()
+    asked: list[str] = []
+    look_up = socket.getaddrinfo
+
+    def getaddrinfo(host: str, *more: Any, **named: Any) -> Any:
+        asked.append(host)
+        if host == "slow.example.com":
+            hangs.wait(30)
+            raise socket.gaierror
+        return look_up(host, *more, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+    async def many(port: int) -> list[Any]:
+        client = HttpOut(private=True)
+
+        def one(host: str) -> Any:
+            target = read_target(f"http://{host}:{port}/")
+            return client.call("POST", target, headers={}, body=b"{}", seconds=25)
+
+        waiting = [asyncio.ensure_future(one("slow.example.com")) for _ in range(300)]
+        answers = [(await one("127.0.0.1")).status for _ in range(3)]
+        hangs.set()
+        failed = await asyncio.gather(*waiting, return_exceptions=True)
+        await client.close()
+        assert {each.code for each in failed if isinstance(each, CallFailed)} == {"no-such-host"}
+        return answers
+
+    with receiving() as (port, _):
+        assert asyncio.run(many(port)) == [202] * 3
+    assert asked.count("slow.example.com") == 1
 
 
 def test_environment_does_not_send_us_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

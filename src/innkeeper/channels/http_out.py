@@ -11,6 +11,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any, Final
@@ -25,6 +26,8 @@ from innkeeper.kernel.errors import InternalError, OperationFailed
 MOST_ANSWER_BYTES: Final = 16 * 1024
 #: What one address of several may take to be connected to.
 _CONNECT_SECONDS: Final = 5.0
+#: Names that are looked up at a time.
+_MOST_NAMES: Final = 128
 _KEPT_SECONDS: Final = 30.0
 _KEPT_CONNECTIONS: Final = 20
 
@@ -44,20 +47,45 @@ class Answer:
     body: bytes = b""
 
 
-async def resolve(host: str, port: int) -> Sequence[Address]:
-    """The addresses of a name, or the address itself.
+class Resolver:
+    """Looks names up, each by one thread at a time: a name server that hangs holds up nobody else's names."""
 
-    Raises:
-        CallFailed: There is no such name.
-    """
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise CallFailed(f"the name {host} leads nowhere", code="no-such-host") from error
-    return [ip_address(each[4][0]) for each in found]
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(_MOST_NAMES, thread_name_prefix="names")
+        self._asked: dict[tuple[str, int], asyncio.Future[list[Any]]] = {}
+
+    async def __call__(self, host: str, port: int) -> Sequence[Address]:
+        """The addresses of a name, or the address itself.
+
+        Raises:
+            CallFailed: There is no such name.
+        """
+        asked = self._asked.get((host, port))
+        if asked is None:
+            asked = asyncio.get_running_loop().run_in_executor(
+                self._threads, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            )
+            self._asked[host, port] = asked
+            asked.add_done_callback(lambda done: self._answered((host, port), done))
+        try:
+            # Who is tired of waiting goes away alone.
+            found = await asyncio.shield(asked)
+        except (OSError, UnicodeError) as error:
+            raise CallFailed(f"the name {host} leads nowhere", code="no-such-host") from error
+        return [ip_address(each[4][0]) for each in found]
+
+    def _answered(self, name: tuple[str, int], done: asyncio.Future[list[Any]]) -> None:
+        del self._asked[name]
+        # Perhaps nobody waits for it any more; an error that is not asked for would be said as a bug.
+        if not done.cancelled():
+            done.exception()
+
+    def close(self) -> None:
+        """Begin no more look-ups."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-async def looked_at(host: str, port: int, *, private: bool, resolve: Resolve = resolve) -> Sequence[Address]:
+async def looked_at(host: str, port: int, *, private: bool, resolve: Resolve) -> Sequence[Address]:
     """The addresses of a name, if we go to every one of them.
 
     Raises:
@@ -74,9 +102,7 @@ async def looked_at(host: str, port: int, *, private: bool, resolve: Resolve = r
 class GuardedNetwork(httpcore.AsyncNetworkBackend):
     """Connects to looked-up addresses alone, after looking at them; *network* makes the connection."""
 
-    def __init__(
-        self, *, private: bool, resolve: Resolve = resolve, network: httpcore.AsyncNetworkBackend | None = None
-    ) -> None:
+    def __init__(self, *, private: bool, resolve: Resolve, network: httpcore.AsyncNetworkBackend | None = None) -> None:
         self._private, self._resolve = private, resolve
         self._network = network or httpcore.AnyIOBackend()
 
@@ -126,13 +152,14 @@ class HttpOut:
     """
 
     def __init__(
-        self, *, private: bool = False, resolve: Resolve = resolve, trust: ssl.SSLContext | None = None,
+        self, *, private: bool = False, resolve: Resolve | None = None, trust: ssl.SSLContext | None = None,
         network: httpcore.AsyncNetworkBackend | None = None,
     ) -> None:  # fmt: skip
+        self._resolver = Resolver()
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=trust or ssl.create_default_context(), max_connections=None,
             max_keepalive_connections=_KEPT_CONNECTIONS, keepalive_expiry=_KEPT_SECONDS,
-            network_backend=GuardedNetwork(private=private, resolve=resolve, network=network),
+            network_backend=GuardedNetwork(private=private, resolve=resolve or self._resolver, network=network),
         )  # fmt: skip
 
     async def call(
@@ -165,6 +192,7 @@ class HttpOut:
     async def close(self) -> None:
         """Close the connections."""
         await self._pool.aclose()
+        self._resolver.close()
 
 
 def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -68,8 +68,11 @@ class Selection:
 
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> Selection:
-        """A selection as it is kept."""
-        return cls.read(**kept)
+        """A selection as it is kept; a name that has gone since then stops nobody."""
+        return cls(
+            events=frozenset(kept["events"]), incoming=frozenset(kept["incoming"]),
+            audiences=frozenset(kept["audiences"]), where=kept["where"], include=tuple(kept["include"]),
+        )  # fmt: skip
 
     def kept(self) -> dict[str, Any]:
         """The form in which it is kept."""

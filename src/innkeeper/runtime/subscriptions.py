@@ -12,7 +12,7 @@ import secrets
 from pathlib import Path
 from typing import Any, Final
 
-from innkeeper.channels.http_out import CallFailed, HttpOut, looked_at
+from innkeeper.channels.http_out import CallFailed, HttpOut, Resolver, looked_at
 from innkeeper.channels.targets import Target, read_target
 from innkeeper.channels.webhook import Result, new_secret, post
 from innkeeper.kernel.errors import UsageError, did_you_mean
@@ -64,8 +64,16 @@ def create(
 
 def _check_target(target: Target, private: bool) -> None:
     """Refuse early what the relay would refuse at every attempt; a name that leads nowhere yet may later."""
+
+    async def look() -> None:
+        resolver = Resolver()
+        try:
+            await looked_at(target.host, target.port, private=private, resolve=resolver)
+        finally:
+            resolver.close()
+
     try:
-        asyncio.run(looked_at(target.host, target.port, private=private))
+        asyncio.run(look())
     except CallFailed as failed:
         if failed.code == "address-refused":
             raise UsageError(failed.message, code=failed.code, fix=failed.fix) from failed
