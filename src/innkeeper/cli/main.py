@@ -49,6 +49,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "source": ("source", "Who may send events over HTTP: sources and their keys."),
     "stage": ("stage", "Count profiles per stage, at any past time."),
     "status": ("status", "Counts, lag, and whether sending is armed."),
+    "subscription": ("subscription", "Who is told of what happens: webhooks."),
     "task": ("task", "The list of work for people."),
     "token": ("token", "Tokens of the API: make, list, end."),
     "up": ("up", "Serve: events over HTTP, the engine and delivery."),

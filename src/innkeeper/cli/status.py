@@ -37,6 +37,9 @@ def command(call: Call) -> None:
             click.echo(
                 f"left out   {source} told reserved names {'once' if times == 1 else f'{times:,} times'}: {names}"
             )
+        for one in told["subscriptions"]:
+            failing = f", failing since {one['failing_since']}" if one["failing_since"] else ""
+            click.echo(f"told       {one['subscription']}: {one['state']}, {one['waiting']:,} waiting{failing}")
         lag = told["lag"]
         click.echo(f"waiting    {lag['outbox']:,} outputs for the log, {lag['deliveries']:,} deliveries")
         click.echo(f"sending    {'armed' if told['armed'] else 'disarmed'}")

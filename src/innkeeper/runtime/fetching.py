@@ -1,21 +1,23 @@
 """Fetches from Amazon SNS: its certificates, and the address that confirms a subscription.
 
-Which addresses these are is checked in `events/signatures/sns.py`; here: no redirect, no proxy of the environment, few
+Which addresses these are is checked in `events/signatures/sns.py`, where they lead in `channels/http_out.py`; here: few
 bytes, little time, and no more fetches than honest messages need, whoever asks for them.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from innkeeper.channels.http_out import MOST_ANSWER_BYTES, CallFailed, HttpOut
+from innkeeper.channels.targets import read_target
 from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.time import MINUTE, Clock, Instant
 
 _SECONDS: Final = 5.0
-_MOST_BYTES: Final = 64 * 1024
 _MOST_A_MINUTE: Final = 10
 _MOST_KEPT: Final = 16
 
@@ -24,28 +26,25 @@ Fetch = Callable[[str], bytes]
 
 
 def fetch(url: str) -> bytes:
-    """What is at an address.
+    """What is at an address; called from a thread without an event loop.
 
     Raises:
         OperationFailed: It does not answer, or with something else than 200 and a short text.
     """
-    import httpx
+    return asyncio.run(_fetched(url))
 
+
+async def _fetched(url: str) -> bytes:
+    out = HttpOut()
     try:
-        with (
-            httpx.Client(follow_redirects=False, trust_env=False, timeout=_SECONDS) as client,
-            client.stream("GET", url) as answer,
-        ):
-            body = b""
-            for part in answer.iter_bytes(_MOST_BYTES):
-                body += part
-                if len(body) > _MOST_BYTES:
-                    break
-    except httpx.HTTPError as error:
-        raise _failed(url, type(error).__name__) from error
-    if answer.status_code != 200 or len(body) > _MOST_BYTES:
-        raise _failed(url, f"status {answer.status_code}, {len(body):,} bytes")
-    return body
+        answer = await out.call("GET", read_target(url), headers={}, seconds=_SECONDS)
+    except CallFailed as error:
+        raise _failed(url, error.message) from error
+    finally:
+        await out.close()
+    if answer.status != 200 or len(answer.body) >= MOST_ANSWER_BYTES:
+        raise _failed(url, f"status {answer.status}, {len(answer.body):,} bytes")
+    return answer.body
 
 
 def _failed(url: str, why: str) -> OperationFailed:

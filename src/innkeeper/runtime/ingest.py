@@ -29,6 +29,7 @@ from innkeeper.kernel.time import Clock, Instant
 from innkeeper.runtime.debugger import Debugger, Seen, refused, taken
 from innkeeper.runtime.minimising import minimise_of
 from innkeeper.runtime.sources import Keyring, Sender
+from innkeeper.runtime.stream import EventStream
 from innkeeper.runtime.user_tokens import user_of
 from innkeeper.runtime.writer import LogWriter, Writer
 from innkeeper.store.identity import IdentityTables
@@ -74,6 +75,7 @@ class Door:
 
     def __init__(self, home: Path, log: LogWriter, clock: Clock, *, writer: Writer | None = None) -> None:
         self.home, self.keyring, self.debugger = home, Keyring(home, clock), Debugger()
+        self.stream = EventStream(home)
         self.clock, self.writer = clock, writer or Writer(log)
         #: What became of events since the start: (source, code) to how many.
         self.became: Counter[tuple[str, str]] = Counter()
@@ -95,7 +97,7 @@ class Door:
         """Write what waits, keep the counts, close the files."""
         self.writer.stop()
         self.keep_counts()
-        for each in (self.keyring, self._state, self._counts):
+        for each in (self.keyring, self.stream, self._state, self._counts):
             each.close()
 
     async def take(self, sender: Sender, request: Request) -> Taken:

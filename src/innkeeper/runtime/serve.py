@@ -1,6 +1,7 @@
 """`up`: two processes. The door (this one) serves HTTP and writes `log.db`; the engine folds and delivers.
 
-The door restarts an engine that died, and takes it down with itself.
+The door restarts an engine that died, and takes it down with itself. Where there are subscriptions, the relay is a
+third process (`relay_process.py`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from innkeeper.runtime.house import House, opened
 from innkeeper.runtime.lock import hold
 from innkeeper.runtime.logs import Form, begin
 from innkeeper.runtime.outlet import drain, forward
+from innkeeper.runtime.relay_process import RelayKeeper
 from innkeeper.runtime.tls import Certificate
 from innkeeper.store.log import Log
 from innkeeper.store.state import State
@@ -192,6 +194,7 @@ class _Keeper:
         #: Who holds it decides what becomes of the engine.
         self._turn = threading.Lock()
         self._deaths: list[float] = []
+        self._relay = RelayKeeper(home)
 
     def start(self, keep_counts: Callable[[], None]) -> None:
         self._keep_counts = keep_counts
@@ -201,6 +204,7 @@ class _Keeper:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
+        self._relay.stop()
         self._end_engine()
 
     @contextmanager
@@ -250,6 +254,7 @@ class _Keeper:
                     if not moved:
                         self._stop.wait(_PAUSE_SECONDS)
                     self.log.tend()
+                    self._relay.tend()
                     if time.monotonic() - self._counts_kept_at > _COUNTS_SECONDS:
                         self._keep_counts()
                         self._counts_kept_at = time.monotonic()

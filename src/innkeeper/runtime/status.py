@@ -7,6 +7,7 @@ from typing import Any
 
 from innkeeper.kernel.ids import display_id
 from innkeeper.kernel.time import SystemClock, format_instant
+from innkeeper.runtime.subscriptions import listing
 from innkeeper.store.identity import IdentityTables
 from innkeeper.store.log import Log
 from innkeeper.store.queries import journey_counts, reserved_counts, stage_counts
@@ -41,5 +42,9 @@ def look(home: Path) -> dict[str, Any]:
             "parked": [{"id": display_id(subject), "error": error} for subject, error in parked],
             "reserved": reserved_counts(state.connection),
             "refused_links": IdentityTables(state.connection).refused(),
+            "subscriptions": [
+                {key: one[key] for key in ("subscription", "state", "waiting", "given_up", "failing_since")}
+                for one in listing(home)
+            ],
             "armed": state.meta("armed") != "no",
         }

@@ -7,10 +7,8 @@ makes keys and asks for them is `runtime/sources.py`.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -73,7 +71,7 @@ class Sources:
         """
         files.make_folder(home)
         path = home / FILE
-        _make(path)
+        files.make_private(path)
         database = sqlite.connect(path)
         try:
             sqlite.migrate(database, "sources", path)
@@ -204,13 +202,3 @@ class Sources:
         self._database.executemany(
             "INSERT INTO keys (hash, source, use, hint, created_at, until_at) VALUES (?, ?, ?, ?, ?, ?)", list(keys)
         )
-
-
-def _make(path: Path) -> None:
-    """Make the file, if it is not there, for its owner's eyes alone.
-
-    One that is there is not opened: closing it would take away the locks that SQLite holds on it in this process.
-    """
-    if not path.exists():
-        with files.translated(path), suppress(FileExistsError):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

@@ -27,6 +27,7 @@ from innkeeper.web import (
     retractions,
     script,
     sources,
+    stream,
     things,
     workspace,
 )
@@ -65,6 +66,7 @@ def make_app(house: House, *, metrics_token: str | None = None) -> ASGIApp:
         *customerio.routes(desk),
         *sources.routes(desk),
         *hooks.routes(desk, house.webhooks),
+        *stream.routes(desk, house.doorman),
     ]
     figures = metrics.route(house.door, house.health, meter, metrics_token)
     app = Litestar(
