@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import msgspec
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.types import ControllerRouterHandler
 
 from innkeeper.kernel.time import DAY
@@ -67,12 +67,12 @@ def _users(api: Api) -> list[ControllerRouterHandler]:
         return {"users": [access.user_told(each, clock.now()) for each in store.users()]}
 
     @api.post("/users", "access:manage", told, status=201)
-    def add_user(data: NewUser) -> dict[str, Any]:
+    def add_user(data: JSONBody[NewUser]) -> dict[str, Any]:
         """A new user."""
         return access.add_user(store, data.name, data.role, clock)
 
     @api.post("/users/{name:str}/role", "access:manage", told)
-    def set_role(name: FromPath[str], data: NewRole) -> dict[str, Any]:
+    def set_role(name: FromPath[str], data: JSONBody[NewRole]) -> dict[str, Any]:
         """Give a user another role; their tokens follow at once."""
         return access.set_role(store, name, data.role, clock)
 
@@ -101,7 +101,7 @@ def _tokens(api: Api) -> list[ControllerRouterHandler]:
         return {"tokens": [access.token_told(each, clock.now()) for each in store.tokens()]}
 
     @api.post("/tokens", "access:manage", {"name": "ci", "user": "ana", "token": "ink_…"}, status=201, secret=True)
-    def add_token(data: NewToken) -> dict[str, Any]:
+    def add_token(data: JSONBody[NewToken]) -> dict[str, Any]:
         """A new token, which is shown this once."""
         lasts = None if data.days is None else data.days * DAY
         return access.add_token(store, data.user, data.name, clock, scopes=data.scopes, lasts=lasts)
@@ -128,7 +128,7 @@ def _sources(api: Api) -> list[ControllerRouterHandler]:
         return sources.show(api.home, name, api.house.clock)
 
     @api.post("/sources", "sources:manage", keys, status=201, secret=True)
-    def create_source(data: NewSource) -> dict[str, Any]:
+    def create_source(data: JSONBody[NewSource]) -> dict[str, Any]:
         """A new source and its keys, which are shown this once."""
         return sources.create(api.home, data.name, data.kind, api.house.clock).as_dict()
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Response
-from litestar.params import FromHeader
+from litestar.params import HeaderParameter, JSONBody
 from litestar.types import ControllerRouterHandler
 
 from innkeeper.kernel.errors import Invalid, UsageError
@@ -18,6 +18,8 @@ from innkeeper.strategy.inventory import compare
 from innkeeper.strategy.load import Examination, examine
 from innkeeper.web.api import Api
 from innkeeper.web.problems import problem
+
+IfMatch = Annotated[str | None, HeaderParameter(name="If-Match")]
 
 _FILES: Final = {"strategy.yaml": "name: hotel\nzone: Europe/Lisbon\n"}
 _CHANGES: Final = {"added": ["journey welcome"], "changed": [], "removed": []}
@@ -41,14 +43,14 @@ def routes(api: Api) -> list[ControllerRouterHandler]:
         return Response({"number": number, "files": files}, headers={"ETag": _tag(number)})
 
     @api.post("/definitions/check", "definitions:draft", {"errors": [], "warnings": []})
-    def check_definitions(data: Draft) -> dict[str, Any]:
+    def check_definitions(data: JSONBody[Draft]) -> dict[str, Any]:
         """Every error of a draft at once, with file, line, column and what to do."""
         found = _examined(api, data)
         warnings = [each.as_dict() for each in found.warnings]
         return {"errors": [each.as_dict() for each in found.errors], "warnings": warnings}
 
     @api.post("/definitions/plan", "definitions:draft", {**_CHANGES, "diffs": {}})
-    def plan_definitions(data: Draft) -> dict[str, Any]:
+    def plan_definitions(data: JSONBody[Draft]) -> dict[str, Any]:
         """What publishing a draft would change."""
         _valid(api, data)
         with State.open(api.home, readonly=True) as state:
@@ -56,7 +58,7 @@ def routes(api: Api) -> list[ControllerRouterHandler]:
         return {**changes.as_dict(), "diffs": changes.diffs}
 
     @api.post("/definitions/publish", "definitions:publish", _CHANGES)
-    def publish_definitions(data: Draft, if_match: FromHeader[str | None] = None) -> Response[Any]:
+    def publish_definitions(data: JSONBody[Draft], if_match: IfMatch = None) -> Response[Any]:
         """Make a draft the workspace's own; If-Match names the ETag of the strategy that it replaces."""
         if if_match is None:
             return problem(428, "if-match-needed", "publishing needs If-Match", "send the ETag of GET /definitions")

@@ -18,6 +18,7 @@ from innkeeper.kernel.json import dumps_bytes, loads
 from innkeeper.kernel.time import DAY, Clock
 from innkeeper.runtime import audit
 from innkeeper.runtime.access import Actor, Doorman
+from innkeeper.runtime.bodies import BadBody, check_json
 from innkeeper.store.access import Remembered
 from innkeeper.web.problems import problem
 from innkeeper.web.requests import BODY_SECONDS
@@ -76,9 +77,10 @@ class Guard:
 
     async def _write(self, app: ASGIApp, request: Request[Any, Any, Any], actor: Actor) -> None:
         """A request that changes something: its body whole, its answer kept, and both in the audit."""
-        body = await _body(request)
-        if isinstance(body, Response):
-            await _respond(body, request)
+        try:
+            body = await _body(request)
+        except BadBody as bad:
+            await _respond(problem(bad.status, bad.code, bad.message), request)
             return
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
         if key is not None:
@@ -140,16 +142,23 @@ def _again(found: Remembered, digest: str) -> Response[bytes]:
     return Response(told, status_code=found.status, media_type=media, headers=headers | {"Idempotent-Replayed": "true"})
 
 
-async def _body(request: Request[Any, Any, Any]) -> bytes | Response[bytes]:
+async def _body(request: Request[Any, Any, Any]) -> bytes:
+    """The body, whole.
+
+    Raises:
+        BadBody: It is too large, too slow, or no JSON.
+    """
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > MOST_BYTES:
-                    return problem(413, "too-large", f"at most {MOST_BYTES:,} bytes are taken")
-    except TimeoutError:
-        return problem(408, "too-slow", f"the body did not come within {BODY_SECONDS:.0f} seconds")
+                    raise BadBody(413, "too-large", f"at most {MOST_BYTES:,} bytes are taken")
+    except TimeoutError as error:
+        raise BadBody(408, "too-slow", f"the body did not come within {BODY_SECONDS:.0f} seconds") from error
+    if body:
+        check_json(bytes(body))
     return bytes(body)
 
 
@@ -164,7 +173,7 @@ async def _answer_of(app: ASGIApp, scope: Scope, body: bytes) -> _Answer:
         if sent:
             return {"type": "http.disconnect"}
         sent = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        return {"type": "http.request", "body": body or b"{}", "more_body": False}
 
     async def take(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.types import ControllerRouterHandler
 
 from innkeeper.kernel.errors import UsageError
@@ -15,7 +15,7 @@ from innkeeper.store.state import State
 from innkeeper.web.api import Api, instant_of
 from innkeeper.web.paging import USUAL, after, most, page
 
-_LINK = {"a": "user:ana", "b": "email:ana@example.com", "counts": True, "reason": "", "merges": [], "changes": []}
+_LINK = {"a": "ana", "b": "anonymous_id:9f3a", "counts": True, "reason": "", "merges": [], "changes": []}
 
 
 class NewLink(msgspec.Struct, forbid_unknown_fields=True):
@@ -75,19 +75,19 @@ def _read(api: Api) -> list[ControllerRouterHandler]:
 
 def _write(api: Api) -> list[ControllerRouterHandler]:
     @api.post("/links", "customers:write", _LINK)
-    def add_link(data: NewLink) -> dict[str, Any]:
+    def add_link(data: JSONBody[NewLink]) -> dict[str, Any]:
         """Two identifiers belong together: of one person, or a browser and its owner from now on."""
         with api.writing(at_rest=True):
             return links.say(api.home, data.a, data.b, added=True, why=data.reason).as_dict()
 
     @api.post("/links/remove", "customers:write", _LINK)
-    def remove_link(data: NewLink) -> dict[str, Any]:
+    def remove_link(data: JSONBody[NewLink]) -> dict[str, Any]:
         """Two identifiers do not belong together: as if nobody had ever said so."""
         with api.writing(at_rest=True):
             return links.say(api.home, data.a, data.b, added=False, why=data.reason).as_dict()
 
     @api.post("/profiles/{id:str}/notes", "customers:write", {"events": [{"event": "Staff Note Added"}]})
-    def write_note(id: FromPath[str], data: NewNote) -> dict[str, Any]:
+    def write_note(id: FromPath[str], data: JSONBody[NewNote]) -> dict[str, Any]:
         """Write down what a customer said; the engine takes it with its next tick."""
         if not data.text.strip() and not data.memories:
             raise UsageError("there is nothing to write", code="empty-note", fix='send "text" or "memories"')

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import msgspec
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.types import ControllerRouterHandler
 
 from innkeeper.runtime import retract
@@ -33,7 +33,7 @@ def routes(api: Api) -> list[ControllerRouterHandler]:
         return {"retractions": retract.listing(api.home)}
 
     @api.post("/retractions", "privacy:manage", told)
-    def retract_events(data: NewRetraction) -> dict[str, Any]:
+    def retract_events(data: JSONBody[NewRetraction]) -> dict[str, Any]:
         """As if these events had never come: what it changes; with *do* it is made so."""
         begin, end = instant_of(data.begin), instant_of(data.until)
         with api.writing(at_rest=True) if data.do else nullcontext():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.types import ControllerRouterHandler
 
 from innkeeper.kernel.errors import UsageError
@@ -53,7 +53,7 @@ def _objects(api: Api) -> list[ControllerRouterHandler]:
         return objects.show(api.home, type, id)
 
     @api.post("/objects/{type:str}/{id:str}", "things:write", told)
-    def change_object(type: FromPath[str], id: FromPath[str], data: ObjectChange) -> dict[str, Any]:
+    def change_object(type: FromPath[str], id: FromPath[str], data: JSONBody[ObjectChange]) -> dict[str, Any]:
         """Change an object, or make one; the engine takes it when it comes to that time."""
         if data.status is None and not data.set and not data.roles:
             raise UsageError("nothing to set", code="nothing-to-set", fix='send "status", "set" or "roles"')
@@ -101,7 +101,7 @@ def _items(api: Api) -> list[ControllerRouterHandler]:
         return items.show_item(api.home, catalog, id)
 
     @api.post("/items/{catalog:str}/{id:str}", "things:write", {"catalog": "products", "id": "soap", "set": {}})
-    def change_item(catalog: FromPath[str], id: FromPath[str], data: ItemChange) -> dict[str, Any]:
+    def change_item(catalog: FromPath[str], id: FromPath[str], data: JSONBody[ItemChange]) -> dict[str, Any]:
         """Set values of an item, as an event does."""
         with api.writing():
             return items.set_item(
