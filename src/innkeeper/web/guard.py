@@ -27,6 +27,8 @@ from innkeeper.web.requests import BODY_SECONDS
 MOST_BYTES: Final = 1024 * 1024
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _LONGEST_KEY: Final = 255
+#: What was refused before its work began; like what failed on our side, it may be sent again under the same key.
+_NOT_BEGUN: Final = (400, 429)
 #: Headers of an answer that are kept with it.
 _KEPT: Final = (b"content-type", b"etag")
 
@@ -107,12 +109,12 @@ class Guard:
     ) -> None:
         status, headers, told = answer
         if key is not None:
-            # What failed on our side may be sent again under the same key.
             kept = dumps_bytes(
                 {"headers": [[name.decode(), value.decode()] for name, value in headers if name in _KEPT]}
             )
-            told = b"" if request.scope["route_handler"].opt["secret"] else told
-            self._doorman.access.end_request(actor.name, key, None if status >= 500 else (status, kept + b"\0" + told))
+            told = b"" if request.scope["route_handler"].opt["secret"] and status < 400 else told
+            again = status >= 500 or status in _NOT_BEGUN
+            self._doorman.access.end_request(actor.name, key, None if again else (status, kept + b"\0" + told))
         self._note(request, actor, body, status)
 
     def _note(self, request: Request[Any, Any, Any], actor: Actor, body: bytes, status: int) -> None:
