@@ -38,8 +38,9 @@ def test_every_word_of_the_strategy_was_taken(door: Served) -> None:
     """The workspace holds something of every kind, so that no comparison below is one of nothing with nothing."""
     for path, name, number in (
         ("/profiles", "profiles", 4), ("/deliveries", "deliveries", 4), ("/decisions", "decisions", 4),
-        ("/objects/booking", "objects", 2), ("/accounts", "accounts", 2), ("/items", "items", 2), ("/tasks", "tasks", 4),
-        ("/households", "households", 1), ("/journeys", "journeys", 1), ("/sources", "sources", 1),
+        ("/objects/booking", "objects", 2), ("/accounts", "accounts", 2), ("/items", "items", 2),
+        ("/tasks", "tasks", 4), ("/households", "households", 1), ("/journeys", "journeys", 1),
+        ("/sources", "sources", 1),
     ):  # fmt: skip
         assert len(door.ask("GET", path).json[name]) == number, path
 
@@ -63,7 +64,8 @@ SAME = [
      f"audience flips {EXPRESSION!r} --from {PERIOD[0]} --until {PERIOD[1]}"),
     ("/audiences/explain", {"expression": EXPRESSION}, f"audience explain {EXPRESSION!r}"),
     ("/decisions", {}, "decision list"),
-    ("/decisions", {"profile": "ann", "message": "hi", "at": AT}, f"decision list --profile ann --message hi --at {AT}"),
+    ("/decisions", {"profile": "ann", "message": "hi", "at": AT},
+     f"decision list --profile ann --message hi --at {AT}"),
     ("/deliveries", {}, "ledger list"),
     ("/deliveries", {"message": "hi"}, "ledger list --message hi"),
     ("/deliveries/balance", {}, "ledger balance"),

@@ -245,10 +245,8 @@ def test_how_large_a_body_may_be(shared: Served) -> None:
 def test_a_body_that_does_not_come_is_not_waited_for(shared: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "BODY_SECONDS", 0.05)
     with socket.create_connection(("127.0.0.1", shared.port), timeout=60) as connection:
-        token = shared.house.doorman.local_token
-        connection.sendall(
-            f"POST /api/v1/users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 9\r\n\r\n{{".encode()
-        )
+        token = f"Authorization: Bearer {shared.house.doorman.local_token}"
+        connection.sendall(f"POST /api/v1/users HTTP/1.1\r\nHost: x\r\n{token}\r\nContent-Length: 9\r\n\r\n{{".encode())
         assert connection.recv(1000).startswith(b"HTTP/1.1 408 ")
 
 

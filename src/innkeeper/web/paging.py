@@ -23,7 +23,7 @@ Key = Callable[[dict[str, Any]], list[Any]]
 
 
 def after(cursor: str | None, *kinds: type) -> list[Any] | None:
-    """The key that a cursor holds; None for the first page. *kinds*: of the parts of the list's keys, where one is asked.
+    """The key that a cursor holds, its parts of these *kinds* where there are any; None for the first page.
 
     Raises:
         UsageError: It is no cursor of ours, or of another list.
