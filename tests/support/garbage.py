@@ -30,6 +30,7 @@ RAW: tuple[bytes, ...] = (
     b'{"files":{' + b",".join(b'"f%d.yaml":""' % n for n in range(2_000)) + b"}}", b'{"files":{"../x":"a"}}',
     b'{"files":{"strategy.yaml":"' + b"[" * 2_000 + b'"}}', b'{"files":{"strategy.yaml":"a: &a [*a, *a]"}}',
     b'{"files":{"\\u0000":"a"}}', b'{"files":{"messages/a.md":"---\\n---\\n{{"}}',
+    b'{"files":{"":"a",".":"a","/":"a","messages//hi.md":"a","./strategy.yaml":"a"}}',
     b'{"text":"' + b"a" * 900_000 + b'"}',
 )  # fmt: skip
 
