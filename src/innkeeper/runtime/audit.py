@@ -82,7 +82,9 @@ def verify(home: Path) -> dict[str, Any]:
 
 def _stands(entry: Entry, number: int, before: str) -> bool:
     # What was erased is empty, with its nonce.
-    told = not entry.nonce or hmac.compare_digest(entry.sealed, _digest(entry.nonce, entry.about.encode()))
+    told = not (entry.nonce or entry.about) or hmac.compare_digest(
+        entry.sealed, _digest(entry.nonce, entry.about.encode())
+    )
     return entry.seq == number and told and hmac.compare_digest(entry.hash, _hash(entry, before))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from innkeeper.events.types import Event, to_row
-from innkeeper.kernel.errors import UsageError, did_you_mean
+from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.ids import ANONYMOUS, USER, digest, display_id
 from innkeeper.kernel.time import Instant, SystemClock, format_instant
 from innkeeper.profiles.home import ANSWERED, JOINED, LEFT
@@ -39,7 +39,8 @@ def show(state: State, household: str) -> dict[str, Any]:
     if not members:
         raise UsageError(
             f"nobody lives in a household '{household}'", code="unknown-household",
-            fix=did_you_mean(household, [name for name, _ in homes.all()]) or "see them: innkeeper household list",
+            # No near names: a home may be named by its address, and who may answer for one need not see the others.
+            fix="see them: innkeeper household list",
         )  # fmt: skip
     return _told(state, homes, household, members)
 

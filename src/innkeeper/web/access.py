@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.types import ControllerRouterHandler
 
 from innkeeper.kernel.time import DAY
@@ -16,6 +16,7 @@ from innkeeper.web.api import Api
 from innkeeper.web.paging import USUAL, after, most, page
 
 Role = Literal["owner", "editor", "approver", "viewer", "front-line", "privacy-officer"]
+GraceDays = Annotated[int, QueryParameter(ge=0, le=365)]
 
 
 class NewUser(msgspec.Struct, forbid_unknown_fields=True):
@@ -32,12 +33,12 @@ class NewRole(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class NewToken(msgspec.Struct, forbid_unknown_fields=True):
-    """A token of a user; *scopes* narrow what it may do; *days*: how long it lasts."""
+    """A token of a user; *scopes* narrow what it may do; *days*: how long it lasts, a hundred years at most."""
 
     name: str
     user: str
     scopes: list[str] = []
-    days: int | None = None
+    days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] | None = None
 
 
 class NewSource(msgspec.Struct, forbid_unknown_fields=True):
@@ -84,9 +85,8 @@ def _users(api: Api) -> list[ControllerRouterHandler]:
     @api.get("/audit", "audit:read", {"entries": [{"seq": 1, "actor": "ana", "action": "POST"}], "next": None})
     def list_audit(limit: FromQuery[int] = USUAL, cursor: FromQuery[str | None] = None) -> dict[str, Any]:
         """Every write, oldest first."""
-        last = after(cursor)
-        begin = last[0] if last is not None and isinstance(last[0], int) else 0
-        rows = [audit.told(each) for each in store.entries(begin, most(limit) + 1)]
+        last = after(cursor, int)
+        rows = [audit.told(each) for each in store.entries(0 if last is None else last[0], most(limit) + 1)]
         return dict(page("entries", rows, limit, lambda row: [row["seq"]]))
 
     return [list_roles, list_users, add_user, set_role, end_user, list_audit]
@@ -133,7 +133,7 @@ def _sources(api: Api) -> list[ControllerRouterHandler]:
         return sources.create(api.home, data.name, data.kind, api.house.clock).as_dict()
 
     @api.post("/sources/{name:str}/rotate", "sources:manage", keys, secret=True)
-    def rotate_source(name: FromPath[str], grace_days: FromQuery[int] = 1) -> dict[str, Any]:
+    def rotate_source(name: FromPath[str], grace_days: GraceDays = 1) -> dict[str, Any]:
         """A new key; the old one goes on for the time of grace."""
         return sources.rotate(api.home, name, grace_days * DAY, api.house.clock).as_dict()
 

@@ -8,11 +8,12 @@ would only make all of them slow.
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import anyio.to_thread
+from anyio import CapacityLimiter
 from litestar import delete as litestar_delete
 from litestar import get as litestar_get
 from litestar import post as litestar_post
@@ -40,25 +41,25 @@ class Busy(Exception):
 
 
 class _Lane:
-    """Few run at once, some wait, the others are refused at once: waiting takes a thread."""
+    """Few run at once, some wait, the others are refused at once; who waits takes no thread."""
 
     def __init__(self, at_once: int, waiting: int) -> None:
-        self._running, self._all = threading.Semaphore(at_once), threading.Semaphore(at_once + waiting)
+        self._running, self._most = CapacityLimiter(at_once), at_once + waiting
+        self._inside = 0
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """One request's turn.
+    async def run(self, work: Callable[[], Any]) -> Any:
+        """One request's work, in a thread, when its turn comes.
 
         Raises:
             Busy: Too many wait already.
         """
-        if not self._all.acquire(blocking=False):
+        if self._inside == self._most:
             raise Busy
+        self._inside += 1
         try:
-            with self._running:
-                yield
+            return await anyio.to_thread.run_sync(work, limiter=self._running)
         finally:
-            self._all.release()
+            self._inside -= 1
 
 
 class Api:
@@ -107,13 +108,12 @@ class Api:
         lane = self._reads if method is litestar_get else self._writes
 
         @functools.wraps(work)
-        def bounded(*args: Any, **kwargs: Any) -> Any:
-            with lane.turn():
-                return work(*args, **kwargs)
+        async def bounded(*args: Any, **kwargs: Any) -> Any:
+            return await lane.run(functools.partial(work, *args, **kwargs))
 
         spec = ResponseSpec(dict[str, Any], examples=[Example(value=example)], generate_examples=False)
         made: ControllerRouterHandler = method(
-            path, sync_to_thread=True, opt={"permission": permission, "noun": noun, "secret": secret}, tags=[noun],
+            path, opt={"permission": permission, "noun": noun, "secret": secret}, tags=[noun],
             summary=(work.__doc__ or "").strip().partition("\n")[0], responses={status: spec},
             operation_id=work.__name__, status_code=status,
         )(bounded)  # fmt: skip

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from litestar import Litestar, Response, Router, get
+from litestar import Litestar, Request, Response, Router, get
+from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, ControllerRouterHandler
 
@@ -50,6 +52,13 @@ def make_app(house: House, *, metrics_token: str | None = None) -> ASGIApp:
     `GET /health` answers 200 while this process lives; `GET /ready` answers 200 while the engine does too, else 503.
     `GET /metrics` opens with *metrics_token*; None: there is no such address.
     """
+    desk, meter = Desk(house.door), Meter()
+    app = make_routes(house, desk, meter, metrics_token)
+    return meter.over(open_to_pages(ingest.straight_to(desk, app)))
+
+
+def make_routes(house: House, desk: Desk, meter: Meter, metrics_token: str | None) -> Litestar:
+    """The routes; each says in its `opt` who may ask: who has a `permission`, who has a `key`, or all: `open`."""
 
     @get("/health", sync_to_thread=False, opt={"open": True})
     def live() -> dict[str, Any]:
@@ -60,7 +69,6 @@ def make_app(house: House, *, metrics_token: str | None = None) -> ASGIApp:
         told = house.health()
         return Response(told, status_code=200 if told["ready"] else 503)
 
-    desk, meter = Desk(house.door), Meter()
     taking = [
         *ingest.routes(desk),
         *customerio.routes(desk),
@@ -78,14 +86,17 @@ def make_app(house: House, *, metrics_token: str | None = None) -> ASGIApp:
             api_routes(house),
         ],
         openapi_config=OpenAPIConfig(
-            title="Innkeeper", version=__version__, description=_ABOUT, path="/openapi", render_plugins=[],
+            title="Innkeeper", version=__version__, description=_ABOUT, path="/openapi",
+            # Without one of them named, pages are served that load scripts from other hosts.
+            render_plugins=[JsonRenderPlugin()],
+            openapi_router=Router("/openapi", route_handlers=[], include_in_schema=False, opt={"open": True}),
             components=Components(security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}),
             security=[{"token": []}],
         ),
-        exception_handlers=answers.EXCEPTIONS,
+        exception_handlers={**answers.EXCEPTIONS, HTTPException: _http},
         logging_config=None,
     )  # fmt: skip
-    return meter.over(open_to_pages(ingest.straight_to(desk, app)))
+    return app
 
 
 def api_routes(house: House) -> Router:
@@ -102,6 +113,13 @@ def api_routes(house: House) -> Router:
     return Router(PREFIX, route_handlers=handlers, exception_handlers=problems.EXCEPTIONS, middleware=[guarded])
 
 
+def _http(request: Request[Any, Any, Any], failed: HTTPException) -> Response[bytes]:
+    """An address that is not there answers in the form of its neighbours."""
+    near = problems if request.url.path.startswith(PREFIX) else answers
+    told: Response[bytes] = near.EXCEPTIONS[HTTPException](request, failed)
+    return told
+
+
 def describe(app: Litestar) -> dict[str, Any]:
     """The OpenAPI 3.1 description; each operation says its permission."""
     told: dict[str, Any] = app.openapi_schema.to_schema()
@@ -109,11 +127,11 @@ def describe(app: Litestar) -> dict[str, Any]:
         for handler in getattr(route, "route_handlers", ()):
             permission = handler.opt.get("permission")
             for method in handler.http_methods if permission else ():
-                operation = told["paths"][_template(route.path)][method.lower()]
+                operation = told["paths"][template(route.path)][method.lower()]
                 operation["x-permission"] = permission
     return told
 
 
-def _template(path: str) -> str:
+def template(path: str) -> str:
     """A path as OpenAPI writes it: without the types of its parameters."""
     return "/".join(f"{{{part[1:-1].partition(':')[0]}}}" if part.startswith("{") else part for part in path.split("/"))

@@ -7,7 +7,6 @@ from typing import Any
 from litestar.params import FromPath, FromQuery
 from litestar.types import ControllerRouterHandler
 
-from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.time import parse_instant
 from innkeeper.runtime import explaining
 from innkeeper.runtime.decided import decisions_then
@@ -39,9 +38,7 @@ def routes(api: Api) -> list[ControllerRouterHandler]:
         message: FromQuery[str | None] = None, limit: FromQuery[int] = USUAL, cursor: FromQuery[str | None] = None
     ) -> dict[str, Any]:
         """The deliveries, oldest first."""
-        last = after(cursor)
-        if last is not None and [type(each) for each in last] != [str, str]:
-            raise UsageError("the cursor is of another list", code="bad-cursor", fix="send 'next' of its page")
+        last = after(cursor, str, str)
         place = None if last is None else (parse_instant(last[0]), last[1])
         with State.open(api.home, readonly=True) as state:
             rows = list(ledger.listing(state.connection, message, after=place, limit=most(limit) + 1))

@@ -18,6 +18,7 @@ from innkeeper.kernel.json import dumps_bytes, loads
 from innkeeper.kernel.time import DAY, Clock
 from innkeeper.runtime import audit
 from innkeeper.runtime.access import Actor, Doorman
+from innkeeper.runtime.bodies import BadBody, check_json
 from innkeeper.store.access import Remembered
 from innkeeper.web.problems import problem
 from innkeeper.web.requests import BODY_SECONDS
@@ -26,6 +27,8 @@ from innkeeper.web.requests import BODY_SECONDS
 MOST_BYTES: Final = 1024 * 1024
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _LONGEST_KEY: Final = 255
+#: What was refused before its work began; like what failed on our side, it may be sent again under the same key.
+_NOT_BEGUN: Final = (400, 429)
 #: Headers of an answer that are kept with it.
 _KEPT: Final = (b"content-type", b"etag")
 
@@ -76,9 +79,10 @@ class Guard:
 
     async def _write(self, app: ASGIApp, request: Request[Any, Any, Any], actor: Actor) -> None:
         """A request that changes something: its body whole, its answer kept, and both in the audit."""
-        body = await _body(request)
-        if isinstance(body, Response):
-            await _respond(body, request)
+        try:
+            body = await _body(request)
+        except BadBody as bad:
+            await _respond(problem(bad.status, bad.code, bad.message), request)
             return
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
         if key is not None:
@@ -105,12 +109,12 @@ class Guard:
     ) -> None:
         status, headers, told = answer
         if key is not None:
-            # What failed on our side may be sent again under the same key.
             kept = dumps_bytes(
                 {"headers": [[name.decode(), value.decode()] for name, value in headers if name in _KEPT]}
             )
-            told = b"" if request.scope["route_handler"].opt["secret"] else told
-            self._doorman.access.end_request(actor.name, key, None if status >= 500 else (status, kept + b"\0" + told))
+            told = b"" if request.scope["route_handler"].opt["secret"] and status < 400 else told
+            again = status >= 500 or status in _NOT_BEGUN
+            self._doorman.access.end_request(actor.name, key, None if again else (status, kept + b"\0" + told))
         self._note(request, actor, body, status)
 
     def _note(self, request: Request[Any, Any, Any], actor: Actor, body: bytes, status: int) -> None:
@@ -140,16 +144,23 @@ def _again(found: Remembered, digest: str) -> Response[bytes]:
     return Response(told, status_code=found.status, media_type=media, headers=headers | {"Idempotent-Replayed": "true"})
 
 
-async def _body(request: Request[Any, Any, Any]) -> bytes | Response[bytes]:
+async def _body(request: Request[Any, Any, Any]) -> bytes:
+    """The body, whole.
+
+    Raises:
+        BadBody: It is too large, too slow, or no JSON.
+    """
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > MOST_BYTES:
-                    return problem(413, "too-large", f"at most {MOST_BYTES:,} bytes are taken")
-    except TimeoutError:
-        return problem(408, "too-slow", f"the body did not come within {BODY_SECONDS:.0f} seconds")
+                    raise BadBody(413, "too-large", f"at most {MOST_BYTES:,} bytes are taken")
+    except TimeoutError as error:
+        raise BadBody(408, "too-slow", f"the body did not come within {BODY_SECONDS:.0f} seconds") from error
+    if body:
+        check_json(bytes(body))
     return bytes(body)
 
 
@@ -164,7 +175,7 @@ async def _answer_of(app: ASGIApp, scope: Scope, body: bytes) -> _Answer:
         if sent:
             return {"type": "http.disconnect"}
         sent = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        return {"type": "http.request", "body": body or b"{}", "more_body": False}
 
     async def take(message: Message) -> None:
         if message["type"] == "http.response.start":

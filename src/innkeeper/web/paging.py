@@ -17,15 +17,16 @@ from innkeeper.kernel.json import dumps, loads
 
 MOST: Final = 1_000
 USUAL: Final = 100
+_FIX: Final = "send 'next' of the page before"
 
 Key = Callable[[dict[str, Any]], list[Any]]
 
 
-def after(cursor: str | None) -> list[Any] | None:
-    """The key that a cursor holds; None for the first page.
+def after(cursor: str | None, *kinds: type) -> list[Any] | None:
+    """The key that a cursor holds, its parts of these *kinds* where there are any; None for the first page.
 
     Raises:
-        UsageError: It is no cursor of ours.
+        UsageError: It is no cursor of ours, or of another list.
     """
     if cursor is None:
         return None
@@ -33,9 +34,16 @@ def after(cursor: str | None) -> list[Any] | None:
         key = loads(base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)))
     except (ValueError, binascii.Error, msgspec.DecodeError):
         key = None
-    if not isinstance(key, list) or not all(isinstance(each, str | int) for each in key):
-        raise UsageError("the cursor is none of ours", code="bad-cursor", fix="send 'next' of the page before")
+    if not isinstance(key, list) or not all(_may_be_key(each) for each in key):
+        raise UsageError("the cursor is none of ours", code="bad-cursor", fix=_FIX)
+    if kinds and [type(each) for each in key] != list(kinds):
+        raise UsageError("the cursor is of another list", code="bad-cursor", fix=_FIX)
     return key
+
+
+def _may_be_key(part: Any) -> bool:
+    # SQLite has no larger integers.
+    return type(part) is str or (type(part) is int and abs(part) < 2**63)
 
 
 def most(limit: int) -> int:
@@ -70,7 +78,5 @@ def cut(
     try:
         rest = found if last is None else [row for row in found if key(row) > last]
     except TypeError as error:
-        raise UsageError(
-            "the cursor is of another list", code="bad-cursor", fix="send 'next' of the page before"
-        ) from error
+        raise UsageError("the cursor is of another list", code="bad-cursor", fix=_FIX) from error
     return page(name, rest[: limit + 1], limit, key)

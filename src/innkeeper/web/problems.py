@@ -24,7 +24,7 @@ _TITLES: Final = {
     500: "A bug in Innkeeper", 503: "It cannot be done now",
 }  # fmt: skip
 #: What the codes of our errors begin or end with, and the status that says the same.
-_BEGINS: Final = {"unknown-": 404, "no-home": 404, "bad-": 400}
+_BEGINS: Final = {"unknown-": 404, "no-home": 404, "no-retraction": 404, "bad-": 400}
 _ENDS: Final = {"-exists": 409, "-in-use": 409, "already-lifted": 409, "changed-meanwhile": 409, "past-is-gone": 409}
 
 logger = structlog.get_logger()
@@ -67,7 +67,7 @@ def _http(_: Request[Any, Any, Any], failed: HTTPException) -> Response[bytes]:
     code = {404: "not-found", 405: "method-not-allowed"}.get(status, "bad-request")
     extra = failed.extra if isinstance(failed.extra, list) else []
     wrong = [f"{each.get('key', '')}: {each.get('message', '')}" for each in extra if isinstance(each, dict)]
-    return problem(status, code, "; ".join(wrong) or failed.detail)
+    return problem(status, code, "; ".join(wrong) or failed.detail, "see /docs")
 
 
 def _busy(_: Request[Any, Any, Any], __: Busy) -> Response[bytes]:

@@ -15,7 +15,7 @@ from innkeeper.store.state import State
 from innkeeper.web.api import Api, instant_of
 from innkeeper.web.paging import USUAL, after, most, page
 
-_LINK = {"a": "user:ana", "b": "email:ana@example.com", "counts": True, "reason": "", "merges": [], "changes": []}
+_LINK = {"a": "ana", "b": "anonymous_id:9f3a", "counts": True, "reason": "", "merges": [], "changes": []}
 
 
 class NewLink(msgspec.Struct, forbid_unknown_fields=True):
@@ -46,9 +46,9 @@ def _read(api: Api) -> list[ControllerRouterHandler]:
         stage: FromQuery[str | None] = None, limit: FromQuery[int] = USUAL, cursor: FromQuery[str | None] = None
     ) -> dict[str, Any]:
         """Customers with their stage, in the order of their ids."""
-        last = after(cursor)
+        last = after(cursor, str)
         with State.open(api.home, readonly=True) as state:
-            found = state.subjects_after("" if last is None else str(last[0]), most(limit) + 1, stage)
+            found = state.subjects_after("" if last is None else last[0], most(limit) + 1, stage)
         rows = [{"id": display_id(subject), "stage": stage or None, "subject": subject} for subject, stage in found]
         told = page("profiles", rows, limit, lambda row: [row["subject"]])
         for row in told["profiles"]:
