@@ -11,6 +11,8 @@ import functools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from litestar import delete as litestar_delete
@@ -61,13 +63,35 @@ class _Lane:
             self._all.release()
 
 
-class Api:
-    """Makes the routes of one house."""
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a route does, without HTTP around it.
 
-    def __init__(self, house: House) -> None:
-        self.house = house
-        self.home = house.home
+    Attributes:
+        function: As it was written; its docstring says what it answers.
+        permission: What it needs.
+        call: The function, in its turn among the requests of its kind.
+    """
+
+    function: Callable[..., Any]
+    permission: str
+    call: Callable[..., Any]
+
+
+class Api:
+    """Makes the routes of one house, and remembers what they do (`works`, by the functions' names)."""
+
+    def __init__(self, home: Path, house: House | None = None) -> None:
+        """*house*: what routes work with that do more than read the files of *home*."""
+        self.home, self._house = home, house
+        self.works: dict[str, Work] = {}
         self._reads, self._writes = _Lane(*_READS), _Lane(*_WRITES)
+
+    @property
+    def house(self) -> House:
+        """The house that is served."""
+        assert self._house is not None, "a route that needs a served home, made without one"
+        return self._house
 
     def get(self, path: str, permission: str, example: Any) -> Make:
         """A route that reads; the function's docstring says what it answers."""
@@ -91,6 +115,17 @@ class Api:
             else:
                 yield
 
+    def bounded(self, work: Callable[..., Any], *, reads: bool) -> Callable[..., Any]:
+        """A function that waits for its turn among those that read, or among the others."""
+        lane = self._reads if reads else self._writes
+
+        @functools.wraps(work)
+        def in_turn(*args: Any, **kwargs: Any) -> Any:
+            with lane.turn():
+                return work(*args, **kwargs)
+
+        return in_turn
+
     def _made(
         self,
         method: Any,
@@ -104,13 +139,8 @@ class Api:
     ) -> ControllerRouterHandler:
         assert permission in PERMISSIONS, permission
         noun = path.split("/")[1]
-        lane = self._reads if method is litestar_get else self._writes
-
-        @functools.wraps(work)
-        def bounded(*args: Any, **kwargs: Any) -> Any:
-            with lane.turn():
-                return work(*args, **kwargs)
-
+        bounded = self.bounded(work, reads=method is litestar_get)
+        self.works[work.__name__] = Work(work, permission, bounded)
         spec = ResponseSpec(dict[str, Any], examples=[Example(value=example)], generate_examples=False)
         made: ControllerRouterHandler = method(
             path, sync_to_thread=True, opt={"permission": permission, "noun": noun, "secret": secret}, tags=[noun],

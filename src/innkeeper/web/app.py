@@ -21,6 +21,7 @@ from innkeeper.web import (
     docs,
     homes,
     ingest,
+    mcp,
     metrics,
     problems,
     profiles,
@@ -58,7 +59,7 @@ def make_app(house: House, *, metrics_token: str | None = None) -> ASGIApp:
         told = house.health()
         return Response(told, status_code=200 if told["ready"] else 503)
 
-    desk, meter = Desk(house.door), Meter()
+    desk, meter, api = Desk(house.door), Meter(), Api(house.home, house)
     taking = [
         *ingest.routes(desk),
         *customerio.routes(desk),
@@ -71,7 +72,8 @@ def make_app(house: House, *, metrics_token: str | None = None) -> ASGIApp:
             Router("/", route_handlers=[live, ready, *docs.routes(lambda: describe(app))], include_in_schema=False),
             Router("/", route_handlers=[figures], include_in_schema=False, opt={"key": True}),
             Router("/", route_handlers=taking, include_in_schema=False, opt={"key": True}),
-            api_routes(house),
+            api_routes(api),
+            Router("/", route_handlers=[mcp.route(api, desk)], include_in_schema=False, opt={"key": True}),
         ],
         openapi_config=OpenAPIConfig(
             title="Innkeeper", version=__version__, description=_ABOUT, path="/openapi", render_plugins=[],
@@ -84,12 +86,11 @@ def make_app(house: House, *, metrics_token: str | None = None) -> ASGIApp:
     return meter.over(open_to_pages(ingest.straight_to(desk, app)))
 
 
-def api_routes(house: House) -> Router:
+def api_routes(api: Api) -> Router:
     """The typed API."""
-    api = Api(house)
     nouns = (profiles, homes, audiences, deliveries, things, workspace, definitions, retractions, access)
     handlers: list[ControllerRouterHandler] = [handler for noun in nouns for handler in noun.routes(api)]
-    guard = Guard(house.doorman, house.clock)
+    guard = Guard(api.house.doorman, api.house.clock)
 
     def guarded(app: ASGIApp) -> ASGIApp:
         # A function: what is handed over is copied, and a guard cannot be.
