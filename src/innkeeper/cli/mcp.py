@@ -39,9 +39,10 @@ def command(call: Call, user: str | None) -> None:
             return actor_named(access, user, SystemClock())
 
         who()
+        told = sys.stdout.buffer
         # What else is printed must not stand between the messages.
         with redirect_stdout(sys.stderr):
-            _serve(toolbox_of(home), who, sys.stdin.buffer, sys.__stdout__.buffer)  # type: ignore[union-attr]
+            _serve(toolbox_of(home), who, sys.stdin.buffer, told)
 
 
 def _serve(tools: Toolbox, who: Callable[[], Actor], asked: BinaryIO, told: BinaryIO) -> None:

@@ -80,7 +80,7 @@ def route(api: Api, desk: Desk) -> ControllerRouterHandler:
             return _told(failure(refused, None), _ALWAYS)
         wrong = _headers_lie(request, call)
         if wrong is not None:
-            return _told(failure(wrong, call.id), _ALWAYS)
+            return _told(failure(wrong, call.id), _MODERN)
         if call.id is None:
             return Response(b"", status_code=202)
         told = await anyio.to_thread.run_sync(work, call, actor, body)

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, get_type_hints
+from typing import Any, Final, get_type_hints
 
 import msgspec
 from litestar import Response
@@ -59,7 +59,6 @@ ROUTES: Final = {
 }
 #: What the parameters of tools are; one word means the same everywhere.
 WORDS: Final = {
-    "account": "An account's id.",
     "allow_unknown": "Names of events and traits that nobody has seen are warnings, not errors.",
     "at": "An instant, ISO 8601 with a zone, such as 2026-05-01T09:00:00Z; without it, now.",
     "begin": "Changes after this instant, ISO 8601 with a zone.",
@@ -75,7 +74,8 @@ WORDS: Final = {
         "Files of the strategy by their paths, such as audiences/loyal.yaml, with their whole new text; null removes"
         " one. Files that are not named stay as they are in force."
     ),
-    "id": "An id: of a customer a user id or namespace:value, such as email:ana@example.com.",
+    "id": "The id. Of a customer: a user id or namespace:value, such as email:ana@example.com.",
+    "list_members.id": "A namespace such as email: that identifier of each member instead of their ids.",
     "last": "How many, at most 1,000.",
     "limit": "How many on a page, at most 1,000.",
     "lines": "How many lines of the timeline, at most 1,000.",
@@ -128,6 +128,8 @@ class Tool:
         (_,), components = msgspec.json.schema_components([self.arguments], ref_template="#/$defs/{name}")
         schema = components.pop(self.arguments.__name__)
         schema.pop("title")
+        for name, parameter in schema["properties"].items():
+            parameter["description"] = WORDS.get(f"{self.name}.{name}") or WORDS[name]
         return {
             "name": self.name, "title": self.title, "description": f"{self.description} {DATA}",
             "inputSchema": schema | ({"$defs": components} if components else {}),
@@ -251,6 +253,6 @@ def _arguments(function: Callable[..., Any]) -> type[msgspec.Struct]:
     kinds = get_type_hints(function)
     fields: list[Any] = []
     for name, parameter in inspect.signature(function).parameters.items():
-        kind = Annotated[kinds[name], msgspec.Meta(description=WORDS[name])]
-        fields.append((name, kind) if parameter.default is parameter.empty else (name, kind, parameter.default))
+        given = () if parameter.default is parameter.empty else (parameter.default,)
+        fields.append((name, kinds[name], *given))
     return msgspec.defstruct(function.__name__, fields, kw_only=True, forbid_unknown_fields=True)
