@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -261,6 +262,38 @@ def test_over_pipes_as_a_user(home: Path, served: Served) -> None:
         command(home, "mcp", "--as", "nobody")
     with pytest.raises(UsageError, match="no workspace"):
         command(home / "nothing", "mcp")
+
+
+def test_a_user_who_is_ended_is_answered_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = iter([json.dumps(request("ping")).encode() + b"\n"] * 2)
+
+    class Pipe(io.BytesIO):
+        def readline(self, size: int | None = -1, /) -> bytes:
+            line = next(said)
+            if told.getvalue():
+                access.end_user(store, "ana", SystemClock())
+            return line
+
+    told = io.BytesIO()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(Pipe()))
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(told))
+    with Access.open(tmp_path) as store:
+        access.add_user(store, "ana", "viewer", SystemClock())
+        with pytest.raises(UsageError, match="ended"):
+            cli.main(args=["--home", str(tmp_path), "mcp", "--as", "ana"], standalone_mode=False)
+    assert [json.loads(line)["result"] for line in told.getvalue().splitlines()] == [{}]
+
+
+def test_tools_leave_the_home_as_it_is(home: Path, tools: Toolbox) -> None:
+    def content() -> dict[str, bytes]:
+        # What SQLite shares among processes is no content.
+        return {str(each): each.read_bytes() for each in home.rglob("*") if each.is_file() and each.suffix != ".db-shm"}
+
+    before = content()
+    for tool, (arguments, _) in CASES.items():
+        assert not used(tools, tool, arguments)["isError"]
+    used(tools, "draft_definitions", {"files": DRAFT})
+    assert {name: data for name, data in content().items() if data} == {k: v for k, v in before.items() if v}
 
 
 def test_the_whole_handshake_over_http(served: Served) -> None:
