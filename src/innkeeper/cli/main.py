@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ledger": ("ledger", "Planned against all ends; the deliveries."),
     "link": ("link", "Say that two identifiers are one customer, or take that back."),
     "match": ("match", "Propose, list, accept and reject profiles that may be one."),
+    "mcp": ("mcp", "Answer an assistant's questions over MCP; changes nothing."),
     "object": ("object", "Show, list and change objects: bookings, orders."),
     "plan": ("strategy_plan", "Show what applying the strategy folder would change."),
     "profile": ("profile", "Show one customer."),

@@ -62,6 +62,18 @@ class Doorman:
         return Actor(user.name, allowed if found.scopes is None else allowed & frozenset(found.scopes))
 
 
+def actor_named(access: Access, name: str, clock: Clock) -> Actor:
+    """A user, as what their role may do now.
+
+    Raises:
+        UsageError: There is no such user, or they were ended.
+    """
+    user = access.user(name)
+    if not _holds(user.ended_at, clock.now()):
+        raise UsageError(f"the user '{name}' was ended", code="bad-user", fix="see: innkeeper user list")
+    return Actor(user.name, ROLES.get(user.role, frozenset()))
+
+
 def add_user(access: Access, name: str, role: str, clock: Clock) -> dict[str, Any]:
     """A new user.
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import anyio.to_thread
@@ -62,13 +64,33 @@ class _Lane:
             self._inside -= 1
 
 
-class Api:
-    """Makes the routes of one house."""
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a route does, without HTTP around it.
 
-    def __init__(self, house: House) -> None:
-        self.house = house
-        self.home = house.home
+    Attributes:
+        function: As it was written; its docstring says what it answers.
+        permission: What it needs.
+    """
+
+    function: Callable[..., Any]
+    permission: str
+
+
+class Api:
+    """Makes the routes of one house, and remembers what they do (`works`, by the functions' names)."""
+
+    def __init__(self, home: Path, house: House | None = None) -> None:
+        """*house*: what routes work with that do more than read the files of *home*."""
+        self.home, self._house = home, house
+        self.works: dict[str, Work] = {}
         self._reads, self._writes = _Lane(*_READS), _Lane(*_WRITES)
+
+    @property
+    def house(self) -> House:
+        """The house that is served."""
+        assert self._house is not None, "a route that needs a served home, made without one"
+        return self._house
 
     def get(self, path: str, permission: str, example: Any) -> Make:
         """A route that reads; the function's docstring says what it answers."""
@@ -92,6 +114,14 @@ class Api:
             else:
                 yield
 
+    async def read(self, work: Callable[[], Any]) -> Any:
+        """Something that reads, in a thread, in its turn among the requests that read.
+
+        Raises:
+            Busy: Too many wait already.
+        """
+        return await self._reads.run(work)
+
     def _made(
         self,
         method: Any,
@@ -106,6 +136,7 @@ class Api:
         assert permission in PERMISSIONS, permission
         noun = path.split("/")[1]
         lane = self._reads if method is litestar_get else self._writes
+        self.works[work.__name__] = Work(work, permission)
 
         @functools.wraps(work)
         async def bounded(*args: Any, **kwargs: Any) -> Any:

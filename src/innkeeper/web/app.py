@@ -23,6 +23,7 @@ from innkeeper.web import (
     docs,
     homes,
     ingest,
+    mcp,
     metrics,
     problems,
     profiles,
@@ -69,6 +70,7 @@ def make_routes(house: House, desk: Desk, meter: Meter, metrics_token: str | Non
         told = house.health()
         return Response(told, status_code=200 if told["ready"] else 503)
 
+    api = Api(house.home, house)
     taking = [
         *ingest.routes(desk),
         *customerio.routes(desk),
@@ -83,7 +85,8 @@ def make_routes(house: House, desk: Desk, meter: Meter, metrics_token: str | Non
             Router("/", route_handlers=script.routes(), include_in_schema=False, opt={"open": True}),
             Router("/", route_handlers=[figures], include_in_schema=False, opt={"key": True}),
             Router("/", route_handlers=taking, include_in_schema=False, opt={"key": True}),
-            api_routes(house),
+            api_routes(api),
+            Router("/", route_handlers=[mcp.route(api, desk)], include_in_schema=False, opt={"key": True}),
         ],
         openapi_config=OpenAPIConfig(
             title="Innkeeper", version=__version__, description=_ABOUT, path="/openapi",
@@ -99,12 +102,11 @@ def make_routes(house: House, desk: Desk, meter: Meter, metrics_token: str | Non
     return app
 
 
-def api_routes(house: House) -> Router:
+def api_routes(api: Api) -> Router:
     """The typed API."""
-    api = Api(house)
     nouns = (profiles, homes, audiences, deliveries, things, workspace, definitions, retractions, access)
     handlers: list[ControllerRouterHandler] = [handler for noun in nouns for handler in noun.routes(api)]
-    guard = Guard(house.doorman, house.clock)
+    guard = Guard(api.house.doorman, api.house.clock)
 
     def guarded(app: ASGIApp) -> ASGIApp:
         # A function: what is handed over is copied, and a guard cannot be.

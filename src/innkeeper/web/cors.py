@@ -38,9 +38,10 @@ def open_to_pages(app: ASGIApp) -> ASGIApp:
             return
 
         async def marked(message: Message) -> None:
-            # Not what needs a permission: a page of another origin has no business with it.
+            # Not what needs a permission or is for programs: a page of another origin has no business with it.
             handler = scope.get("route_handler")
-            if message["type"] == "http.response.start" and not (handler and handler.opt.get("permission")):
+            closed = handler and (handler.opt.get("permission") or handler.opt.get("programs"))
+            if message["type"] == "http.response.start" and not closed:
                 message["headers"] = [*message["headers"], _ORIGIN, _EXPOSED]
             await send(message)
 

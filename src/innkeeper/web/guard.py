@@ -63,12 +63,9 @@ class Guard:
         return guarded
 
     def _who(self, request: Request[Any, Any, Any]) -> Actor | Response[bytes]:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        actor = self._doorman.actor(token.strip()) if scheme.lower() == "bearer" else None
+        actor = actor_of(request, self._doorman)
         if actor is None:
-            return problem(
-                401, "bad-token", "no token that opens anything came with the request", "innkeeper token add"
-            )
+            return no_token()
         needed = str(request.scope["route_handler"].opt["permission"])
         if needed not in actor.permissions:
             return problem(
@@ -122,6 +119,17 @@ class Guard:
             self._doorman.access, at=self._clock.now(), actor=actor.name, action=request.method,
             noun=str(request.scope["route_handler"].opt["noun"]), about=request.url.path, body=body, status=status,
         )  # fmt: skip
+
+
+def actor_of(request: Request[Any, Any, Any], doorman: Doorman) -> Actor | None:
+    """Whose bearer token came with a request; None: none that opens anything."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return doorman.actor(token.strip()) if scheme.lower() == "bearer" else None
+
+
+def no_token() -> Response[bytes]:
+    """What a request without a token hears."""
+    return problem(401, "bad-token", "no token that opens anything came with the request", "innkeeper token add")
 
 
 def _again(found: Remembered, digest: str) -> Response[bytes]:

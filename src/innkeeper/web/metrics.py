@@ -28,7 +28,7 @@ _MEDIA: Final = "text/plain; version=0.0.4; charset=utf-8"
 #: Addresses by how they begin; whatever else is asked for is `other`.
 _ROUTES: Final = (
     "/v1/projects/", "/v1/sources/", "/v1/", "/api/v1/", "/api/v2/", "/api/public/", "/beacon/", "/cloudevents",
-    "/sourceConfig", "/health", "/ready", "/metrics",
+    "/sourceConfig", "/mcp", "/health", "/ready", "/metrics",
 )  # fmt: skip
 
 Labels = tuple[tuple[str, str], ...]
