@@ -25,19 +25,24 @@ from innkeeper.web import (
     problems,
     profiles,
     retractions,
+    sessions,
     sources,
     things,
     workspace,
 )
 from innkeeper.web import webhooks as hooks
 from innkeeper.web.api import PREFIX, Api
+from innkeeper.web.browser import COOKIE
 from innkeeper.web.cors import open_to_pages
 from innkeeper.web.guard import Guard
 from innkeeper.web.metrics import Meter
 from innkeeper.web.requests import Desk
 
+_TOKEN: Final = SecurityScheme(type="http", scheme="bearer")
+_SESSION: Final = SecurityScheme(type="apiKey", security_scheme_in="cookie", name=COOKIE)
 _ABOUT: Final = (
-    "Send a token as Authorization: Bearer. Times are ISO 8601 with a zone. A POST may carry an Idempotency-Key: the"
+    "Send a token as Authorization: Bearer, or log in and send the session's cookie, with X-CSRF-Token where something"
+    " changes. Times are ISO 8601 with a zone. A POST may carry an Idempotency-Key: the"
     " same request under the same key is done once. Errors are problem documents (RFC 9457) with code, detail and fix."
 )
 
@@ -75,8 +80,8 @@ def make_app(house: House, *, metrics_token: str | None = None) -> ASGIApp:
         ],
         openapi_config=OpenAPIConfig(
             title="Innkeeper", version=__version__, description=_ABOUT, path="/openapi", render_plugins=[],
-            components=Components(security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}),
-            security=[{"token": []}],
+            components=Components(security_schemes={"token": _TOKEN, "session": _SESSION}),
+            security=[{"token": []}, {"session": []}],
         ),
         exception_handlers=answers.EXCEPTIONS,
         logging_config=None,
@@ -87,9 +92,9 @@ def make_app(house: House, *, metrics_token: str | None = None) -> ASGIApp:
 def api_routes(house: House) -> Router:
     """The typed API."""
     api = Api(house)
-    nouns = (profiles, homes, audiences, deliveries, things, workspace, definitions, retractions, access)
+    nouns = (profiles, homes, audiences, deliveries, things, workspace, definitions, retractions, access, sessions)
     handlers: list[ControllerRouterHandler] = [handler for noun in nouns for handler in noun.routes(api)]
-    guard = Guard(house.doorman, house.clock)
+    guard = Guard(house.doorman, house.sessions, house.clock)
 
     def guarded(app: ASGIApp) -> ASGIApp:
         # A function: what is handed over is copied, and a guard cannot be.
@@ -99,14 +104,14 @@ def api_routes(house: House) -> Router:
 
 
 def describe(app: Litestar) -> dict[str, Any]:
-    """The OpenAPI 3.1 description; each operation says its permission."""
+    """The OpenAPI 3.1 description; each operation says its permission, or that it needs none."""
     told: dict[str, Any] = app.openapi_schema.to_schema()
     for route in app.routes:
         for handler in getattr(route, "route_handlers", ()):
-            permission = handler.opt.get("permission")
-            for method in handler.http_methods if permission else ():
+            permission, entry = handler.opt.get("permission"), handler.opt.get("own_origin")
+            for method in handler.http_methods if permission or entry else ():
                 operation = told["paths"][_template(route.path)][method.lower()]
-                operation["x-permission"] = permission
+                operation |= {"x-permission": permission} if permission else {"security": []}
     return told
 
 

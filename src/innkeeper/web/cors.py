@@ -36,9 +36,9 @@ def open_to_pages(app: ASGIApp) -> ASGIApp:
             return
 
         async def marked(message: Message) -> None:
-            # Not what needs a permission: a page of another origin has no business with it.
-            handler = scope.get("route_handler")
-            if message["type"] == "http.response.start" and not (handler and handler.opt.get("permission")):
+            # Not what needs a permission or gives a session: a page of another origin has no business with it.
+            opt = scope["route_handler"].opt if scope.get("route_handler") else {}
+            if message["type"] == "http.response.start" and not (opt.get("permission") or opt.get("own_origin")):
                 message["headers"] = [*message["headers"], _ORIGIN]
             await send(message)
 
