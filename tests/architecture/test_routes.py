@@ -29,6 +29,7 @@ OPEN = {
     "/openapi",
     "/openapi/openapi.json",
     "/openapi/{path}",
+    "/api/v1/session",
 }
 
 

@@ -51,6 +51,7 @@ class Ask:
         query: As it is sent.
         body: As it is sent, as JSON.
         headers: Beside the token.
+        by_session: It is about the session that asks, so that a token gets no good answer.
     """
 
     known: dict[str, str] = field(default_factory=dict)
@@ -58,6 +59,7 @@ class Ask:
     query: dict[str, str] = field(default_factory=dict)
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    by_session: bool = False
 
 
 _GUEST = {"id": "canary-guest"}
@@ -124,6 +126,11 @@ CASES: dict[tuple[str, str], Ask] = {
     ("GET", "/retractions"): Ask(),
     ("POST", "/retractions"): Ask(body={"source": "shop", "messages": ["wrong"]}),
     ("POST", "/retractions/{name}/lift"): Ask({"name": "RETRACTION"}, {"name": "retraction-9-canary"}, body={}),
+    ("GET", "/session"): Ask(),
+    ("DELETE", "/session"): Ask(by_session=True),
+    ("POST", "/session/password"): Ask(body={"current": "x", "password": "y"}, by_session=True),
+    ("GET", "/sessions"): Ask(),
+    ("DELETE", "/sessions/{id}"): Ask({"id": "a-session"}, {"id": "canary-session"}, by_session=True),
     ("GET", "/roles"): Ask(),
     ("GET", "/users"): Ask(),
     ("POST", "/users"): Ask(body={"name": "dora", "role": "viewer"}),

@@ -114,18 +114,29 @@ def _offline(url: str) -> bytes:
 
 @contextmanager
 def opened(
-    home: Path, *, clock: Clock | None = None, writer: Writer | None = None, get: Fetch = _offline
+    home: Path,
+    *,
+    clock: Clock | None = None,
+    writer: Writer | None = None,
+    get: Fetch = _offline,
+    proxies: tuple[str, ...] = (),
 ) -> Iterator[Served]:
     """A door with the sources `shop` (server) and `web` (public), closed at the end with all that waits written."""
     hands = clock or FixedClock(parse_instant(NOW))
     made = {"shop": sources.create(home, "shop", "server", hands), "web": sources.create(home, "web", "public", hands)}
-    with reopened(home, made, clock=hands, writer=writer, get=get) as served:
+    with reopened(home, made, clock=hands, writer=writer, get=get, proxies=proxies) as served:
         yield served
 
 
 @contextmanager
 def reopened(
-    home: Path, keys: dict[str, sources.NewKeys], *, clock: Clock, writer: Writer | None = None, get: Fetch = _offline
+    home: Path,
+    keys: dict[str, sources.NewKeys],
+    *,
+    clock: Clock,
+    writer: Writer | None = None,
+    get: Fetch = _offline,
+    proxies: tuple[str, ...] = (),
 ) -> Iterator[Served]:
     """The door of a home whose sources are made."""
     State.open(home, create=True).close()
@@ -134,7 +145,7 @@ def reopened(
         listen_on("127.0.0.1", 0) as listener,
         house_of(home, log, clock, writer=writer, get=get) as house,
     ):
-        server = make_server(make_app(house))
+        server = make_server(make_app(house), proxies=proxies)
         thread = threading.Thread(target=lambda: server.run(sockets=[listener]))
         thread.start()
         try:

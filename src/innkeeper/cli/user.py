@@ -1,12 +1,16 @@
-"""`innkeeper user`: who may use the API, and what they may do. The work: `runtime/access.py`."""
+"""`innkeeper user`: who may use the API, and what they may do. The work: `runtime/access.py`,
+`runtime/sessions.py`."""
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 import click
 
 from innkeeper.cli.main import Call
+from innkeeper.kernel.errors import UsageError
 
 
 @click.group()
@@ -35,7 +39,7 @@ def add(call: Call, name: str, role: str) -> None:
 @click.argument("role")
 @click.pass_obj
 def role(call: Call, name: str, role: str) -> None:
-    """Give a user another role; their tokens follow at once."""
+    """Give a user another role; their tokens follow at once, their sessions end."""
     from innkeeper.kernel.time import SystemClock
     from innkeeper.runtime.access import set_role
     from innkeeper.runtime.audit import by_command
@@ -50,7 +54,7 @@ def role(call: Call, name: str, role: str) -> None:
 @click.argument("name")
 @click.pass_obj
 def end(call: Call, name: str) -> None:
-    """From now on a user may do nothing, with none of their tokens."""
+    """From now on a user may do nothing, with none of their tokens and sessions."""
     from innkeeper.kernel.time import SystemClock
     from innkeeper.runtime.access import end_user
     from innkeeper.runtime.audit import by_command
@@ -59,6 +63,42 @@ def end(call: Call, name: str) -> None:
     with Access.open(call.existing_home()) as access, by_command(access, "end", "user", name):
         told = end_user(access, name, SystemClock())
     call.answer(told, lambda: _tell(told))
+
+
+@command.command()
+@click.argument("name")
+@click.option("--password-env", "variable", metavar="VARIABLE", help="Read it from here; else it is asked for.")
+@click.pass_obj
+def password(call: Call, name: str, variable: str | None) -> None:
+    """Give a user a password, to log in with; their sessions end."""
+    from innkeeper.kernel.time import SystemClock
+    from innkeeper.runtime.audit import by_command
+    from innkeeper.runtime.sessions import set_password
+    from innkeeper.store.access import Access
+
+    with Access.open(call.existing_home()) as access:
+        access.user(name)
+        chosen = _asked(name) if variable is None else _from_environment(variable)
+        with by_command(access, "password", "user", name):
+            told = set_password(access, name, chosen, SystemClock())
+    call.answer(told, lambda: click.echo(f"{name} has a new password; {told['sessions_ended']} sessions ended"))
+
+
+def _asked(name: str) -> str:
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "a password is asked for on a terminal, and there is none",
+            code="no-terminal", fix="put it into an environment variable: --password-env VARIABLE",
+        )  # fmt: skip
+    return str(click.prompt(f"Password of {name}", hide_input=True, confirmation_prompt=True, err=True))
+
+
+def _from_environment(variable: str) -> str:
+    if variable not in os.environ:
+        raise UsageError(
+            f"the environment has no variable {variable!r}", code="bad-variable", fix="set it, and export it"
+        )
+    return os.environ[variable]
 
 
 @command.command("list")

@@ -27,10 +27,12 @@ LOCAL: Final = "local"
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who makes a request, and what they may do."""
+    """Who makes a request, and what they may do; where they came with a session, its id and its token for pages."""
 
     name: str
     permissions: frozenset[str]
+    session: str | None = None
+    csrf: str | None = None
 
 
 class Doorman:
@@ -51,10 +53,10 @@ class Doorman:
         if secrets.compare_digest(hashed, self._local):
             return Actor(LOCAL, ROLES["owner"])
         found = self.access.token(hashed)
-        if found is None or not _holds(found.until_at, now):
+        if found is None or not holds(found.until_at, now):
             return None
         user = self.access.user(found.user)
-        if not _holds(user.ended_at, now):
+        if not holds(user.ended_at, now):
             return None
         if found.used_at is None or now - found.used_at > MINUTE:
             self.access.used(hashed, now)
@@ -69,7 +71,7 @@ def actor_named(access: Access, name: str, clock: Clock) -> Actor:
         UsageError: There is no such user, or they were ended.
     """
     user = access.user(name)
-    if not _holds(user.ended_at, clock.now()):
+    if not holds(user.ended_at, clock.now()):
         raise UsageError(f"the user '{name}' was ended", code="bad-user", fix="see: innkeeper user list")
     return Actor(user.name, ROLES.get(user.role, frozenset()))
 
@@ -89,7 +91,7 @@ def add_user(access: Access, name: str, role: str, clock: Clock) -> dict[str, An
 
 
 def set_role(access: Access, name: str, role: str, clock: Clock) -> dict[str, Any]:
-    """Give a user another role; their tokens follow at once.
+    """Give a user another role; their tokens follow at once, their sessions end.
 
     Raises:
         UsageError: There is no such user or role.
@@ -100,7 +102,7 @@ def set_role(access: Access, name: str, role: str, clock: Clock) -> dict[str, An
 
 
 def end_user(access: Access, name: str, clock: Clock) -> dict[str, Any]:
-    """From now on a user may do nothing, with none of their tokens.
+    """From now on a user may do nothing, with none of their tokens and sessions.
 
     Raises:
         UsageError: There is no such user.
@@ -141,7 +143,7 @@ def end_token(access: Access, name: str, clock: Clock) -> dict[str, Any]:
         UsageError: There is no such token in force.
     """
     if not access.end_token(name, clock.now()):
-        names = [each.name for each in access.tokens() if _holds(each.until_at, clock.now())]
+        names = [each.name for each in access.tokens() if holds(each.until_at, clock.now())]
         fix = did_you_mean(name, names) or "see: innkeeper token list"
         raise UsageError(f"no token '{name}' is in force", code="unknown-token", fix=fix)
     return {"token": name, "in_force": False}
@@ -151,7 +153,7 @@ def user_told(user: User, now: Instant) -> dict[str, Any]:
     """The JSON form of a user."""
     return {
         "user": user.name, "role": user.role, "created_at": format_instant(user.created_at),
-        "active": _holds(user.ended_at, now), "permissions": sorted(ROLES.get(user.role, ())),
+        "active": holds(user.ended_at, now), "permissions": sorted(ROLES.get(user.role, ())),
     }  # fmt: skip
 
 
@@ -162,7 +164,7 @@ def token_told(token: Token, now: Instant) -> dict[str, Any]:
         "scopes": None if token.scopes is None else list(token.scopes), "created_at": format_instant(token.created_at),
         "until": None if token.until_at is None else format_instant(token.until_at),
         "used_at": None if token.used_at is None else format_instant(token.used_at),
-        "in_force": _holds(token.until_at, now),
+        "in_force": holds(token.until_at, now),
     }  # fmt: skip
 
 
@@ -173,7 +175,8 @@ def _role(role: str) -> str:
     return role
 
 
-def _holds(until: Instant | None, now: Instant) -> bool:
+def holds(until: Instant | None, now: Instant) -> bool:
+    """Whether something that may have an end is in force."""
     return until is None or now < until
 
 

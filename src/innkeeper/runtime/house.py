@@ -12,6 +12,7 @@ from innkeeper.kernel.time import Clock
 from innkeeper.runtime.access import Doorman
 from innkeeper.runtime.fetching import Fetch, fetch
 from innkeeper.runtime.ingest import Door
+from innkeeper.runtime.sessions import Sessions
 from innkeeper.runtime.webhook_intake import Webhooks
 from innkeeper.runtime.writer import Writer
 from innkeeper.store.access import Access
@@ -29,6 +30,7 @@ class House:
         door: Takes events.
         webhooks: Take what other programs send in a form of their own.
         doorman: Who may use the API.
+        sessions: Who is logged in.
         health: How the parts are.
         rest: Within it the engine does not run, so that `state.db` may be written.
     """
@@ -39,6 +41,7 @@ class House:
     door: Door
     webhooks: Webhooks
     doorman: Doorman
+    sessions: Sessions
     health: Callable[[], dict[str, Any]]
     rest: Callable[[], AbstractContextManager[None]]
 
@@ -71,7 +74,7 @@ def opened(
     try:
         yield House(
             home=home, log=log, clock=clock, door=door, webhooks=webhooks, doorman=Doorman(access, clock),
-            health=health, rest=rest,
+            sessions=Sessions(access, clock), health=health, rest=rest,
         )  # fmt: skip
     finally:
         webhooks.close()

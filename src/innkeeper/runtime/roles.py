@@ -23,9 +23,11 @@ PERMISSIONS: Final[dict[str, str]] = {
     "privacy:manage": "retraction of events",
     "access:manage": "users and their tokens",
     "audit:read": "who did what",
+    "session:own": "who one is, one's own sessions and password",
 }
 
-_READS: Final = frozenset({"workspace:read", "customers:read", "things:read", "tasks:read"})
+_OWN: Final = frozenset({"session:own"})
+_READS: Final = _OWN | {"workspace:read", "customers:read", "things:read", "tasks:read"}
 _EDITS: Final = _READS | {"events:read", "customers:write", "things:write", "definitions:draft"}
 
 #: Each role with its permissions.
@@ -34,6 +36,6 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     "editor": _EDITS,
     "approver": _EDITS | {"definitions:publish"},
     "viewer": _READS,
-    "front-line": frozenset({"customers:read", "customers:write", "things:read", "things:write", "tasks:read"}),
-    "privacy-officer": frozenset({"workspace:read", "customers:read", "events:read", "privacy:manage", "audit:read"}),
+    "front-line": _OWN | {"customers:read", "customers:write", "things:read", "things:write", "tasks:read"},
+    "privacy-officer": _OWN | {"workspace:read", "customers:read", "events:read", "privacy:manage", "audit:read"},
 }

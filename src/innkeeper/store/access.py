@@ -1,7 +1,8 @@
 """Users, their tokens, the audit chain and remembered requests: `access.db`.
 
 Beside `sources.db` and for the same reason: a token has to be revocable while the door and the engine hold the others.
-What a role may do is `runtime/roles.py`; how the chain is sealed `runtime/audit.py`.
+What a role may do is `runtime/roles.py`; how the chain is sealed `runtime/audit.py`. Passwords and sessions in the same
+file: `store/sessions.py`.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ class Access:
 
     def users(self) -> list[User]:
         """Every user, by name."""
-        return [User(*row) for row in self._rows("SELECT name, role, created_at, ended_at FROM users ORDER BY name")]
+        return [User(*row) for row in self.rows("SELECT name, role, created_at, ended_at FROM users ORDER BY name")]
 
     def user(self, name: str) -> User:
         """One user.
@@ -117,7 +118,7 @@ class Access:
         Raises:
             UsageError: There is one of this name.
         """
-        with self._write() as database:
+        with self.write() as database:
             if database.execute("SELECT 1 FROM users WHERE name = ?", (user.name,)).fetchone():
                 fix = f"change what they may do: innkeeper user role {user.name} ROLE"
                 raise UsageError(f"there is a user '{user.name}' already", code="user-exists", fix=fix)
@@ -125,12 +126,12 @@ class Access:
 
     def set_user(self, name: str, *, role: str, ended_at: Instant | None) -> None:
         """Change what a user may do, and until when."""
-        with self._write() as database:
+        with self.write() as database:
             database.execute("UPDATE users SET role = ?, ended_at = ? WHERE name = ?", (role, ended_at, name))
 
     def tokens(self, user: str | None = None) -> list[Token]:
         """The tokens of a user or of all, oldest first."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT hash, name, user, scopes, hint, created_at, until_at, used_at FROM tokens"
             " WHERE ? IN (user, '') ORDER BY created_at, name",
             (user or "",),
@@ -139,7 +140,7 @@ class Access:
 
     def token(self, hash: bytes) -> Token | None:
         """The token of a hash; None where there is none."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT hash, name, user, scopes, hint, created_at, until_at, used_at FROM tokens WHERE hash = ?", (hash,)
         )
         return _token(rows[0]) if rows else None
@@ -150,7 +151,7 @@ class Access:
         Raises:
             UsageError: There is one of this name.
         """
-        with self._write() as database:
+        with self.write() as database:
             if database.execute("SELECT 1 FROM tokens WHERE name = ?", (token.name,)).fetchone():
                 raise UsageError(
                     f"there is a token '{token.name}' already", code="token-exists", fix="choose another --name"
@@ -163,18 +164,18 @@ class Access:
 
     def end_token(self, name: str, at: Instant) -> bool:
         """End a token; whether one of this name was in force."""
-        with self._write() as database:
+        with self.write() as database:
             sql = "UPDATE tokens SET until_at = ?1 WHERE name = ?2 AND (until_at IS NULL OR until_at > ?1)"
             return bool(database.execute(sql, (at, name)).rowcount)
 
     def used(self, hash: bytes, at: Instant) -> None:
         """A token was used."""
-        with self._write() as database:
+        with self.write() as database:
             database.execute("UPDATE tokens SET used_at = ? WHERE hash = ?", (at, hash))
 
     def add_entry(self, seal: Callable[[int, str], Entry]) -> Entry:
         """Write the next entry of the audit chain: *seal* makes it of its number and the hash before it."""
-        with self._write() as database:
+        with self.write() as database:
             last = database.execute("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone() or (0, "")
             entry = seal(last[0] + 1, last[1])
             database.execute(
@@ -190,11 +191,11 @@ class Access:
             "SELECT seq, at, actor, action, noun, about, nonce, sealed, body, status, hash FROM audit"
             " WHERE seq > ? ORDER BY seq LIMIT ?"
         )
-        return [Entry(*row) for row in self._rows(sql, (after, limit))]
+        return [Entry(*row) for row in self.rows(sql, (after, limit))]
 
     def begin_request(self, actor: str, key: str, digest: str, at: Instant, since: Instant) -> Remembered | None:
         """Remember a request as being worked on; or what is remembered of one under the same key since an instant."""
-        with self._write() as database:
+        with self.write() as database:
             database.execute("DELETE FROM requests WHERE at < ?", (since,))
             found = database.execute(
                 "SELECT digest, status, answer FROM requests WHERE actor = ? AND key = ?", (actor, key)
@@ -208,7 +209,7 @@ class Access:
 
     def end_request(self, actor: str, key: str, answered: tuple[int, bytes] | None) -> None:
         """Remember what was answered; None: forget the request, so that it can be sent again."""
-        with self._write() as database:
+        with self.write() as database:
             if answered is None:
                 database.execute("DELETE FROM requests WHERE actor = ? AND key = ?", (actor, key))
             else:
@@ -218,7 +219,7 @@ class Access:
 
     def forget_unfinished(self) -> None:
         """Forget the requests that a process which ended had begun: nobody works on them any more."""
-        with self._write() as database:
+        with self.write() as database:
             database.execute("DELETE FROM requests WHERE status IS NULL")
 
     def close(self) -> None:
@@ -231,12 +232,14 @@ class Access:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _rows(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
+    def rows(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
+        """What a query finds; `sessions.py` asks of the same file."""
         with self._mutex, sqlite.translated(self.path):
             return self._database.execute(sql, parameters).fetchall()
 
     @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """One transaction; `sessions.py` writes the same file."""
         with self._mutex, sqlite.transaction(self._database, self.path) as database:
             yield database
 

@@ -74,12 +74,12 @@ def _users(api: Api) -> list[ControllerRouterHandler]:
 
     @api.post("/users/{name:str}/role", "access:manage", told)
     def set_role(name: FromPath[str], data: JSONBody[NewRole]) -> dict[str, Any]:
-        """Give a user another role; their tokens follow at once."""
+        """Give a user another role; their tokens follow at once, their sessions end."""
         return access.set_role(store, name, data.role, clock)
 
     @api.delete("/users/{name:str}", "access:manage", told | {"active": False})
     def end_user(name: FromPath[str]) -> dict[str, Any]:
-        """From now on a user may do nothing, with none of their tokens."""
+        """From now on a user may do nothing, with none of their tokens and sessions."""
         return access.end_user(store, name, clock)
 
     @api.get("/audit", "audit:read", {"entries": [{"seq": 1, "actor": "ana", "action": "POST"}], "next": None})

@@ -1,8 +1,8 @@
 """How a route of the API is made: with its permission, what it is about, and an example of its answer.
 
 `api.get("/decisions", "customers:read", example)` and `api.post(...)`, `api.delete(...)` make a handler of a plain
-function, which runs in a thread. Few run at once: a question over the whole log takes a core, and more of them together
-would only make all of them slow.
+function, which runs in a thread; `api.enter(...)` makes the one that is open, by which people log in. Few run at once:
+a question over the whole log takes a core, and more of them together would only make all of them slow.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ Make = Callable[[Callable[..., Any]], ControllerRouterHandler]
 #: How many requests of one kind run at once, and how many more may wait for them.
 _READS: Final = (4, 12)
 _WRITES: Final = (1, 8)
+#: A login takes 64 MiB, and half a second of a core.
+_LOGINS: Final = (1, 8)
 
 
 class Busy(Exception):
@@ -84,7 +86,7 @@ class Api:
         """*house*: what routes work with that do more than read the files of *home*."""
         self.home, self._house = home, house
         self.works: dict[str, Work] = {}
-        self._reads, self._writes = _Lane(*_READS), _Lane(*_WRITES)
+        self._reads, self._writes, self._logins = _Lane(*_READS), _Lane(*_WRITES), _Lane(*_LOGINS)
 
     @property
     def house(self) -> House:
@@ -94,15 +96,31 @@ class Api:
 
     def get(self, path: str, permission: str, example: Any) -> Make:
         """A route that reads; the function's docstring says what it answers."""
-        return functools.partial(self._made, litestar_get, path, permission, example)
+        return functools.partial(self._made, litestar_get, self._reads, path, permission, example)
 
-    def post(self, path: str, permission: str, example: Any, *, status: int = 200, secret: bool = False) -> Make:
-        """A route that changes something; *secret*: its answer must not be kept."""
-        return functools.partial(self._made, litestar_post, path, permission, example, status=status, secret=secret)
+    def post(
+        self,
+        path: str,
+        permission: str,
+        example: Any,
+        *,
+        status: int = 200,
+        secret: bool = False,
+        password: bool = False,
+    ) -> Make:
+        """A route that changes something; *secret*: its answer must not be kept, *password*: nor its body's digest."""
+        return functools.partial(
+            self._made, litestar_post, self._writes, path, permission, example, status=status, secret=secret,
+            password=password,
+        )  # fmt: skip
+
+    def enter(self, path: str, example: Any) -> Make:
+        """The route by which people log in: open, but only to pages of our own origin."""
+        return functools.partial(self._made, litestar_post, self._logins, path, None, example)
 
     def delete(self, path: str, permission: str, example: Any) -> Make:
         """A route that ends or removes something."""
-        return functools.partial(self._made, litestar_delete, path, permission, example)
+        return functools.partial(self._made, litestar_delete, self._writes, path, permission, example)
 
     @contextmanager
     def writing(self, *, at_rest: bool = False) -> Iterator[None]:
@@ -125,18 +143,22 @@ class Api:
     def _made(
         self,
         method: Any,
+        lane: _Lane,
         path: str,
-        permission: str,
+        permission: str | None,
         example: Any,
         work: Callable[..., Any],
         *,
         status: int = 200,
         secret: bool = False,
+        password: bool = False,
     ) -> ControllerRouterHandler:
-        assert permission in PERMISSIONS, permission
+        assert permission is None or permission in PERMISSIONS, permission
         noun = path.split("/")[1]
-        lane = self._reads if method is litestar_get else self._writes
-        self.works[work.__name__] = Work(work, permission)
+        if permission is not None:
+            self.works[work.__name__] = Work(work, permission)
+        entry = {"open": True, "own_origin": True} if permission is None else {"permission": permission}
+        opt = {**entry, "noun": noun, "secret": secret, "password": password}
 
         @functools.wraps(work)
         async def bounded(*args: Any, **kwargs: Any) -> Any:
@@ -144,7 +166,7 @@ class Api:
 
         spec = ResponseSpec(dict[str, Any], examples=[Example(value=example)], generate_examples=False)
         made: ControllerRouterHandler = method(
-            path, opt={"permission": permission, "noun": noun, "secret": secret}, tags=[noun],
+            path, opt=opt, tags=[noun],
             summary=(work.__doc__ or "").strip().partition("\n")[0], responses={status: spec},
             operation_id=work.__name__, status_code=status,
         )(bounded)  # fmt: skip

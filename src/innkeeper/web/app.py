@@ -29,6 +29,7 @@ from innkeeper.web import (
     profiles,
     retractions,
     script,
+    sessions,
     sources,
     stream,
     things,
@@ -36,13 +37,17 @@ from innkeeper.web import (
 )
 from innkeeper.web import webhooks as hooks
 from innkeeper.web.api import PREFIX, Api
+from innkeeper.web.browser import COOKIE
 from innkeeper.web.cors import open_to_pages
 from innkeeper.web.guard import Guard
 from innkeeper.web.metrics import Meter
 from innkeeper.web.requests import Desk
 
+_TOKEN: Final = SecurityScheme(type="http", scheme="bearer")
+_SESSION: Final = SecurityScheme(type="apiKey", security_scheme_in="cookie", name=COOKIE)
 _ABOUT: Final = (
-    "Send a token as Authorization: Bearer. Times are ISO 8601 with a zone. A POST may carry an Idempotency-Key: the"
+    "Send a token as Authorization: Bearer, or log in and send the session's cookie, with X-CSRF-Token where something"
+    " changes. Times are ISO 8601 with a zone. A POST may carry an Idempotency-Key: the"
     " same request under the same key is done once. Errors are problem documents (RFC 9457) with code, detail and fix."
 )
 
@@ -93,8 +98,8 @@ def make_routes(house: House, desk: Desk, meter: Meter, metrics_token: str | Non
             # Without one of them named, pages are served that load scripts from other hosts.
             render_plugins=[JsonRenderPlugin()],
             openapi_router=Router("/openapi", route_handlers=[], include_in_schema=False, opt={"open": True}),
-            components=Components(security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}),
-            security=[{"token": []}],
+            components=Components(security_schemes={"token": _TOKEN, "session": _SESSION}),
+            security=[{"token": []}, {"session": []}],
         ),
         exception_handlers={**answers.EXCEPTIONS, HTTPException: _http},
         logging_config=None,
@@ -104,9 +109,11 @@ def make_routes(house: House, desk: Desk, meter: Meter, metrics_token: str | Non
 
 def api_routes(api: Api) -> Router:
     """The typed API."""
-    nouns = (profiles, homes, audiences, deliveries, things, workspace, definitions, retractions, access)
+    nouns = (
+        profiles, homes, audiences, deliveries, things, workspace, definitions, retractions, access, sessions,
+    )  # fmt: skip
     handlers: list[ControllerRouterHandler] = [handler for noun in nouns for handler in noun.routes(api)]
-    guard = Guard(api.house.doorman, api.house.clock)
+    guard = Guard(api.house.doorman, api.house.sessions, api.house.clock)
 
     def guarded(app: ASGIApp) -> ASGIApp:
         # A function: what is handed over is copied, and a guard cannot be.
@@ -123,14 +130,14 @@ def _http(request: Request[Any, Any, Any], failed: HTTPException) -> Response[by
 
 
 def describe(app: Litestar) -> dict[str, Any]:
-    """The OpenAPI 3.1 description; each operation says its permission."""
+    """The OpenAPI 3.1 description; each operation says its permission, or that it needs none."""
     told: dict[str, Any] = app.openapi_schema.to_schema()
     for route in app.routes:
         for handler in getattr(route, "route_handlers", ()):
-            permission = handler.opt.get("permission")
-            for method in handler.http_methods if permission else ():
+            permission, entry = handler.opt.get("permission"), handler.opt.get("own_origin")
+            for method in handler.http_methods if permission or entry else ():
                 operation = told["paths"][template(route.path)][method.lower()]
-                operation["x-permission"] = permission
+                operation |= {"x-permission": permission} if permission else {"security": []}
     return told
 
 

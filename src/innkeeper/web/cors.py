@@ -38,9 +38,10 @@ def open_to_pages(app: ASGIApp) -> ASGIApp:
             return
 
         async def marked(message: Message) -> None:
-            # Not what needs a permission or is for programs: a page of another origin has no business with it.
-            handler = scope.get("route_handler")
-            closed = handler and (handler.opt.get("permission") or handler.opt.get("programs"))
+            # Not what needs a permission, gives a session or is for programs: a page of another origin has no business
+            # with it.
+            opt = scope["route_handler"].opt if scope.get("route_handler") else {}
+            closed = any(map(opt.get, ("permission", "own_origin", "programs")))
             if message["type"] == "http.response.start" and not closed:
                 message["headers"] = [*message["headers"], _ORIGIN, _EXPOSED]
             await send(message)

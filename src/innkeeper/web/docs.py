@@ -64,8 +64,9 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
     good = next(each for status, each in sorted(answers.items()) if status.startswith("2"))
     examples = good.get("content", {}).get("application/json", {}).get("examples", {})
     shown = "".join(f"<pre>{escape(dumps(each['value']))}</pre>" for each in examples.values())
+    permission = operation.get("x-permission", "open")
     return (
         f'<h3><span class="m">{method.upper()}</span> <code>{escape(path)}</code></h3>'
-        f"<p>{escape(operation.get('summary', ''))} <span class='p'>{escape(operation['x-permission'])}</span></p>"
+        f"<p>{escape(operation.get('summary', ''))} <span class='p'>{escape(permission)}</span></p>"
         f"<table>{rows}</table>{shown}"
     )

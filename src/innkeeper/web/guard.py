@@ -1,4 +1,4 @@
-"""What holds for every route of the API: whose token it is, what it may do, one answer per Idempotency-Key, the audit.
+"""What holds for every route of the API: who asks, what they may do, one answer per Idempotency-Key, the audit.
 
 One layer around the routes, so that none can do without. A route says its permission when it is made (`api.py`).
 """
@@ -19,7 +19,9 @@ from innkeeper.kernel.time import DAY, Clock
 from innkeeper.runtime import audit
 from innkeeper.runtime.access import Actor, Doorman
 from innkeeper.runtime.bodies import BadBody, check_json
+from innkeeper.runtime.sessions import Sessions
 from innkeeper.store.access import Remembered
+from innkeeper.web.browser import refuse_other_than_json, refuse_strangers_page, refuse_without_token, secret_of
 from innkeeper.web.problems import problem
 from innkeeper.web.requests import BODY_SECONDS
 
@@ -38,8 +40,8 @@ _Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 class Guard:
     """Made once for all routes."""
 
-    def __init__(self, doorman: Doorman, clock: Clock) -> None:
-        self._doorman, self._clock = doorman, clock
+    def __init__(self, doorman: Doorman, sessions: Sessions, clock: Clock) -> None:
+        self._doorman, self._sessions, self._clock = doorman, sessions, clock
         doorman.access.forget_unfinished()
 
     def around(self, app: ASGIApp) -> ASGIApp:
@@ -54,6 +56,9 @@ class Guard:
             if isinstance(found, Response):
                 await _respond(found, request)
                 return
+            if found is None:
+                await _enter(app, request)
+                return
             scope["state"]["actor"] = found
             if scope["method"] in _SAFE:
                 await app(scope, receive, send)
@@ -62,17 +67,32 @@ class Guard:
 
         return guarded
 
-    def _who(self, request: Request[Any, Any, Any]) -> Actor | Response[bytes]:
-        actor = actor_of(request, self._doorman)
-        if actor is None:
+    def _who(self, request: Request[Any, Any, Any]) -> Actor | Response[bytes] | None:
+        """Who it is; what a request is answered that may not go on; None: the route lets in whom it does not know."""
+        opt = request.scope["route_handler"].opt
+        if opt.get("open"):
+            return refuse_other_than_json(request) or refuse_strangers_page(request)
+        bearer = request.headers.get("authorization", "").lower().startswith("bearer ")
+        found = actor_of(request, self._doorman) if bearer else self._of_session(request)
+        if found is None:
             return no_token()
-        needed = str(request.scope["route_handler"].opt["permission"])
-        if needed not in actor.permissions:
+        if isinstance(found, Response):
+            return found
+        needed = str(opt["permission"])
+        if needed not in found.permissions:
             return problem(
-                403, "not-allowed", f"this needs the permission '{needed}', which {actor.name}'s token does not have",
+                403, "not-allowed", f"this needs the permission '{needed}', which {found.name} does not have here",
                 "ask an owner: innkeeper user role, innkeeper token add --scope",
             )  # fmt: skip
-        return actor
+        return found
+
+    def _of_session(self, request: Request[Any, Any, Any]) -> Actor | Response[bytes] | None:
+        """Whose session's cookie came; what changes something must come from our own page."""
+        secret = secret_of(request)
+        actor = None if secret is None else self._sessions.actor(secret)
+        if actor is None or request.method in _SAFE:
+            return actor
+        return refuse_strangers_page(request) or refuse_without_token(request, actor.csrf or "") or actor
 
     async def _write(self, app: ASGIApp, request: Request[Any, Any, Any], actor: Actor) -> None:
         """A request that changes something: its body whole, its answer kept, and both in the audit."""
@@ -81,15 +101,17 @@ class Guard:
         except BadBody as bad:
             await _respond(problem(bad.status, bad.code, bad.message), request)
             return
+        # A digest of a password, without salt and cost, would be guessed at once.
+        kept = b"" if request.scope["route_handler"].opt.get("password") else body
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
         if key is not None:
-            told = await anyio.to_thread.run_sync(self._earlier, request, actor, key, body)
-            if told is not None:
-                await _respond(told, request)
+            answered = await anyio.to_thread.run_sync(self._earlier, request, actor, key, kept)
+            if answered is not None:
+                await _respond(answered, request)
                 return
-        await anyio.to_thread.run_sync(self._note, request, actor, body, audit.BEGUN)
+        await anyio.to_thread.run_sync(self._note, request, actor, kept, audit.BEGUN)
         answer = await _answer_of(app, request.scope, body)
-        await anyio.to_thread.run_sync(self._keep, request, actor, key, body, answer)
+        await anyio.to_thread.run_sync(self._keep, request, actor, key, kept, answer)
         await _tell(request, answer)
 
     def _earlier(self, request: Request[Any, Any, Any], actor: Actor, key: str, body: bytes) -> Response[bytes] | None:
@@ -128,8 +150,21 @@ def actor_of(request: Request[Any, Any, Any], doorman: Doorman) -> Actor | None:
 
 
 def no_token() -> Response[bytes]:
-    """What a request without a token hears."""
-    return problem(401, "bad-token", "no token that opens anything came with the request", "innkeeper token add")
+    """What a request hears that brings nothing that opens anything."""
+    return problem(
+        401, "bad-token", "no token that opens anything and no session in force came with the request",
+        "innkeeper token add, or log in: POST /api/v1/session",
+    )  # fmt: skip
+
+
+async def _enter(app: ASGIApp, request: Request[Any, Any, Any]) -> None:
+    """A login: nobody is known yet, so it is the route that writes the audit, and no answer is kept."""
+    try:
+        body = await _body(request)
+    except BadBody as bad:
+        await _respond(problem(bad.status, bad.code, bad.message), request)
+    else:
+        await _tell(request, await _answer_of(app, request.scope, body))
 
 
 def _again(found: Remembered, digest: str) -> Response[bytes]:

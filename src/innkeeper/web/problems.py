@@ -17,11 +17,11 @@ from innkeeper.web.api import Busy
 
 MEDIA: Final = "application/problem+json"
 _TITLES: Final = {
-    400: "The request cannot be understood", 401: "A token is needed", 403: "This token may not do that",
+    400: "The request cannot be understood", 401: "It is not known who asks", 403: "This may not be done",
     404: "There is no such thing", 405: "This address does not take that method", 408: "It took too long",
     409: "It conflicts with what is there", 412: "It was changed meanwhile", 413: "The request is too large",
-    422: "What was sent is not valid", 428: "A condition is needed", 429: "Too much at once",
-    500: "A bug in Innkeeper", 503: "It cannot be done now",
+    415: "This media type is not taken", 422: "What was sent is not valid", 428: "A condition is needed",
+    429: "Too much at once", 500: "A bug in Innkeeper", 503: "It cannot be done now",
 }  # fmt: skip
 #: What the codes of our errors begin or end with, and the status that says the same.
 _BEGINS: Final = {"unknown-": 404, "no-home": 404, "no-retraction": 404, "bad-": 400}
@@ -30,13 +30,15 @@ _ENDS: Final = {"-exists": 409, "-in-use": 409, "already-lifted": 409, "changed-
 logger = structlog.get_logger()
 
 
-def problem(status: int, code: str, detail: str, fix: str = "", **more: Any) -> Response[bytes]:
-    """A problem document."""
+def problem(
+    status: int, code: str, detail: str, fix: str = "", *, retry_after: int = 1, **more: Any
+) -> Response[bytes]:
+    """A problem document; *retry_after*: seconds, told where it may be sent again."""
     body = {
         "type": f"urn:innkeeper:problem:{code}", "title": _TITLES.get(status, "It failed"), "status": status,
         "detail": detail, "code": code, "fix": fix, **more,
     }  # fmt: skip
-    headers = {"Retry-After": "1"} if status in (429, 503) else {}
+    headers = {"Retry-After": str(retry_after)} if status in (429, 503) else {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(dumps_bytes(body), status_code=status, media_type=MEDIA, headers=headers)
