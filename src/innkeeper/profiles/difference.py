@@ -222,7 +222,11 @@ def _comparable(state: ProfileState) -> bytes:
             for key, visits in state.visits.items()
         },
         enrollments=sorted(state.enrollments, key=lambda one: one.id),
-        reservations=sorted(state.reservations, key=lambda one: one.delivery_id),
+        # An older Innkeeper has not noted when their enrollments began.
+        reservations=[
+            msgspec.structs.replace(one, began_at=None)
+            for one in sorted(state.reservations, key=lambda one: one.delivery_id)
+        ],
     )  # fmt: skip
     return _canonical.encode(copy)
 
