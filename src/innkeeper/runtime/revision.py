@@ -34,16 +34,8 @@ _MANY = 10
 _UNDONE = ("exit: ", "goal: ")
 _PERMISSIONS = frozenset({"suppressed", "no_consent", "consent_withdrawn"})
 #: The deliveries that the world as if took back, and how its enrollments ended.
-Ends = tuple[set[str], dict[str, tuple[str | None, Instant]]]
+Ends = tuple[set[str], dict[str, str | None]]
 _STAYS_OUT = frozenset({"exit", "goal", "left", "stopped"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """A planned delivery of the world as if that was never sent, and when its enrollment began."""
-
-    plan: Plan
-    began_at: Instant
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,8 +56,8 @@ class Group:
     different: dict[str, Difference]
     sent: list[KnownDelivery]
     cancelled: list[KnownDelivery]
-    due: list[Told]
-    missed: list[Told]
+    due: list[Plan]
+    missed: list[Plan]
 
 
 @dataclass(slots=True)
@@ -84,11 +76,11 @@ class Batch:
 
     def is_of(self, plan: Plan, subject: str) -> bool:
         """Whether a profile of the world as if has planned a delivery."""
-        return self.owner(plan.output.identifier, plan.at) == subject
+        return self.owner(plan.output.identifier, plan.began_at) == subject
 
     def has(self, delivery: KnownDelivery, subject: str) -> bool:
         """Whether a real delivery belongs to a profile of the world as if."""
-        return self.owner(delivery.identifier, delivery.planned_at) == subject
+        return self.owner(delivery.identifier, delivery.owned_at) == subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +193,8 @@ def _group(
     )  # fmt: skip
     _deliveries(group, played, ends, at)
     # What is over leaves no trace in a profile's state, but it did happen there, or would have.
-    past = {(one.identifier, one.planned_at) for one in (*group.sent, *group.cancelled)}
-    past |= {(told.plan.output.identifier, told.plan.at) for told in (*group.due, *group.missed)}
+    past = {(one.identifier, one.owned_at) for one in (*group.sent, *group.cancelled)}
+    past |= {(plan.output.identifier, plan.began_at) for plan in (*group.due, *group.missed)}
     past |= {(name, began_at) for name in names for began_at in rows.get(name, ())}
     owner = played.engine.identities.owner
     for subject in sorted({owner(*each) for each in past} - group.different.keys()):
@@ -225,12 +217,11 @@ def _deliveries(group: Group, played: AsIf, ends: Ends, at: Instant) -> None:
             real = played.past.deliveries.get(id)
             if real is not None and not _undone(real, id in dropped, group):
                 continue
-            outcome, began_at = ended.get(plan.output.enrollment, (None, plan.at))
-            told = Told(plan=plan, began_at=began_at)
+            outcome = ended.get(plan.output.enrollment)
             late = plan.output.expires_at <= at or outcome in _STAYS_OUT or id in dropped
-            (group.missed if late else group.due).append(told)
+            (group.missed if late else group.due).append(plan)
     for found in (group.due, group.missed):
-        found.sort(key=lambda told: (told.plan.at, told.plan.output.delivery_id))
+        found.sort(key=lambda plan: (plan.at, plan.output.delivery_id))
 
 
 def _undone(real: KnownDelivery, dropped: bool, group: Group) -> bool:

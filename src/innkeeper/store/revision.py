@@ -49,10 +49,10 @@ def put_identity(connection: Connection, scratch: Connection, identifiers: set[s
 def put_owners(connection: Connection, identifiers: set[str], owner: Owner) -> None:
     """Hand what was really done to the profiles that it belongs to now."""
     bound = (dumps(sorted(identifiers)),)
-    for table, made_at in OWNED.items():
+    for table, owned_at in OWNED.items():
         mine = " WHERE subject IN (SELECT value FROM json_each(?))"
         rows = connection.execute(
-            f"SELECT DISTINCT subject, identifier, {made_at} FROM {table}{mine} ORDER BY 1, 2, 3",  # noqa: S608 – ours
+            f"SELECT DISTINCT subject, identifier, {owned_at} FROM {table}{mine} ORDER BY 1, 2, 3",  # noqa: S608 – ours
             bound,
         ).fetchall()
         # An owner has an identifier for a stretch of time: all rows of a stretch change hands at once.
@@ -63,7 +63,7 @@ def put_owners(connection: Connection, identifiers: set[str], owner: Owner) -> N
             if after != subject
         ]
         connection.executemany(
-            f"UPDATE {table} SET subject = ? WHERE subject = ? AND identifier = ? AND {made_at} BETWEEN ? AND ?",  # noqa: S608
+            f"UPDATE {table} SET subject = ? WHERE subject = ? AND identifier = ? AND {owned_at} BETWEEN ? AND ?",  # noqa: S608
             moved,
         )
 
@@ -217,7 +217,7 @@ def tasks_to_close(
     """By the profiles that they belong to there, the open tasks that the other world does not have."""
     there = {id for (id,) in scratch.execute("SELECT id FROM tasks")}
     rows = connection.execute(
-        "SELECT id, identifier, created_at FROM tasks WHERE state = 'open'"
+        f"SELECT id, identifier, {OWNED['tasks']} FROM tasks WHERE state = 'open'"  # noqa: S608 – names of ours
         " AND subject IN (SELECT value FROM json_each(?)) ORDER BY id",
         (dumps(sorted(identifiers)),),
     )
