@@ -10,6 +10,7 @@ PY      := $(BIN)/python
 PIP     := $(PY) -m pip --disable-pip-version-check --no-input -q
 RUNTIME := $(VENV)/.runtime-installed
 DEV     := $(VENV)/.dev-installed
+CLIENTS := $(VENV)/.clients-installed
 MADE    := $(VENV)/.made
 
 .DEFAULT_GOAL := help
@@ -21,12 +22,12 @@ help: ## Show what there is.
 
 install: $(RUNTIME) ## Make .venv with innkeeper in it.
 
-dev: $(DEV) ## The same, with the tools that test and check.
+dev: $(DEV) $(CLIENTS) ## The same, with the tools that test and check.
 
 demo: $(RUNTIME) ## A hotel with a year of guests, its story told.
 	$(BIN)/innkeeper demo --exit
 
-test: $(DEV) ## Run the tests.
+test: $(DEV) $(CLIENTS) ## Run the tests.
 	$(PY) -m pytest -q -n $(WORKERS)
 
 check: $(DEV) ## Formatting, lint, types, import rules, sizes, documents.
@@ -53,6 +54,8 @@ lock: $(DEV) ## Choose the versions of all packages again.
 	  pyproject.toml requirements/build.in -o requirements/runtime.txt
 	$(PY) -m uv pip compile -q -U --universal --python-version 3.11 --no-header --no-annotate \
 	  --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(PY) -m uv pip compile -q -U --universal --python-version 3.11 --no-header --no-annotate \
+	  requirements/clients.in -o requirements/clients.txt
 
 clean: ## Remove .venv and what the tools left behind.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
@@ -93,3 +96,10 @@ $(DEV): requirements/dev.txt $(RUNTIME)
 	@echo 'installing the tools that test and check'
 	$(PIP) install -r requirements/dev.txt
 	@touch $@
+
+# Other people's SDKs, which tests/clients sends with. What of it this machine cannot have, those tests leave out.
+$(CLIENTS): requirements/clients.txt tests/clients/package-lock.json $(MADE)
+	@echo 'installing the SDKs that the tests send with'
+	$(PY) -m venv $(VENV)/clients
+	$(VENV)/clients/bin/python -m pip --disable-pip-version-check --no-input -q install -r requirements/clients.txt
+	@if sh tests/clients/install.sh; then touch $@; fi

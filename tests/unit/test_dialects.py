@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from support.door import Served, basic, opened
@@ -104,9 +105,25 @@ def test_customerio_batch(served: Served) -> None:
     assert served.send("/api/v2/entity", batch[0]).json["accepted"] == 1
 
 
-def test_deleting_a_person_is_not_offered(served: Served) -> None:
+def test_deleting_a_person_is_refused_and_its_source_shows_it(served: Served) -> None:
+    before = len(served.events())
     answer = served.call("DELETE", "/api/v1/customers/u1", b"{}", {"Authorization": basic("SITE", served.key())})
-    assert (answer.status, answer.json["code"]) == (405, "method-not-allowed")
+    assert (answer.status, answer.json["code"]) == (400, "not-taken")
+    assert "nothing was done" in answer.json["message"]
+    assert answer.json["meta"] == {"error": answer.json["message"]}
+    assert len(served.events()) == before
+    assert served.door.debugger.last("shop")[-1].code == "not-taken"
+
+
+@pytest.mark.parametrize("person", ["a/b", "../x", "a b", "ü+1 50%", "a%2Fb", "?#", "a;b=c", "c" * 500])
+def test_an_id_in_an_address_is_one_piece_whatever_it_holds(served: Served, person: str) -> None:
+    key, address = {"Authorization": basic("SITE", served.key())}, f"/api/v1/customers/{quote(person, safe='')}"
+    for method, path in (
+        ("PUT", address), ("POST", f"{address}/suppress"), ("DELETE", f"{address}/devices/{quote(person, safe='')}"),
+    ):  # fmt: skip
+        assert served.call(method, path, b"{}", key).status == 200
+        assert served.last().user_id == person
+    assert served.last().context == {"device": {"token": person}}
 
 
 CLOUD = {
@@ -132,3 +149,20 @@ def test_cloudevents_structured_and_batched(served: Served) -> None:
         (2, "not-a-cloudevent"), (3, "not-a-cloudevent"), (5, "not-an-object"), (6, "not-an-object"),
     ]  # fmt: skip
     assert (served.last().user_id, served.last().anonymous_id) == (None, "an")
+
+
+def test_cloudevents_in_binary_mode(served: Served) -> None:
+    data = {"total": 9.5, "specversion": "of the data", "writeKey": "of the data too"}
+    attributes = {key: value for key, value in CLOUD.items() if key not in ("data", "datacontenttype")} | {"id": "8"}
+    headers = {f"CE-{name}": quote(str(value)) for name, value in attributes.items()}
+    answer = served.send("/cloudevents", data, Content_Type="application/json", ce_tenant=quote("Grüße"), **headers)
+    assert answer.status == 200, answer.text
+    event = served.last()
+    assert (event.name, event.user_id, event.message_id) == ("Order Completed", "u1", "/shop 8")
+    assert (event.properties, format_instant(event.timestamp)) == (data, CLOUD["time"])
+    about = {"specversion": "1.0", "source": "/shop", "datacontenttype": "application/json", "tenant": "Grüße"}
+    assert event.context == {"cloudevent": about}
+    for missing in ("type", "id", "source", "specversion"):
+        fewer = {name: value for name, value in headers.items() if name != f"CE-{missing}"}
+        assert served.send("/cloudevents", data, **fewer).json["code"] == "not-a-cloudevent"
+    assert served.send("/cloudevents", b"[1]", **headers).json["code"] == "not-an-object"

@@ -7,6 +7,7 @@ timestamp, `data` its properties. Whose event it is say `subject` (a user id) or
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from innkeeper.events.limits import Refused
@@ -40,3 +41,8 @@ def translate(value: dict[str, Any]) -> dict[str, Any]:
         "context": {"cloudevent": rest | {"source": value["source"]}},
     }  # fmt: skip
     return {key: each for key, each in message.items() if each is not None}
+
+
+def binary(attributes: Mapping[str, str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """As `translate`, where the envelope stands in the headers of a request (*attributes*) and the body is the data."""
+    return lambda data: translate({**attributes, "data": data})

@@ -1,7 +1,8 @@
 """What clients of Customer.io send, made into messages; pure, used as `Parser.translate`.
 
 A person whom only an e-mail address names has that address as user id. Times are seconds since 1970. Not taken:
-`delete`, relationships and objects, which mean what no event here does.
+relationships and objects, which mean what no event here does, and `delete`: who sends it believes that the person is
+erased, and no event erases anybody.
 """
 
 from __future__ import annotations
@@ -30,6 +31,17 @@ def event(person: str | None) -> Translate:
         ({"id": person} if person is not None else {}) | {"anonymous_id": body.get("anonymous_id")},
         body.get("type"), body, body.get("data"),
     )  # fmt: skip
+
+
+def deleted(_: Message) -> Message:
+    """`DELETE /api/v1/customers/{person}`.
+
+    Raises:
+        Refused: Always.
+    """
+    raise Refused(
+        "not-taken", "a person is not deleted over this address: nothing was done", "to stop messages, send suppress"
+    )
 
 
 def device(person: str) -> Translate:
@@ -77,6 +89,8 @@ def entity(value: Message) -> Message:
             return _device(who, value.get("device"), "Device Created or Updated", at)
         case "delete_device":
             return _device(who, value.get("device"), "Device Deleted", at)
+        case "delete":
+            return deleted(value)
     raise Refused("not-taken", f"'action' is {action!r}, which is not taken", "send identify, event, page or screen")
 
 

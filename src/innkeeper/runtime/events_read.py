@@ -16,7 +16,7 @@ def newest(home: Path, last: int, source: str | None, name: str | None) -> list[
     with Bulk.open(home) as bulk:
         rows = bulk.rows(
             "SELECT seq, source, message_id, type, name, user_id, anonymous_id, ts, received_at, properties, traits, "
-            "context FROM every_event WHERE seq IS NOT NULL AND ($source IS NULL OR source = $source) "
+            "context, extra FROM every_event WHERE seq IS NOT NULL AND ($source IS NULL OR source = $source) "
             "AND ($name IS NULL OR name = $name) ORDER BY seq DESC LIMIT $last",
             {"source": source, "name": name, "last": last},
         )
@@ -28,7 +28,7 @@ def newest(home: Path, last: int, source: str | None, name: str | None) -> list[
         {
             "seq": row[0], "source": row[1], "messageId": row[2], "type": row[3], "event": row[4], "userId": row[5],
             "anonymousId": row[6], "timestamp": format_instant(row[7]), "receivedAt": format_instant(row[8]),
-            "properties": loads(row[9]), "traits": loads(row[10]), "context": loads(row[11]),
+            "properties": loads(row[9]), "traits": loads(row[10]), "context": loads(row[11]), "extra": loads(row[12]),
             "retracted": row[0] not in standing,
         }
         for row in reversed(rows)

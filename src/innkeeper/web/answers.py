@@ -25,7 +25,8 @@ logger = structlog.get_logger()
 def error(status: int, code: str, message: str, **more: Any) -> Response[bytes]:
     """An error; one that passes says when to come again."""
     headers = {"Retry-After": _RETRY_SECONDS[status]} if status in _RETRY_SECONDS else {}
-    body = dumps_bytes({"success": False, "code": code, "message": message, **more})
+    # Customer.io's client for Node tells its caller what stands in `meta`, and else "Unknown error".
+    body = dumps_bytes({"success": False, "code": code, "message": message, **more, "meta": {"error": message}})
     return Response(body, status_code=status, media_type=MediaType.JSON, headers=headers)
 
 

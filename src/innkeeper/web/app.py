@@ -60,7 +60,7 @@ def make_app(house: House, *, metrics_token: str | None = None) -> ASGIApp:
     """
     desk, meter = Desk(house.door), Meter()
     app = make_routes(house, desk, meter, metrics_token)
-    return meter.over(open_to_pages(ingest.straight_to(desk, app)))
+    return meter.over(open_to_pages(ingest.straight_to(desk, customerio.divided_first(app))))
 
 
 def make_routes(house: House, desk: Desk, meter: Meter, metrics_token: str | None) -> Litestar:

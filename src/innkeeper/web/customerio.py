@@ -1,18 +1,31 @@
-"""Events in: the addresses that the clients of Customer.io's Track API call. What they mean: `events/customerio.py`.
-
-Deleting a person is not offered: it is another thing than an event.
-"""
+"""Events in: the addresses that the clients of Customer.io's Track API call. What they mean: `events/customerio.py`."""
 
 from __future__ import annotations
 
+from typing import Final
+from urllib.parse import unquote
+
 from litestar import Response, delete, post, put
+from litestar.enums import ScopeType
 from litestar.params import FromPath
-from litestar.types import ControllerRouterHandler
+from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
 from innkeeper.events import customerio as dialect
 from innkeeper.web.requests import Desk, Http
 
-_CUSTOMER = "/api/v1/customers/{person:str}"
+_CUSTOMERS: Final = "/api/v1/customers/"
+_CUSTOMER: Final = f"{_CUSTOMERS}{{person:str}}"
+
+
+def divided_first(app: ASGIApp) -> ASGIApp:
+    """The application, reading the addresses of customers before they are decoded: an id may hold a slash."""
+
+    async def divided(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.HTTP and scope["path"].startswith(_CUSTOMERS):
+            scope["path"] = scope["raw_path"].decode("latin-1")
+        await app(scope, receive, send)
+
+    return divided
 
 
 def routes(desk: Desk) -> list[ControllerRouterHandler]:
@@ -23,11 +36,15 @@ def routes(desk: Desk) -> list[ControllerRouterHandler]:
 def _people(desk: Desk) -> list[ControllerRouterHandler]:
     @put(_CUSTOMER, status_code=200)
     async def identify(request: Http, person: FromPath[str]) -> Response[bytes]:
-        return await desk.take(request, translate=dialect.identify(person), body_is="event")
+        return await desk.take(request, translate=dialect.identify(unquote(person)), body_is="event")
+
+    @delete(_CUSTOMER, status_code=200)
+    async def forget(request: Http, person: FromPath[str]) -> Response[bytes]:
+        return await desk.take(request, translate=dialect.deleted, body_is="event")
 
     @post(f"{_CUSTOMER}/events", status_code=200)
     async def event(request: Http, person: FromPath[str]) -> Response[bytes]:
-        return await desk.take(request, translate=dialect.event(person), body_is="event")
+        return await desk.take(request, translate=dialect.event(unquote(person)), body_is="event")
 
     @post("/api/v1/events", status_code=200)
     async def anonymous_event(request: Http) -> Response[bytes]:
@@ -35,27 +52,28 @@ def _people(desk: Desk) -> list[ControllerRouterHandler]:
 
     @post(f"{_CUSTOMER}/suppress", status_code=200)
     async def suppress(request: Http, person: FromPath[str]) -> Response[bytes]:
-        return await desk.take(request, translate=dialect.suppressed(person, now_is=True), body_is="event")
+        return await desk.take(request, translate=dialect.suppressed(unquote(person), now_is=True), body_is="event")
 
     @post(f"{_CUSTOMER}/unsuppress", status_code=200)
     async def unsuppress(request: Http, person: FromPath[str]) -> Response[bytes]:
-        return await desk.take(request, translate=dialect.suppressed(person, now_is=False), body_is="event")
+        return await desk.take(request, translate=dialect.suppressed(unquote(person), now_is=False), body_is="event")
 
     @post("/api/v1/merge_customers", status_code=200)
     async def merge(request: Http) -> Response[bytes]:
         return await desk.take(request, translate=dialect.merge, body_is="event")
 
-    return [identify, event, anonymous_event, suppress, unsuppress, merge]
+    return [identify, forget, event, anonymous_event, suppress, unsuppress, merge]
 
 
 def _devices(desk: Desk) -> list[ControllerRouterHandler]:
     @put(f"{_CUSTOMER}/devices", status_code=200)
     async def add(request: Http, person: FromPath[str]) -> Response[bytes]:
-        return await desk.take(request, translate=dialect.device(person), body_is="event")
+        return await desk.take(request, translate=dialect.device(unquote(person)), body_is="event")
 
     @delete(f"{_CUSTOMER}/devices/{{token:str}}", status_code=200)
     async def remove(request: Http, person: FromPath[str], token: FromPath[str]) -> Response[bytes]:
-        return await desk.take(request, translate=dialect.device_deleted(person, token), body_is="event")
+        translate = dialect.device_deleted(unquote(person), unquote(token))
+        return await desk.take(request, translate=translate, body_is="event")
 
     return [add, remove]
 

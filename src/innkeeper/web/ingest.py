@@ -8,6 +8,7 @@ goes through the routes to the same end.
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import unquote
 
 from litestar import Response, post
 from litestar.enums import ScopeType
@@ -56,6 +57,8 @@ def routes(desk: Desk) -> list[ControllerRouterHandler]:
 
     @post(["/cloudevents", "/v1/cloudevents"], status_code=200)
     async def cloud(request: Http) -> Response[bytes]:
+        if attributes := _attributes(request):
+            return await desk.take(request, translate=cloudevents.binary(attributes), body_is="event")
         return await desk.take(request, translate=cloudevents.translate, body_is="list")
 
     return [batch, cloud, *(_single(desk, kind, short) for kind, short in _SHORT.items())]
@@ -67,3 +70,10 @@ def _single(desk: Desk, kind: str, short: str) -> Any:
         return await desk.take(request, kind=kind)
 
     return single
+
+
+def _attributes(request: Http) -> dict[str, str]:
+    """The envelope of a CloudEvent in binary mode: headers that begin with `ce-`; none in the other modes."""
+    found = {name[3:]: unquote(value) for name, value in request.headers.items() if name.startswith("ce-")}
+    kind = request.headers.get("content-type")
+    return {**found, "datacontenttype": kind} if found and kind else found

@@ -1,0 +1,27 @@
+"""Drives segment-analytics-python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from clients.drivers.common import Call, Setting, arguments, main
+from segment.analytics import Client
+
+
+def opened(setting: Setting) -> Callable[[Call], Any]:
+    failures: list[str] = []
+    client = Client(
+        setting["key"], host=setting["url"], gzip=setting.get("gzip", False), upload_interval=0.1,
+        on_error=lambda error, _: failures.append(str(error)),
+    )  # fmt: skip
+
+    def make(call: Call) -> Any:
+        getattr(client, call["do"])(**({} if call["do"] == "flush" else arguments(call)))
+        return list(failures)
+
+    return make
+
+
+if __name__ == "__main__":
+    main(opened)
