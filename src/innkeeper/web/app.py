@@ -124,6 +124,10 @@ def api_routes(api: Api) -> Router:
 
 def _http(request: Request[Any, Any, Any], failed: HTTPException) -> Response[bytes]:
     """An address that is not there answers in the form of its neighbours."""
+    if failed.status_code == 404 and request.url.path.startswith(PREFIX):
+        # Clients of Customer.io ask here too, and tell their caller what stands in `meta`.
+        detail = "there is no such address"
+        return problems.problem(404, "not-found", detail, "see /docs", meta={"error": detail})
     near = problems if request.url.path.startswith(PREFIX) else answers
     told: Response[bytes] = near.EXCEPTIONS[HTTPException](request, failed)
     return told
