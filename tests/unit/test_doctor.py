@@ -189,7 +189,7 @@ def test_events_list(home: Path) -> None:
         "seq": 650, "source": "import", "messageId": "m649", "type": "track", "event": "Order Completed",
         "userId": "u", "anonymousId": None, "timestamp": "1970-01-01T00:00:00.000649Z",
         "receivedAt": "1970-01-01T00:00:00.000649Z", "properties": {"total": 649}, "traits": {}, "context": {},
-            "retracted": False,
+        "extra": {}, "retracted": False,
     }  # fmt: skip
     none = CliRunner().invoke(cli, ["--home", str(home), "--json", "events", "list", "--name", "Nothing"])
     assert json.loads(none.stdout) == {"events": []}
