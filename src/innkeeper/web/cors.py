@@ -13,13 +13,15 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 _ORIGIN: Final = (b"access-control-allow-origin", b"*")
 #: When to come again is what a page cannot read unless it is named.
 _EXPOSED: Final = (b"access-control-expose-headers", b"retry-after")
+#: What the SDKs of browsers send; RudderStack's adds those that begin with `rsa-` when it tries again.
+_HEADERS: Final = (
+    b"authorization, content-type, content-encoding, x-write-key, x-user-token, x-retry-count, anonymousid, sentat, "
+    b"rsa-recovered, rsa-retry-attempt, rsa-retry-reason, rsa-since-first-attempt, rsa-since-last-attempt"
+)
 _PREFLIGHT: Final = [
     _ORIGIN,
     (b"access-control-allow-methods", b"GET, POST, PUT, DELETE, OPTIONS"),
-    (
-        b"access-control-allow-headers",
-        b"authorization, content-type, content-encoding, x-write-key, x-user-token, x-retry-count, anonymousid, sentat",
-    ),
+    (b"access-control-allow-headers", _HEADERS),
     (b"access-control-max-age", b"86400"),
     (b"content-length", b"0"),
 ]
