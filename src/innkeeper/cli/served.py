@@ -27,7 +27,8 @@ def ask(home: Path, method: str, parts: tuple[str, ...], body: Any = None, **hea
     door = _door(home)
     if door is None:
         return None
-    from urllib.error import HTTPError, URLError
+    from http.client import HTTPException
+    from urllib.error import HTTPError
     from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
     from innkeeper.kernel.errors import OperationFailed
@@ -43,10 +44,15 @@ def ask(home: Path, method: str, parts: tuple[str, ...], body: Any = None, **hea
             return loads(answer.read())
     except HTTPError as error:
         _raise(error.code, loads(error.read()))
-    except URLError as error:
+    except (OSError, HTTPException) as error:
+        if isinstance(getattr(error, "reason", None), ConnectionRefusedError):
+            # Nobody listens: it was killed, and its number is another's. Who holds the home, if anybody, is for the
+            # lock to say.
+            return None
         raise OperationFailed(
-            f"the workspace at {home} is served by the process with pid {door['pid']}, which does not answer:"
-            f" {error.reason}", code="home-in-use", fix="wait until it answers, or stop it",
+            f"the workspace at {home} is served by the process with pid {door['pid']}, which gave no answer"
+            f" ({type(error).__name__}); whether it was done is not known", code="no-answer",
+            fix="look before you call again: innkeeper audit list",
         ) from error  # fmt: skip
 
 

@@ -7,18 +7,18 @@ file: `store/sessions.py`.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from innkeeper.kernel.errors import UsageError, did_you_mean
 from innkeeper.kernel.json import dumps, loads
 from innkeeper.kernel.time import Instant
-from innkeeper.store import files, sqlite
+from innkeeper.store import sqlite
+from innkeeper.store.private import open_private
 
 FILE: Final = "access.db"
 
@@ -82,19 +82,8 @@ class Access:
         Raises:
             OperationFailed: The store is damaged, newer, or not ours to use.
         """
-        files.make_folder(home)
         path = home / FILE
-        if not path.exists():
-            # One that is there is not opened: closing it would take away the locks that SQLite holds in this process.
-            with files.translated(path), suppress(FileExistsError):
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        database = sqlite.connect(path)
-        try:
-            sqlite.migrate(database, "access", path)
-        except BaseException:
-            database.close()
-            raise
-        return cls(path, database)
+        return cls(path, open_private(path, "access"))
 
     def users(self) -> list[User]:
         """Every user, by name."""

@@ -15,7 +15,8 @@ from typing import Final, Literal, NamedTuple
 from innkeeper.kernel.errors import UsageError, did_you_mean
 from innkeeper.kernel.json import dumps, loads
 from innkeeper.kernel.time import Instant
-from innkeeper.store import files, sqlite
+from innkeeper.store import sqlite
+from innkeeper.store.private import open_private
 
 FILE: Final = "sources.db"
 #: public: its key is in pages and apps, for everybody to see. server: its key is a secret.
@@ -69,16 +70,8 @@ class Sources:
         Raises:
             OperationFailed: The store is damaged, newer, or not ours to use.
         """
-        files.make_folder(home)
         path = home / FILE
-        files.make_private(path)
-        database = sqlite.connect(path)
-        try:
-            sqlite.migrate(database, "sources", path)
-        except BaseException:
-            database.close()
-            raise
-        return cls(path, database)
+        return cls(path, open_private(path, "sources"))
 
     def version(self) -> int:
         """A number that changes when another connection has written."""

@@ -14,7 +14,8 @@ from typing import Any, Final, Literal, NamedTuple
 from innkeeper.kernel.errors import UsageError, did_you_mean
 from innkeeper.kernel.json import dumps, loads
 from innkeeper.kernel.time import Instant
-from innkeeper.store import files, sqlite
+from innkeeper.store import sqlite
+from innkeeper.store.private import open_private
 
 FILE: Final = "subscriptions.db"
 MOST: Final = 100
@@ -112,16 +113,8 @@ class Subscriptions:
         Raises:
             OperationFailed: The store is damaged, newer, or not ours to use.
         """
-        files.make_folder(home)
         path = home / FILE
-        files.make_private(path)
-        database = sqlite.connect(path)
-        try:
-            sqlite.migrate(database, "subscriptions", path)
-        except BaseException:
-            database.close()
-            raise
-        return cls(path, database)
+        return cls(path, open_private(path, "subscriptions"))
 
     def all(self) -> list[Subscription]:
         """Every subscription, by name."""
