@@ -210,9 +210,24 @@ def test_a_consent_that_one_tab_takes_back_holds_in_the_other(shop: Shop) -> Non
     shop.events("/both", 2)
     first.evaluate("innkeeper.consent({ analytics: false })")
     second.evaluate("innkeeper.track('Unwelcome')")
+    # Tabs are processes: one hears a moment later what another has written.
+    shop.until(lambda: first.evaluate(KEPT) == second.evaluate(KEPT) == [])
     assert [page.evaluate(KEPT) for page in (first, second)] == [[], []]
     second.evaluate("new Promise((go) => setTimeout(go, 500))")
     assert len(shop.there("/both")) == 2
+
+
+def test_what_a_tab_kept_before_it_heard_of_a_withdrawal_goes(shop: Shop) -> None:
+    context = shop.visitor()
+    first, second = (shop.open(context, "/late", consentRequired=True) for _ in range(2))
+    first.evaluate("innkeeper.consent({ analytics: true })")
+    second.evaluate("innkeeper.consent({ analytics: true })")
+    shop.events("/late", 2)
+    first.evaluate("innkeeper.consent({ analytics: false })")
+    shop.until(lambda: second.evaluate(KEPT) == [])
+    second.evaluate("localStorage.setItem('innkeeper.q.1.000001.0.late.key', '{}')")
+    second.evaluate("dispatchEvent(new Event('online'))")
+    shop.until(lambda: second.evaluate(KEPT) == [])
 
 
 def test_any_purpose_opens_where_none_is_named(shop: Shop) -> None:

@@ -231,6 +231,8 @@
   const flush = guarded(async () => {
     clearTimeout(timer);
     timer = 0;
+    // What another tab says is heard a moment later: what was kept in between goes now.
+    if (web && !allowed()) forget();
     if (sending || navigator.onLine === false) return;
     if (Date.now() < notBefore) return schedule(0);
     sending = true;
