@@ -24,6 +24,7 @@ from innkeeper.runtime.import_process import is_worth_it
 from innkeeper.runtime.import_sink import BATCH_ROWS, Portion, Sink
 from innkeeper.runtime.imports import Imported, Order, import_file
 from innkeeper.store.log import Log
+from tests.support.log_files import committed
 
 NOW = FixedClock(parse_instant("2026-11-22T09:30:00Z"))
 MAPPING = """
@@ -184,8 +185,8 @@ def interrupted(home: Path, file: Path, how: signal.Signals) -> tuple[int, bytes
         running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     finally:
         signal.signal(signal.SIGINT, heard)
-    wal, until = home / "log.db-wal", time.monotonic() + 60
-    while not (wal.exists() and wal.stat().st_size > 100_000):
+    until = time.monotonic() + 60
+    while committed(home) == 0:
         assert running.poll() is None
         assert time.monotonic() < until
         time.sleep(0.005)

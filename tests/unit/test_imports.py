@@ -24,6 +24,7 @@ from innkeeper.runtime.imports import Imported, Order, import_file
 from innkeeper.runtime.lock import hold
 from innkeeper.store.log import Log
 from innkeeper.store.occurrences import Occurrences
+from tests.support.log_files import committed
 
 NOW = FixedClock(parse_instant("2026-11-22T09:30:00Z"))
 MAPPING = """
@@ -435,7 +436,7 @@ def test_an_interrupted_import_leaves_a_store_that_opens(tmp_path: Path) -> None
         signal.signal(signal.SIGINT, heard)
     until = time.monotonic() + 60
     while running.poll() is None and time.monotonic() < until:
-        if (home / "log.db-wal").exists() and (home / "log.db-wal").stat().st_size > 100_000:
+        if committed(home) > 0:
             running.send_signal(signal.SIGINT)
             break
         time.sleep(0.005)
