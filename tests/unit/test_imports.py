@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from support.log_files import committed
 
 from innkeeper.events.types import Event
 from innkeeper.kernel.errors import Invalid, OperationFailed, UsageError
@@ -24,7 +25,6 @@ from innkeeper.runtime.imports import Imported, Order, import_file
 from innkeeper.runtime.lock import hold
 from innkeeper.store.log import Log
 from innkeeper.store.occurrences import Occurrences
-from tests.support.log_files import committed
 
 NOW = FixedClock(parse_instant("2026-11-22T09:30:00Z"))
 MAPPING = """
