@@ -1,4 +1,7 @@
-"""Retraction: a bad import of 10,000 events of 1,000 profiles in a workspace of 20,000, told, done and lifted."""
+"""Retraction: a bad import of 10,000 events of 1,000 profiles in a workspace of 20,000, told, done and lifted.
+
+And one bad event about an account, which every member has heard of.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from innkeeper.store.log import Log
 from innkeeper.store.state import State
 
 _PROFILES, _CONCERNED, _EVENTS_EACH, _BAD = 20_000, 1_000, 10, 10_000
+_MEMBERS = 2_000
 _DAY = 86_400_000_000
 _BEGIN = 1_767_225_600_000_000
 _BATCH = 10_000
@@ -31,6 +35,14 @@ _FILES = {
     "messages/hi.md": "---\nchannel: email\npurpose: offers\nsubject: Hi\n---\nHi\n",
     "journeys/big.yaml": "journey: big\nenter: {audience: big}\npurpose: offers\nsteps:\n  - send: hi\n"
     "  - wait: 20 days\n  - send: hi\n",
+}
+_OF_ACCOUNTS = {
+    "strategy.yaml": "name: bench\nzone: UTC\nevents: {Login: []}\n"
+    "accounts: {traits: {seats: number}, roles: [member]}\n",
+    "audiences/large.yaml": "of: account\nwhen: account.seats >= 10\n",
+    "audiences/busy.yaml": "of: account\nwhen: \"count('Login', within => '7 days') >= 3\"\n",
+    "audiences/of-large.yaml": "name: of-large\ndescription: x\nwhen: in_audience('large')\n",
+    "audiences/of-busy.yaml": "name: of-busy\ndescription: x\nwhen: account.seats >= 10 and in_audience('busy')\n",
 }
 
 
@@ -61,7 +73,32 @@ def run(scale: Scale) -> Table:
             Row(what="replay of all of it", measured=f"{seconds:.1f} s, {found.different} different",
                 target="0 different", met=found.different == 0)
         )  # fmt: skip
+    table.rows.append(_account(scale.of(_MEMBERS)))
     return table
+
+
+def _account(members: int) -> Row:
+    """A dry run about one event of an account, beside a fold of all that its members ever did."""
+    with scratch("revise-account") as folder:
+        home = folder / "home"
+        progress(f"  an account of {members:,} members")
+        _begin(home, _OF_ACCOUNTS)
+        with Log.open(home) as log:
+            log.append([row for number in range(members) for row in _member(number)])
+            said = {"account_id": "acme", "set": {"seats": 20}}
+            log.append([_row("bad", 0, "track", "Account Updated", 0, _BEGIN + 3 * _DAY, said, {})])
+        _, bare = _timed(lambda: play(home, until=_BEGIN + 20 * _DAY, deliver="none"))
+        _, seconds = _timed(lambda: retract(home, "bad", begin=_BEGIN, end=_BEGIN + 40 * _DAY))
+    return Row(
+        what=f"dry run: one event of an account of {members:,} members, beside a fold of all of them",
+        measured=f"{seconds:.1f} s", bare=f"{bare:.1f} s", ratio=f"{seconds / bare:.1f}",
+    )  # fmt: skip
+
+
+def _member(number: int) -> list[LogRow]:
+    joined = _row("good", number, "group", "Grouped", number, _BEGIN + number, {}, {})
+    login = _row("login", number, "track", "Login", number, _BEGIN + _DAY + number, {}, {})
+    return [joined._replace(extra=dumps({"groupId": "acme"})), login]
 
 
 def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
@@ -69,10 +106,14 @@ def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
     return call(), time.perf_counter() - began
 
 
-def _prepare(home: Path, profiles: int, concerned: int, bad: int) -> None:
+def _begin(home: Path, files: dict[str, str]) -> None:
     home.mkdir(parents=True)
     with State.open(home, create=True) as state:
-        definitions.apply(state, _FILES, _BEGIN)
+        definitions.apply(state, files, _BEGIN)
+
+
+def _prepare(home: Path, profiles: int, concerned: int, bad: int) -> None:
+    _begin(home, _FILES)
     good = profiles * _EVENTS_EACH
     with Log.open(home) as log:
         for first in range(0, good, _BATCH):

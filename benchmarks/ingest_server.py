@@ -1,25 +1,32 @@
-"""The server that `bench_ingest` loads: `python -m benchmarks.ingest_server door|unread HOME`; prints its port.
+"""The server that `bench_ingest` loads: `python -m benchmarks.ingest_server door|unread|bare HOME`; prints its port.
 
-`door` is the door of `innkeeper up` without an engine beside it; `unread` is C0, the same server and framework, whose
-one route answers 202 and looks at nothing.
+`door` is the door of `innkeeper up` without an engine beside it. `unread` is C0: the same server receives the body and
+answers 202, looking at nothing. `bare` is C1 behind that server: each request one row of a plain table, with a unique
+index, in group commits of whatever gathered meanwhile.
 """
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 import threading
 import time
+from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from litestar import Litestar, Request, post
+from litestar.types import ASGIApp
 
+from benchmarks.bench_import import BARE_INSERT, BARE_TABLE
+from innkeeper.events.types import LogRow
 from innkeeper.kernel.time import SystemClock
 from innkeeper.runtime import sources
+from innkeeper.runtime.house import opened
 from innkeeper.runtime.http_server import make_server
-from innkeeper.runtime.ingest import Door
 from innkeeper.runtime.serve import listen_on
-from innkeeper.store.log import Log
+from innkeeper.runtime.writer import Writer
+from innkeeper.store.log import Appended, Log
 from innkeeper.store.state import State
 from innkeeper.web.app import make_app
 
@@ -28,23 +35,62 @@ def main() -> None:
     """Serve until the process is ended."""
     mode, home = sys.argv[1], Path(sys.argv[2])
     if mode == "unread":
-        _serve(Litestar([_unread], openapi_config=None), "")
+        _serve(_over(None), "")
+        return
+    if mode == "bare":
+        writer = Writer(_BareLog(home / "bare.db"))
+        writer.start()
+        _serve(_over(writer), "")
+        writer.stop()
         return
     key = sources.create(home, "bench", "server", SystemClock()).keys["write"]
     State.open(home, create=True).close()
-    with Log.open(home) as log:
-        door = Door(home, log, SystemClock())
-        door.start()
-        try:
-            _serve(make_app(lambda: {"ready": True}, door), key)
-        finally:
-            door.stop()
+    with Log.open(home) as log, opened(home, log, SystemClock()) as house:
+        _serve(make_app(house), key)
 
 
-@post(["/v1/batch", "/v1/track"], status_code=202)
-async def _unread(request: Request[Any, Any, Any]) -> None:
-    async for _ in request.stream():
-        pass
+class _BareLog:
+    """A plain table with a unique index."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.execute(BARE_TABLE)
+        self._database.execute("CREATE UNIQUE INDEX tail_message ON tail (message_id, source)")
+
+    def append(self, rows: Sequence[LogRow]) -> Appended:
+        """One commit."""
+        self._database.execute("BEGIN IMMEDIATE")
+        self._database.executemany(BARE_INSERT + " ON CONFLICT DO NOTHING", rows)
+        self._database.execute("COMMIT")
+        return Appended(len(rows), 0, 0)
+
+
+def _over(writer: Writer | None) -> ASGIApp:
+    """Receives bodies; with a writer each becomes a row, unread."""
+    numbers = count()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            for told in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{told}.complete"})
+            return
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        if writer is not None:
+            await writer.write(
+                [LogRow("bench", str(next(numbers)), "track", "Order Completed", "u", None, 0, 0, body.decode())]
+            )
+        headers = [(b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": 202, "headers": headers})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return app
 
 
 def _serve(app: Any, key: str) -> None:

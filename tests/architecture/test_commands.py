@@ -24,6 +24,6 @@ def test_a_listed_command_exists_and_explains_itself(name: str) -> None:
         assert silent == []
 
 
-@pytest.mark.parametrize("kind", ["channel", "step", "operator", "gate"])
+@pytest.mark.parametrize("kind", ["channel", "step", "operator", "gate", "signature"])
 def test_adding_one_has_a_checklist(kind: str) -> None:
     assert (ROOT / "docs" / f"add-a-{kind}.md").is_file()

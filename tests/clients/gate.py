@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime
 import http.client
 import ipaddress
+import re
 import ssl
 import threading
 from collections.abc import Iterable, Iterator
@@ -32,7 +33,13 @@ class Passed:
     method: str
     path: str
     headers: dict[str, str]
+    body: bytes
     status: int
+
+    @property
+    def message_ids(self) -> set[bytes]:
+        """Of the messages that it brought, in the JSON of Segment and RudderStack."""
+        return set(re.findall(rb'"messageId":\s*"([^"]+)"', self.body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,7 @@ def gate(url: str, *, faults: Iterable[Fault] = (), certificate: Path | None = N
                 headers = [("Retry-After", "1"), ("Access-Control-Allow-Origin", "*")]
             if self.command != "OPTIONS":
                 told = {name.lower(): value for name, value in self.headers.items()}
-                found.passed.append(Passed(self.command, self.path, told, status))
+                found.passed.append(Passed(self.command, self.path, told, body, status))
             self.send_response(status)
             for name, value in [*headers, ("Content-Length", str(len(answer)))]:
                 self.send_header(name, value)

@@ -16,7 +16,7 @@ fi
 # Only where nobody has to be asked: as root, as in a container.
 if ! command -v chromium >/dev/null && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
   echo 'installing chromium, with which the tests drive the SDKs of browsers'
-  { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install chromium; } \
+  timeout 300 sh -c "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install chromium" \
     >/dev/null 2>&1 || echo 'warning: apt-get could not install chromium, so no browser is tested' >&2
 fi
 exit $again

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from clients.browsing import PATH, REFERRER, RUDDER, SEARCH, SEGMENT, TITLE, in_chromium, in_jsdom
-from clients.gate import gate
+from clients.gate import Gate, Passed, gate
 from clients.harness import INSTANT, UUID, Call, Like, Played, Running, eventually, instant_in, text_like
 from clients.repertoire import PROPERTIES
 from clients.sdks import versions
@@ -174,7 +174,7 @@ def _people(package: str, me: str, played: Played) -> dict[str, list[str]]:
     """By what each of them is known.
 
     Segment's SDK gives a browser a new id when somebody else logs in and when they log out; RudderStack's does not, so
-    there they share the browser, one after the other.
+    there all share the browser, one after the other.
     """
     ana, bob, late = f"{me}-ana", f"{me}-bob", f"{me}-late"
     first, second, last = played.answers[0], played.answers[-5], played.answers[-1]
@@ -202,13 +202,24 @@ WAYS: Final = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_what_a_page_sends_again_is_in_the_log_once(running: Running, browser: Browser, pages: str, way: str) -> None:
+    """Requests fly side by side, so who of them is refused, and in what order they end, is theirs."""
     package, options, address = WAYS[way]
     me, key = running.source()
     calls = [{"do": "track", "event": "Tick", "properties": {"n": n}} for n in range(3)]
     with gate(running.url, faults=["busy", "lost"]) as found:
+
+        def acknowledged() -> set[bytes]:
+            return {name for request in _sent(found) if request.status == 200 for name in request.message_ids}
+
         url = f"http://127.0.0.1:{found.port}"
         with in_chromium(browser, pages, package, calls=calls, url=url, key=key, options=options):
-            eventually(lambda: sorted(event["properties"]["n"] for event in running.events(me)), [0, 1, 2])
-    sent = [request for request in found.passed if request.method == "POST"]
-    assert {request.path for request in sent} == {address}
-    assert [request.status for request in sent][:2] == [429, 503]
+            eventually(lambda: len(acknowledged()), 3)
+        events = running.events(me)
+        assert sorted(event["messageId"].encode() for event in events) == sorted(acknowledged())
+    assert sorted(event["properties"]["n"] for event in events) == [0, 1, 2]
+    assert {request.path for request in _sent(found)} == {address}
+    assert sorted(request.status for request in _sent(found) if request.status != 200) == [429, 503]
+
+
+def _sent(found: Gate) -> list[Passed]:
+    return [request for request in found.passed if request.method == "POST"]

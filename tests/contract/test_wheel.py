@@ -43,6 +43,10 @@ def test_the_wheel_has_the_program_and_its_examples(tmp_path: Path) -> None:
     found = _run(python, "-c", "import innkeeper; print(innkeeper.__file__)", cwd=tmp_path).strip()
     assert Path(found).is_relative_to(packages)
     assert "import" in _run(python, "-m", "innkeeper", "--help", cwd=tmp_path)
+    script = (
+        "from importlib.resources import files; print((files('innkeeper.web') / 'static/innkeeper.js').read_text())"
+    )
+    assert "sendBeacon" in _run(python, "-c", script, cwd=tmp_path)
     for name in ("harbour-house", "online-retail"):
         answer = _run(python, "-m", "innkeeper", "--json", "init", name, "--example", name, cwd=tmp_path)
         assert json.loads(answer)["files"]

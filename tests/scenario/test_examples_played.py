@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ROOT
-from support.workspace import Workspace
+from support.workspace import Workspace, event, identify
 
 from innkeeper import lifecycle
 from innkeeper.kernel.ids import display_id
@@ -116,6 +118,28 @@ def test_what_was_known_then_is_what_was_announced_then(retail: Workspace) -> No
         before = retail.cli("profile", "show", display_id(subject), "--at", format_instant(at - 1))
         after = retail.cli("profile", "show", display_id(subject), "--at", format_instant(at))
         assert (before["stage"], after["stage"]) == (told["before"], told["stage"])
+
+
+def test_a_change_of_one_date_is_confirmed_with_the_whole_booking(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    stay: dict[str, Any] = {"room": "garden room", "arrival": "2026-06-12", "nights": 3, "total": 540}
+    workspace.add(
+        identify("ana", "2026-05-01T09:00:00Z", first_name="Ana", email="ana@example.com"),
+        event("Booking Confirmed", "ana", "2026-05-02T09:00:00Z", booking_id="b1", **stay),
+        event("Booking Changed", "ana", "2026-05-03T09:00:00Z", booking_id="b1", arrival="2026-06-20"),
+    )
+    put_in_force(tmp_path, "harbour-house")
+    workspace.run("2026-05-04T00:00:00Z", deliver="file")
+    letter = next(text for text in _mails(tmp_path) if "now reads" in text)
+    assert "Booking b1 now reads" in letter
+    assert "Saturday, 20 June 2026" in letter
+    assert "garden room, 3 nights" in letter
+
+
+def _mails(home: Path) -> list[str]:
+    files = (path for path in (home / "mail").rglob("*") if path.is_file() and path.parent.name == "new")
+    mails = [message_from_bytes(path.read_bytes(), policy=default) for path in files]
+    return [body.get_content() for mail in mails if (body := mail.get_body(("plain",))) is not None]
 
 
 def test_the_agency_and_the_suite_that_comes_back(tmp_path: Path) -> None:

@@ -136,6 +136,19 @@ def test_an_address_joins_where_it_is_verified_and_nowhere_else(tmp_path: Path) 
     assert refused == {("seen", "not_verified")}
 
 
+def test_an_address_joins_nobody_on_the_word_of_a_source_that_is_not_trusted(tmp_path: Path) -> None:
+    made = workspace(tmp_path, identity="sources: {crm: {verifies: [email]}, form: {trust: 0, verifies: [email]}}\n")
+    made.add(identify("ann", day(1), email="ann@example.com"), source="crm")
+    told = event("Identifier Verified", None, day(2), anonymous="b1", namespace="email", value="ann@example.com")
+    made.add(told, identify("eve", day(2), email="eve@example.com"), source="form")
+    made.add(event("Double Opt-In Confirmed", None, day(3), anonymous="b2", channel="email", address="ann@example.com"))
+    made.run(day(4))
+    assert profiles(made)["user_id:ann"]["known"] == ["anonymous_id:b2", "email:ann@example.com", "user_id:ann"]
+    assert profiles(made)["user_id:eve"]["known"] == ["user_id:eve"]
+    assert made.cli("audience", "list", "did('Double Opt-In Confirmed')")["ids"] == ["ann"]
+    assert made.cli("audience", "list", "did('Identifier Verified')")["ids"] == ["anonymous_id:b1"]
+
+
 def test_a_public_source_claims_browsers_and_joins_nobody(tmp_path: Path) -> None:
     made = workspace(tmp_path, identity=CRM)
     made.add(

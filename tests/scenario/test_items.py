@@ -139,6 +139,16 @@ def test_the_command_line_sets_and_shows(shop: Workspace) -> None:
     shop.cli("item", "show", "products", "sope", expect=2)
 
 
+def test_what_a_file_could_not_say_is_not_set_either(shop: Workspace) -> None:
+    wrong = shop.shell("item", "set", "products", "soap", "price=cheap", "stock=-3", "until=soon", "needs=[1]")
+    assert wrong.returncode == 2
+    assert "'stock' of the item 'soap' is -3; it must be a number from 0 on" in wrong.stderr
+    assert wrong.stderr.count("[bad-item]") == 4
+    assert shop.cli("item", "set", "products", "soap", "price=null", "until=null")["set"] == {
+        "price": None, "until": None,
+    }  # fmt: skip
+
+
 def test_what_is_wrong_in_a_catalog_is_said_with_its_line() -> None:
     files = {
         "catalogs/a.yaml": "items:\n  - { id: x, price: cheap }\n  - { id: x }\n  - { id: y, from: soon }\n"

@@ -20,7 +20,7 @@ traits:
 memories: [pillow]
 sources:
   crm: { trust: 3, verifies: [email] }
-  site: { trust: 0 }
+  site: { trust: 0, verifies: [phone] }
 """
 
 
@@ -90,6 +90,12 @@ def test_an_address_is_verified_by_an_event_of_a_source_that_is_trusted(workspac
     assert trait(told, "phone")["verified"] is False
 
 
+def test_a_source_that_is_not_trusted_verifies_nothing(workspace: Workspace) -> None:
+    workspace.add(identify("ben", "2026-01-07T00:00:00Z", phone="+351 555 000"), source="site")
+    workspace.run("2026-01-09T00:00:00Z")
+    assert trait(workspace.cli("profile", "show", "ben"), "phone")["verified"] is False
+
+
 def test_what_the_staff_write_down_is_remembered(workspace: Workspace) -> None:
     noticed = event("Memory Noted", "ada", "2026-01-07T00:00:00Z", about="pillow", value="firm", by="Rui")
     workspace.add(noticed, source="pms")
@@ -138,6 +144,16 @@ def test_the_page_can_be_read(workspace: Workspace) -> None:
     assert "               not basic (web, 5 Jan 2026 00:00): less trusted (1 against 3)" in lines
     assert "  points       30.5  (the sum of 2)" in lines
     assert "  4 Jan 2026 00:00   new → member" in lines
+
+
+def test_the_story_names_the_account_and_the_former_id(workspace: Workspace) -> None:
+    joined = {"type": "group", "userId": "ada", "groupId": "acme", "messageId": "g", "traits": {"name": "Acme"}}
+    renamed = {"type": "alias", "userId": "ada", "previousId": "ada0", "messageId": "a"}
+    workspace.add(joined | {"timestamp": "2026-01-07T00:00:00Z"}, renamed | {"timestamp": "2026-01-08T00:00:00Z"})
+    workspace.run("2026-01-09T00:00:00Z")
+    account, alias = workspace.cli("profile", "show", "ada")["timeline"][-2:]
+    assert (account["text"], account["detail"]) == ("is of the account acme", "name Acme")
+    assert alias["text"] == "was known as ada0 before"
 
 
 @pytest.mark.parametrize(

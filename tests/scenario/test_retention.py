@@ -169,6 +169,8 @@ def test_what_stays_says_why_and_what_goes_is_nowhere(tmp_path: Path) -> None:
     assert (lines["Identified"]["goes"], lines["Identified"]["kept"]) == (1, {"a trait still stands": 1})
     assert lines["Consent Given"]["kept"] == {"proof of consent": 1}
     assert lines["Consent Given"]["class"] == "consent"
+    again = {line["what"]: line["kept"] for line in workspace.cli("retention")["lines"]}
+    assert again["Facts Carried"].keys() == {"stands for what went"}
     assert (lines["Order Completed"]["goes"], lines["Order Completed"]["oldest_kept"]) == (1, None)
     texts = {path: path.read_bytes() for path in workspace.home.rglob("*") if path.is_file()}
     assert [path for path, content in texts.items() if b"canary-goes" in content] == []

@@ -15,7 +15,9 @@ SEED = 20261125
 FAMILIES = 4
 
 
-@pytest.mark.parametrize("number", range(5))
-def test_everything_is_as_if_they_had_never_come(number: int, tmp_path: Path) -> None:
-    print(f"seed {SEED + number}, {FAMILIES} histories")
-    check(FullCase(SEED + number, families=FAMILIES), tmp_path, compare=compare)
+#: In 208 the desk's late word on a stay was never told to anybody; in 219 a browser changes hands between the beginning
+#: of an enrollment and its mail; in 247 journeys say a trait twice at one instant, under two identifiers.
+@pytest.mark.parametrize("seed", [*range(SEED, SEED + 5), 208, 219, 247])
+def test_everything_is_as_if_they_had_never_come(seed: int, tmp_path: Path) -> None:
+    print(f"seed {seed}, {FAMILIES} histories")
+    check(FullCase(seed, families=FAMILIES), tmp_path, compare=compare)

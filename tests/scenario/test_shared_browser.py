@@ -171,6 +171,35 @@ def test_a_wish_is_told_to_whoever_had_the_browser_when_it_was_made(tmp_path: Pa
     assert replay(workspace.home).different == 0
 
 
+def test_a_mail_goes_with_its_enrollment_whoever_has_the_browser_by_then(tmp_path: Path) -> None:
+    journey = "enter: { event: Booking Confirmed }\npurpose: stay\nsteps: [{ wait: 9 days }, { send: day-before }]\n"
+    workspace = hotel(tmp_path, journeys={"later": journey})
+    workspace.add(*BOTH, booked("2026-05-03T00:00:00Z", "b3"), identify("c", "2026-05-01T00:00:00Z"))
+    workspace.add(event("Login", None, "2026-05-04T00:00:00Z", anonymous="phone"), source="bad")
+    workspace.run("2026-05-13T00:00:00Z", deliver="file")
+    assert [who for _, who in mailed(workspace)] == ["a"]
+    assert made_for(workspace) == {"user_id:a"}
+    told = retract(workspace.home, "bad", begin=at("2026-05-01"), end=at("2026-06-01"), do=True)
+    lift(workspace.home, told["retraction"], do=True)
+    with State.open(workspace.home, readonly=True) as state:
+        assert {subject for (subject,) in state.connection.execute("SELECT subject FROM deliveries")} == {"user_id:a"}
+        b = decode(state.bodies(["user_id:b"])["user_id:b"])
+        assert {name: facts.inputs for name, facts in b.facts.items() if "phone" in name} == {}
+    # The phone was c's when the enrollment began: what it has made goes along.
+    workspace.add(event("Login", "c", "2026-05-02T12:00:00Z", anonymous="phone"), received_at="2026-05-13T00:00:00Z")
+    workspace.run("2026-05-14T00:00:00Z", deliver="file")
+    assert made_for(workspace) == {"user_id:c"}
+    assert replay(workspace.home).different == 0
+
+
+def made_for(workspace: Workspace) -> set[str]:
+    """Whose the enrollments, deliveries and decisions are."""
+    with State.open(workspace.home, readonly=True) as state:
+        tables = ("enrollments", "deliveries", "decisions")
+        rows = [state.connection.execute("SELECT DISTINCT subject FROM " + table).fetchall() for table in tables]
+        return {subject for each in rows for (subject,) in each}
+
+
 def at(day: str) -> int:
     """A day's first instant."""
     return parse_instant(f"{day}T00:00:00Z")

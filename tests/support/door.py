@@ -18,6 +18,9 @@ from typing import Any, NamedTuple
 from innkeeper.events.types import Event
 from innkeeper.kernel.time import Clock, FixedClock, parse_instant
 from innkeeper.runtime import sources
+from innkeeper.runtime.fetching import Fetch
+from innkeeper.runtime.house import House
+from innkeeper.runtime.house import opened as house_of
 from innkeeper.runtime.http_server import make_server
 from innkeeper.runtime.ingest import Door
 from innkeeper.runtime.serve import listen_on
@@ -50,8 +53,13 @@ class Served:
     log: Log
     port: int
     clock: Clock
-    door: Door
+    house: House
     keys: dict[str, sources.NewKeys] = field(default_factory=dict)
+
+    @property
+    def door(self) -> Door:
+        """What takes the events."""
+        return self.house.door
 
     def key(self, source: str = "shop") -> str:
         """The write key of a source."""
@@ -74,6 +82,13 @@ class Served:
         told = {"Authorization": basic(self.key(source))} | {k.replace("_", "-"): v for k, v in headers.items()}
         return self.call(method, path, data, told)
 
+    def ask(self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str) -> Answer:
+        """A request to the API; with the token of the command line unless another is given."""
+        data = b"" if body is None else json.dumps(body).encode()
+        told = {k.replace("_", "-"): v for k, v in headers.items()}
+        told["Authorization"] = f"Bearer {self.house.doorman.local_token if token is None else token}"
+        return self.call(method, f"/api/v1{path}", data, told | ({"Content-Type": "application/json"} if data else {}))
+
     def events(self) -> list[Event]:
         """What the log holds, in its order."""
         return self.log.read(0, 1_000_000)
@@ -93,32 +108,50 @@ def zipped(body: bytes) -> bytes:
     return gzip.compress(body, mtime=0)
 
 
+def _offline(url: str) -> bytes:
+    raise AssertionError(f"a test fetched {url}")
+
+
 @contextmanager
-def opened(home: Path, *, clock: Clock | None = None, writer: Writer | None = None) -> Iterator[Served]:
+def opened(
+    home: Path,
+    *,
+    clock: Clock | None = None,
+    writer: Writer | None = None,
+    get: Fetch = _offline,
+    proxies: tuple[str, ...] = (),
+) -> Iterator[Served]:
     """A door with the sources `shop` (server) and `web` (public), closed at the end with all that waits written."""
     hands = clock or FixedClock(parse_instant(NOW))
     made = {"shop": sources.create(home, "shop", "server", hands), "web": sources.create(home, "web", "public", hands)}
-    with reopened(home, made, clock=hands, writer=writer) as served:
+    with reopened(home, made, clock=hands, writer=writer, get=get, proxies=proxies) as served:
         yield served
 
 
 @contextmanager
 def reopened(
-    home: Path, keys: dict[str, sources.NewKeys], *, clock: Clock, writer: Writer | None = None
+    home: Path,
+    keys: dict[str, sources.NewKeys],
+    *,
+    clock: Clock,
+    writer: Writer | None = None,
+    get: Fetch = _offline,
+    proxies: tuple[str, ...] = (),
 ) -> Iterator[Served]:
     """The door of a home whose sources are made."""
     State.open(home, create=True).close()
-    with Log.open(home) as log, listen_on("127.0.0.1", 0) as listener:
-        door = Door(home, log, clock, writer=writer)
-        server = make_server(make_app(lambda: {"ready": True}, door))
+    with (
+        Log.open(home) as log,
+        listen_on("127.0.0.1", 0) as listener,
+        house_of(home, log, clock, writer=writer, get=get) as house,
+    ):
+        server = make_server(make_app(house), proxies=proxies)
         thread = threading.Thread(target=lambda: server.run(sockets=[listener]))
-        door.start()
         thread.start()
         try:
             while not server.started:
                 time.sleep(0.005)
-            yield Served(home, log, listener.getsockname()[1], clock, door, keys)
+            yield Served(home, log, listener.getsockname()[1], clock, house, keys)
         finally:
             server.should_exit = True
             thread.join()
-            door.stop()

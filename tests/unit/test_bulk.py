@@ -47,7 +47,6 @@ def add_outbox(home: Path, *rows: tuple[int, str, str]) -> None:
 def test_an_empty_home(tmp_path: Path) -> None:
     with Bulk.open(tmp_path, properties=["total"]) as bulk:
         assert bulk.rows('SELECT count(*), sum("n:total") FROM events') == [(0, None)]
-        assert bulk.rows("SELECT * FROM links") == []
 
 
 @pytest.mark.parametrize("sealed", [0, 30, 100])
@@ -73,27 +72,6 @@ def test_outputs_in_outbox_and_log_are_counted_once(tmp_path: Path) -> None:
     with Bulk.open(tmp_path) as bulk:
         found = bulk.rows("SELECT message_id, seq, is_input, ts FROM events WHERE source = 'innkeeper' ORDER BY 1")
         assert found == [("o1", 1, False, 1), ("o2", 2, False, 2), ("o3", None, True, 3)]
-
-
-def test_links_come_from_both_ids_and_from_aliases(tmp_path: Path) -> None:
-    rows = [
-        row(1, user_id="u1", anonymous_id="a1"),
-        row(2, user_id="u1", anonymous_id="a1"),
-        row(3, user_id="u2", anonymous_id="a1"),
-        row(4, user_id="u3", type="alias", name="Aliased", extra='{"previousId":"a9"}'),
-        row(5, user_id="u3", type="alias", name="Aliased", extra='{"previousId":7}'),
-        row(6, user_id="u3", type="alias", name="Aliased", extra='{"previousId":"u3"}'),
-        row(7, user_id="u4", type="track", extra='{"previousId":"a8"}'),
-        row(8, user_id=None, anonymous_id="a7"),
-        row(0, user_id="u5", anonymous_id="a5", source="innkeeper", name="Stage Changed"),
-    ]
-    for part in (rows[:4], rows[4:]):
-        with Log.open(tmp_path, sizes=NEVER) as log:
-            log.append(part)
-            log.seal(force=part == rows[:4])
-    with Bulk.open(tmp_path) as bulk:
-        links = bulk.rows("SELECT anonymous_id, user_id, ts FROM links ORDER BY ALL")
-    assert links == [("a1", "u1", 1), ("a1", "u2", 3), ("a9", "u3", 4)]
 
 
 numbers = st.one_of(

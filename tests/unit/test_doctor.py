@@ -17,6 +17,8 @@ from msgspec.structs import replace
 from innkeeper.cli.main import cli
 from innkeeper.events.types import LogRow
 from innkeeper.kernel.errors import OperationFailed
+from innkeeper.kernel.time import FixedClock
+from innkeeper.runtime import known, sources
 from innkeeper.store import manifest
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.doctor import examine
@@ -92,6 +94,41 @@ def test_each_harm_is_found(home: Path, harm: Callable[[Path], Any], expected: d
         with Log.open(home, sizes=NEVER) as log:
             assert log.append(rows(0, 651))[:2] == (1, 650)
             assert len(log.read(0, 1000)) == 651
+
+
+def test_harm_to_the_sources_is_found(home: Path) -> None:
+    sources.create(home, "shop", "server", FixedClock(0))
+    assert found(home) == {}
+    with sqlite3.connect(home / "sources.db") as database:
+        database.execute("PRAGMA user_version = 99")
+    assert found(home) == {"store-newer": "wrong"}
+    (home / "sources.db").write_bytes(b"garbage" * 999)
+    assert found(home) == {"store-damaged": "wrong"}
+
+
+def test_more_names_than_are_known_are_noted_and_stay_in_the_log(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known, "MOST", {"names": 3, "properties": 2, "traits": 1})
+    assert known.too_many_names(home) == []
+    more = [
+        LogRow(
+            "import", f"x{n}", "track", f"E{n % 4}", "u", None, n, n, f'{{"p":1,"p{n}":1}}', f'{{"t{n % 3}":1}}'
+        )
+        for n in range(12)
+    ]  # fmt: skip
+    with Log.open(home, sizes=NEVER) as log:
+        log.append(more)
+    assert [(each.code, each.state) for each in known.too_many_names(home)] == [("too-many-names", "note")] * 3
+    assert [each.message.split(" have")[0] for each in known.too_many_names(home)] == [
+        "5 event names", "3 traits", "4 properties",
+    ]  # fmt: skip
+    names = known.known_names(home)
+    assert names is not None
+    # Most often first, then by name: the 650 events of the workspace, then three of each name.
+    assert sorted(names.events) == ["E0", "E1", "Order Completed"]
+    assert names.events["E0"] == {"p", "p0"}
+    assert names.traits == {"t0"}
+    with Log.open(home, sizes=NEVER) as log:
+        assert log.count() == 662
 
 
 def test_a_manifest_lost_with_its_copy_is_made_from_the_segments(home: Path) -> None:

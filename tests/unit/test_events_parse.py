@@ -268,9 +268,22 @@ def test_one_changed_byte_never_breaks_the_parser(data: st.DataObject) -> None:
             "properties": st.none() | st.dictionaries(st.text(':"p', max_size=3), st.text(":{", max_size=3) | JSON),
             "context": st.none() | st.dictionaries(st.sampled_from(["ip", "traits", "x:"]), JSON),
             "timestamp": st.sampled_from(["2026-11-22T09:30Z", "2026-11-22T09:30:00+01:00", "x", "999", ""]),
+            "integrations": st.none() | st.dictionaries(st.sampled_from(["ip", "_metadata", "x:"]), JSON),
+            "_metadata": st.dictionaries(st.sampled_from(["ip", "integrations", "x:"]), JSON),
         },
     ),
-    st.sampled_from(["", '"userId":null', '"x":1', '"properties":{"a":1}', '"context":{}', '"messageId":"m"']),
+    st.sampled_from(
+        [
+            "",
+            '"userId":null',
+            '"integrations":{}',
+            '"_metadata":{"ip":"203.0.113.7"}',
+            '"x":1',
+            '"properties":{"a":1}',
+            '"context":{}',
+            '"messageId":"m"',
+        ]
+    ),
 )
 @settings(max_examples=500)
 def test_the_quick_way_of_a_track_event_ends_where_the_general_way_ends(fields: dict[str, Any], more: str) -> None:

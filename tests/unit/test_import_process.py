@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from support.log_files import committed
 
 from innkeeper.events.types import Event, LogRow
 from innkeeper.kernel.errors import Invalid, OperationFailed, UsageError
@@ -184,8 +185,8 @@ def interrupted(home: Path, file: Path, how: signal.Signals) -> tuple[int, bytes
         running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     finally:
         signal.signal(signal.SIGINT, heard)
-    wal, until = home / "log.db-wal", time.monotonic() + 60
-    while not (wal.exists() and wal.stat().st_size > 100_000):
+    until = time.monotonic() + 60
+    while committed(home) == 0:
         assert running.poll() is None
         assert time.monotonic() < until
         time.sleep(0.005)

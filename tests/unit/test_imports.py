@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from support.log_files import committed
 
 from innkeeper.events.types import Event
 from innkeeper.kernel.errors import Invalid, OperationFailed, UsageError
@@ -435,7 +436,7 @@ def test_an_interrupted_import_leaves_a_store_that_opens(tmp_path: Path) -> None
         signal.signal(signal.SIGINT, heard)
     until = time.monotonic() + 60
     while running.poll() is None and time.monotonic() < until:
-        if (home / "log.db-wal").exists() and (home / "log.db-wal").stat().st_size > 100_000:
+        if committed(home) > 0:
             running.send_signal(signal.SIGINT)
             break
         time.sleep(0.005)

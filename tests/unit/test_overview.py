@@ -148,6 +148,23 @@ def test_a_story_joins_the_views_of_one_visit_and_says_why() -> None:
     assert lines[3].detail == "at most 3"
 
 
+def test_a_story_says_why_an_enrollment_or_a_plan_by_an_object_went() -> None:
+    lost = {"journey": "j", "key": "b1", "reason": "role_lost"}
+    lines = tell(
+        [
+            _at(0, "Journey Exited", own=True, outcome="left", **lost),
+            _at(1, "Step Replanned", own=True, step="enter", to=None, **lost | {"from": "2026-06-07T09:00:00Z"}),
+            _at(2, "Journey Exited", own=True, journey="j", key="b1", outcome="exit", reason="booking.a_b = 'cap'"),
+        ],
+        "UTC",
+    )
+    assert [(line.text, line.detail) for line in lines] == [
+        ("journey j: ended early", "for b1, has no role in it any more"),
+        ("journey j: the beginning is dropped, has no role in it any more", "for b1: from 7 Jun 2026 09:00"),
+        ("journey j: left by an exit", "for b1, booking.a_b = 'cap'"),
+    ]
+
+
 def test_values_are_described_in_local_time_and_without_structure() -> None:
     told = describe({"arrival": "2026-07-01T14:00:00Z", "total": 412.0, "products": [1], "gift": True}, "Europe/Lisbon")
     assert told == "arrival 1 Jul 2026 15:00, total 412, gift yes"

@@ -127,7 +127,8 @@ def test_by_message_id(home: Workspace, tmp_path: Path) -> None:
 
 def test_what_is_refused(home: Workspace) -> None:
     times = PERIOD[2:]
-    assert refused(home, "retract").code == "no-source"
+    nobody = refused(home, "retract", "--message", "wrong")
+    assert (nobody.code, "--source NAME with" in (nobody.fix or "")) == ("no-source", True)
     assert refused(home, "retract", "--source", "innkeeper", *times).code == "own-source"
     unknown = refused(home, "retract", "--source", "badd", *times)
     assert unknown.code == "unknown-source"

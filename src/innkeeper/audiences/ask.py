@@ -15,17 +15,9 @@ from innkeeper.audiences.expand import expand
 from innkeeper.audiences.nodes import Expression, OfAccount, walk
 from innkeeper.audiences.object_sql import LocalDate
 from innkeeper.audiences.owners import Owners, Rows
-from innkeeper.audiences.sql import (
-    NOBODY,
-    LocalZone,
-    Persons,
-    Query,
-    counting,
-    local_dates_queries,
-    members_query,
-    uses_calendar,
-    zones_query,
-)
+from innkeeper.audiences.sql import counting, local_dates_queries, members_query, uses_calendar, zones_query
+from innkeeper.audiences.sql_query import LocalZone, Query
+from innkeeper.audiences.sql_sources import NOBODY, Persons
 from innkeeper.identity.namespaces import DEFAULT_RULES, IdentityRules
 from innkeeper.kernel.errors import InnkeeperError
 from innkeeper.kernel.json import loads

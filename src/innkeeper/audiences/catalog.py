@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from innkeeper.audiences.merges import NEWEST, Merges
 from innkeeper.audiences.nodes import Expression
+from innkeeper.events.signals import OPT_OUT
 from innkeeper.objects.definition import EXPLICIT, ObjectType
 
 _DELIVERY = frozenset({"message", "journey", "delivery_id"})
@@ -19,6 +20,7 @@ BUILT_IN_EVENTS: Mapping[str, frozenset[str]] = {
     "Consent Withdrawn": _CONSENT,
     "Double Opt-In Requested": _CONSENT | {"address"},
     "Double Opt-In Confirmed": _CONSENT | {"address"},
+    OPT_OUT: frozenset({"signal"}),
     "Identifier Verified": frozenset({"namespace", "value"}),
     "Memory Noted": frozenset({"about", "value", "explicit", "note", "by"}),
     "Memory Forgotten": frozenset({"about", "by"}),

@@ -99,18 +99,10 @@ def flips(call: Call, expression: str, allow_unknown: bool, of: Subject, begin: 
 @click.pass_obj
 def explain(call: Call, expression: str, allow_unknown: bool, of: Subject, at: str | None) -> None:
     """What an expression means: in plain words, in its canonical form, and as SQL."""
-    from innkeeper.audiences import print_expression, words
-    from innkeeper.audiences.jsonform import to_json
+    from innkeeper.runtime.audience import explained
 
     audiences, asked = _understand(call, expression, allow_unknown, of)
-    sql, parameters = audiences.sql(asked, parse_time(at, option="--at"))
-    told: dict[str, Any] = {
-        "words": words(asked.expression),
-        "canonical": print_expression(asked.expression),
-        "ast": to_json(asked.expression),
-        "sql": sql,
-        "parameters": {name: value if _fits(value) else str(value) for name, value in parameters.items()},
-    }
+    told = explained(audiences, asked, parse_time(at, option="--at"))
 
     def tell() -> None:
         click.echo(told["words"])
@@ -118,14 +110,10 @@ def explain(call: Call, expression: str, allow_unknown: bool, of: Subject, at: s
         click.echo(told["canonical"])
         click.echo()
         click.echo(told["sql"])
-        for name, value in parameters.items():
+        for name, value in told["parameters"].items():
             click.echo(f"-- ${name} = {value!r}")
 
     call.answer(told | _warnings(asked), tell)
-
-
-def _fits(value: Any) -> bool:
-    return not isinstance(value, int) or -(2**63) <= value < 2**64
 
 
 def _understand(call: Call, text: str, allow_unknown: bool, of: Subject = "profile") -> tuple[Audiences, Asked]:

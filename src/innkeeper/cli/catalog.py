@@ -11,7 +11,7 @@ from innkeeper.cli.main import Call
 from innkeeper.kernel.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from innkeeper.strategy.types import Workspace
+    pass
 
 
 @click.group()
@@ -25,10 +25,11 @@ def command() -> None:
 def events(call: Call, name: str | None) -> None:
     """All events; of one, its properties."""
     from innkeeper.runtime.catalog import event_names, event_properties
+    from innkeeper.runtime.definitions import workspace_of
     from innkeeper.store.bulk import Bulk
 
     home = call.existing_home()
-    workspace = _workspace(call)
+    workspace = workspace_of(home)
     with Bulk.open(home) as bulk:
         if name is not None:
             one = event_properties(bulk, workspace, name)
@@ -46,12 +47,13 @@ def traits(call: Call, name: str | None, of: str) -> None:
     """All traits, declared or not; with NAME one of them."""
     from innkeeper.runtime.catalog import account_traits
     from innkeeper.runtime.catalog import traits as of_profiles
+    from innkeeper.runtime.definitions import workspace_of
     from innkeeper.store.bulk import Bulk
     from innkeeper.store.queries import reserved_counts
     from innkeeper.store.state import State
 
     home = call.existing_home()
-    workspace = _workspace(call)
+    workspace = workspace_of(home)
     with Bulk.open(home) as bulk:
         told = of_profiles(bulk, workspace) if of == "profile" else account_traits(bulk, workspace)
     with State.open(home, readonly=True) if State.exists(home) else State.in_memory() as state:
@@ -64,18 +66,6 @@ def traits(call: Call, name: str | None, of: str) -> None:
             raise UsageError(f"no trait '{name}' has arrived", code="unknown-trait", fix=fix)
         left_out = []
     call.answer({"traits": told, "reserved": left_out}, lambda: _print([*map(_told, told), *map(_left_out, left_out)]))
-
-
-def _workspace(call: Call) -> Workspace:
-    from innkeeper.runtime.definitions import applied
-    from innkeeper.store.state import State
-    from innkeeper.strategy.types import Workspace
-
-    if not State.exists(call.home):
-        return Workspace()
-    with State.open(call.home, readonly=True) as state:
-        definitions = applied(state)
-    return Workspace() if definitions is None else definitions.workspace
 
 
 def _print(lines: Any) -> None:

@@ -57,11 +57,11 @@ def _end(text: str) -> int:
 
 
 def _serve(call: Call, home: Path) -> None:
-    from innkeeper.runtime.serve import serve
+    from innkeeper.runtime.serve import Serving, serve
     from innkeeper.web.app import make_app
 
     def ready(url: str) -> None:
         if not call.as_json:
             click.echo(f"\nserving {home} at {url} (health: {url}/health). Ctrl-C stops it.")
 
-    serve(home, make_app, host="127.0.0.1", port=8642, ready=ready)
+    serve(home, make_app, Serving(host="127.0.0.1", port=8642, log="plain"), ready=ready)

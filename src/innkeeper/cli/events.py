@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import click
 
 from innkeeper.cli.main import Call
@@ -22,6 +19,8 @@ def command() -> None:
 @click.pass_obj
 def list_events(call: Call, last: int, source: str | None, name: str | None) -> None:
     """List events, newest last."""
+    from innkeeper.runtime.events_read import newest
+
     events = newest(call.existing_home(), last, source, name)
 
     def tell() -> None:
@@ -38,31 +37,3 @@ def list_events(call: Call, last: int, source: str | None, name: str | None) -> 
             click.echo("no such event", err=True)
 
     call.answer({"events": events}, tell)
-
-
-def newest(home: Path, last: int, source: str | None, name: str | None) -> list[dict[str, Any]]:
-    """The newest events of the log, newest last, as `events list --json` prints them."""
-    from innkeeper.kernel.json import loads
-    from innkeeper.kernel.time import format_instant
-    from innkeeper.store.bulk import Bulk
-
-    with Bulk.open(home) as bulk:
-        rows = bulk.rows(
-            "SELECT seq, source, message_id, type, name, user_id, anonymous_id, ts, received_at, properties, traits, "
-            "context, extra FROM every_event WHERE seq IS NOT NULL AND ($source IS NULL OR source = $source) "
-            "AND ($name IS NULL OR name = $name) ORDER BY seq DESC LIMIT $last",
-            {"source": source, "name": name, "last": last},
-        )
-        counted = bulk.rows(
-            "SELECT seq FROM events WHERE seq IN (SELECT unnest($seqs))", {"seqs": [r[0] for r in rows]}
-        )
-    standing = {seq for (seq,) in counted}
-    return [
-        {
-            "seq": row[0], "source": row[1], "messageId": row[2], "type": row[3], "event": row[4], "userId": row[5],
-            "anonymousId": row[6], "timestamp": format_instant(row[7]), "receivedAt": format_instant(row[8]),
-            "properties": loads(row[9]), "traits": loads(row[10]), "context": loads(row[11]),
-            "extra": loads(row[12]), "retracted": row[0] not in standing,
-        }
-        for row in reversed(rows)
-    ]  # fmt: skip

@@ -8,7 +8,6 @@ import click
 
 from innkeeper.cli.main import Call
 from innkeeper.cli.run import parse_time
-from innkeeper.kernel.errors import UsageError, did_you_mean
 
 
 @click.group()
@@ -23,7 +22,9 @@ def command() -> None:
 @click.pass_obj
 def profile(call: Call, id: str, message: str, at: str | None) -> None:
     """Why a customer got, gets or does not get a message: every gate with the facts it sees, and what was decided."""
-    told = look(call, id, message, at)
+    from innkeeper.runtime.explaining import why
+
+    told = why(call.existing_home(), id, message, parse_time(at, option="--at"))
 
     def tell() -> None:
         click.echo(f"{told['id']} and '{message}' at {told['at']}: {_headline(told)}")
@@ -57,53 +58,14 @@ def _headline(told: dict[str, Any]) -> str:
     return f"{'refused' if denied else 'put off'} by {told['gate']}: {told['reason']}"
 
 
-def look(call: Call, id: str, message: str, at: str | None) -> dict[str, Any]:
-    """The JSON of `explain profile`.
-
-    Raises:
-        UsageError: There is no such profile or message.
-    """
-    from innkeeper.journeys.explain import explain_message
-    from innkeeper.kernel.ids import display_id
-    from innkeeper.runtime.customer import find
-    from innkeeper.runtime.decided import decisions_then
-    from innkeeper.store.queries import profile_rows
-    from innkeeper.store.state import State
-
-    home, instant = call.existing_home(), parse_time(at, option="--at")
-    with State.open(home, readonly=True) as store:
-        state, world, moment = find(home, store, id, instant)
-        if message not in world.journeys.messages:
-            raise UsageError(
-                f"there is no message '{message}'",
-                code="unknown-message",
-                fix=did_you_mean(message, world.journeys.messages) or "see the folder messages/ of the strategy",
-            )
-        told = explain_message(
-            state, moment, message, world.journeys, world.profiles.zone, world.profiles.merges
-        ).as_dict()
-        made = decisions_then(home, store, subject=state.subject, message=message, at=instant)
-        rows = profile_rows(store.connection, state.subject, at=instant)["deliveries"]
-    return {
-        "id": display_id(state.subject),
-        **told,
-        "decisions": made,
-        "deliveries": [row for row in rows if row["message"] == message],
-    }
-
-
 @command.command("delivery")
 @click.argument("id")
 @click.pass_obj
 def delivery(call: Call, id: str) -> None:
     """Why a message was sent, or what became of it: its candidate's decisions, and its fate in the ledger."""
-    from innkeeper.store.queries import delivery as find
-    from innkeeper.store.state import State
+    from innkeeper.runtime.explaining import why_delivery
 
-    with State.open(call.existing_home(), readonly=True) as store:
-        told = find(store.connection, id)
-    if told is None:
-        raise UsageError(f"there is no delivery '{id}'", code="unknown-delivery", fix="see: innkeeper ledger list")
+    told = why_delivery(call.existing_home(), id)
 
     def tell() -> None:
         click.echo(f"{told['message']} to {told['user_id']} <{told['address']}>, planned {told['planned_at']}")

@@ -65,10 +65,13 @@ def show(call: Call, household: str) -> None:
 @click.pass_obj
 def join(call: Call, id: str, household: str) -> None:
     """Say that somebody lives in a household."""
+    from innkeeper.cli.served import ask
     from innkeeper.runtime import households
 
-    subject = households.join(call.existing_home(), id, household)
-    told = {"joined": subject, "household": household}
+    home = call.existing_home()
+    told = ask(home, "POST", ("households", "join"), {"id": id, "household": household})
+    if told is None:
+        told = {"joined": households.join(home, id, household), "household": household}
     call.answer(told, lambda: click.echo(f"{id} joins {household} with the next run"))
 
 
@@ -78,11 +81,14 @@ def join(call: Call, id: str, household: str) -> None:
 @click.pass_obj
 def leave(call: Call, id: str, household: str | None) -> None:
     """Say that somebody has left a household; without a name, whichever it was."""
+    from innkeeper.cli.served import ask
     from innkeeper.runtime import households
 
-    subject = households.leave(call.existing_home(), id, household)
-    what = household or "the household"
-    call.answer({"left": subject, "household": household}, lambda: click.echo(f"{id} leaves {what} with the next run"))
+    home, what = call.existing_home(), household or "the household"
+    told = ask(home, "POST", ("households", "leave"), {"id": id, "household": household})
+    if told is None:
+        told = {"left": households.leave(home, id, household), "household": household}
+    call.answer(told, lambda: click.echo(f"{id} leaves {what} with the next run"))
 
 
 @command.command()
@@ -91,11 +97,14 @@ def leave(call: Call, id: str, household: str | None) -> None:
 @click.pass_obj
 def release(call: Call, household: str, allowed: bool | None) -> None:
     """Answer: may a home where somebody has died be written to? Yes lets go what was held, no cancels it."""
+    from innkeeper.cli.served import ask
     from innkeeper.runtime import households
 
     if allowed is None:
         raise click.UsageError("answer with --yes or --no")
-    households.release(call.existing_home(), household, allowed=allowed)
+    home = call.existing_home()
+    if ask(home, "POST", ("households", household, "answer"), {"allowed": allowed}) is None:
+        households.release(home, household, allowed=allowed)
     done = "what was held goes out" if allowed else "what was held is cancelled"
     call.answer(
         {"household": household, "answer": "yes" if allowed else "no"},

@@ -9,6 +9,7 @@ import click
 from innkeeper.cli.main import Call
 from innkeeper.cli.run import parse_time
 from innkeeper.kernel.errors import UsageError
+from innkeeper.kernel.time import format_instant
 
 
 @click.group()
@@ -64,15 +65,20 @@ def show(call: Call, catalog: str, item: str) -> None:
 @click.pass_obj
 def set_(call: Call, catalog: str, item: str, values: tuple[str, ...], by: str, at: str | None) -> None:
     """Set values of an item, as an event does: stock=0 price=9.5; null gives the file its say again."""
-    from innkeeper.runtime.items import set_item
+    from innkeeper.cli.served import ask
+    from innkeeper.runtime.items import set_item, value_of
 
-    given: dict[str, str] = {}
+    given: dict[str, Any] = {}
     for each in values:
         name, sign, value = each.partition("=")
         if not sign or not name:
             raise UsageError(f"'{each}' sets nothing", code="bad-value", fix="write NAME=VALUE, such as stock=0")
-        given[name] = value
-    done = set_item(call.existing_home(), catalog, item, given, by=by, at=parse_time(at, option="--at"))
+        given[name] = value_of(value)
+    home, moment = call.existing_home(), parse_time(at, option="--at")
+    asked = {"set": given, "by": by, "at": None if moment is None else format_instant(moment)}
+    done = ask(home, "POST", ("items", catalog, item), asked)
+    if done is None:
+        done = set_item(home, catalog, item, given, by=by, at=moment)
     call.answer(done, lambda: click.echo(f"{catalog} {item}: {_told(done['set'])}; the next run takes it"))
 
 

@@ -36,42 +36,32 @@ def remove(call: Call, a: str, b: str, reason: str) -> None:
 
 
 def _say(call: Call, a: str, b: str, *, added: bool, why: str) -> None:
-    from innkeeper.kernel.time import format_instant
-    from innkeeper.runtime.links import REASONS, merge_told, say
+    from innkeeper.cli.served import ask
+    from innkeeper.runtime.links import REASONS, say
 
-    said = say(call.existing_home(), a, b, added=added, why=why)
-    merges = [merge_told(merge) for merge in said.merges]
+    home = call.existing_home()
+    parts = ("links",) if added else ("links", "remove")
+    said = ask(home, "POST", parts, {"a": a, "b": b, "reason": why})
+    if said is None:
+        said = say(home, a, b, added=added, why=why).as_dict()
 
     def tell() -> None:
         word = "linked" if added else "no longer linked"
-        click.echo(f"{said.a} and {said.b}: {word}")
-        if said.reason:
-            click.echo(f"  it counts for nothing: {REASONS.get(said.reason, said.reason)}")
-        for merge in merges:
+        click.echo(f"{said['a']} and {said['b']}: {word}")
+        if said["reason"]:
+            click.echo(f"  it counts for nothing: {REASONS.get(said['reason'], said['reason'])}")
+        for merge in said["merges"]:
             if merge["what"] == "joined":
                 click.echo(f"  {merge['other']} is part of {merge['subject']} now")
             else:
                 click.echo(f"  {merge['other']} came apart from {merge['subject']}")
-        for change in said.changes:
+        for change in said["changes"]:
             for line in _told(change):
                 click.echo(f"  {change['id']} {line}")
-        if not merges and not said.reason:
+        if not said["merges"] and not said["reason"]:
             click.echo("  no profile has changed hands")
 
-    answer = {
-        "a": said.a,
-        "b": said.b,
-        "event": {
-            "event": said.event.name,
-            "messageId": said.event.message_id,
-            "timestamp": format_instant(said.event.timestamp),
-        },
-        "counts": not said.reason,
-        "reason": said.reason,
-        "merges": merges,
-        "changes": list(said.changes),
-    }
-    call.answer(answer, tell)
+    call.answer(said, tell)
 
 
 def _told(change: dict[str, Any]) -> Iterator[str]:

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "account": ("account", "Companies and other groups: list them, show one."),
     "apply": ("strategy_apply", "Make the strategy folder the workspace's own."),
     "audience": ("audience", "Count, list, follow and explain audiences."),
+    "audit": ("audit", "Who changed what, and whether that record holds."),
     "catalog": ("catalog", "What arrives: events, properties, traits, with types and examples."),
     "check": ("strategy_check", "Validate a strategy folder; every error at once."),
     "decision": ("decision", "List decisions with gate, reason and facts."),
@@ -37,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ledger": ("ledger", "Planned against all ends; the deliveries."),
     "link": ("link", "Say that two identifiers are one customer, or take that back."),
     "match": ("match", "Propose, list, accept and reject profiles that may be one."),
+    "mcp": ("mcp", "Answer an assistant's questions over MCP; changes nothing."),
     "object": ("object", "Show, list and change objects: bookings, orders."),
     "plan": ("strategy_plan", "Show what applying the strategy folder would change."),
     "profile": ("profile", "Show one customer."),
@@ -48,8 +50,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "source": ("source", "Who may send events over HTTP: sources and their keys."),
     "stage": ("stage", "Count profiles per stage, at any past time."),
     "status": ("status", "Counts, lag, and whether sending is armed."),
+    "subscription": ("subscription", "Who is told of what happens: webhooks."),
     "task": ("task", "The list of work for people."),
+    "token": ("token", "Tokens of the API: make, list, end."),
     "up": ("up", "Serve: events over HTTP, the engine and delivery."),
+    "user": ("user", "Who may use the API, and what they may do."),
 }
 
 

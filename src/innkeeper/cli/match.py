@@ -134,15 +134,16 @@ def show(call: Call, proposal: str) -> None:
 @click.pass_obj
 def accept(call: Call, proposals: tuple[str, ...], above: float | None, homes: bool) -> None:
     """Join what was proposed: an ordinary link, that can be taken back."""
+    from innkeeper.cli.served import ask
     from innkeeper.runtime import matching
 
     if not proposals and above is None and not homes:
         raise click.UsageError("name proposals by their ids, or --above P, or --homes")
-    done = matching.accept(call.existing_home(), proposals, above=above, homes=homes)
-    call.answer(
-        {"accepted": [one["id"] for one in done]},
-        lambda: click.echo(f"{len(done):,} accepted; the next run joins them"),
-    )
+    home, asked = call.existing_home(), {"ids": list(proposals), "above": above, "homes": homes}
+    told = ask(home, "POST", ("matches", "accept"), asked)
+    if told is None:
+        told = {"accepted": [one["id"] for one in matching.accept(home, proposals, above=above, homes=homes)]}
+    call.answer(told, lambda: click.echo(f"{len(told['accepted']):,} accepted; the next run joins them"))
 
 
 @command.command()
@@ -150,10 +151,11 @@ def accept(call: Call, proposals: tuple[str, ...], above: float | None, homes: b
 @click.pass_obj
 def reject(call: Call, proposals: tuple[str, ...]) -> None:
     """Say that they are not one; they are not proposed again."""
+    from innkeeper.cli.served import ask
     from innkeeper.runtime import matching
 
-    done = matching.reject(call.existing_home(), proposals)
-    call.answer(
-        {"rejected": [one["id"] for one in done]},
-        lambda: click.echo(f"{len(done):,} rejected; they are not proposed again"),
-    )
+    home = call.existing_home()
+    told = ask(home, "POST", ("matches", "reject"), {"ids": list(proposals)})
+    if told is None:
+        told = {"rejected": [one["id"] for one in matching.reject(home, proposals)]}
+    call.answer(told, lambda: click.echo(f"{len(told['rejected']):,} rejected; they are not proposed again"))

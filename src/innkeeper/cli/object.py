@@ -8,6 +8,7 @@ import click
 
 from innkeeper.cli.main import Call
 from innkeeper.cli.run import parse_time
+from innkeeper.kernel.time import format_instant
 
 
 @click.group()
@@ -76,6 +77,7 @@ def set_object(
     call: Call, type: str, id: str, status: str | None, sets: tuple[str, ...], roles: tuple[str, ...], at: str | None
 ) -> None:
     """Change an object, or make one: writes the event 'Object Updated'."""
+    from innkeeper.cli.served import ask
     from innkeeper.kernel.errors import UsageError
     from innkeeper.runtime import objects
 
@@ -83,9 +85,11 @@ def set_object(
         raise UsageError("nothing to set", code="nothing-to-set", fix="give --status, --set or --role")
     given = {name: _value(text) for name, text in (_pair(each, "--set") for each in sets)}
     held = {role: None if text == "null" else text for role, text in (_pair(each, "--role") for each in roles)}
-    written = objects.change(
-        call.existing_home(), type, id, status=status, sets=given, roles=held, at=parse_time(at, option="--at")
-    )
+    home, moment = call.existing_home(), parse_time(at, option="--at")
+    asked = {"status": status, "set": given, "roles": held, "at": None if moment is None else format_instant(moment)}
+    written = ask(home, "POST", ("objects", type, id), asked)
+    if written is None:
+        written = objects.change(home, type, id, status=status, sets=given, roles=held, at=moment)
     call.answer(written, lambda: _tell(written))
 
 
@@ -96,9 +100,14 @@ def set_object(
 @click.pass_obj
 def remove(call: Call, type: str, id: str, at: str | None) -> None:
     """Take an object away: writes the event 'Object Removed'."""
+    from innkeeper.cli.served import ask
     from innkeeper.runtime import objects
 
-    written = objects.change(call.existing_home(), type, id, remove=True, at=parse_time(at, option="--at"))
+    home, moment = call.existing_home(), parse_time(at, option="--at")
+    asked = {"at": None if moment is None else format_instant(moment)}
+    written = ask(home, "POST", ("objects", type, id, "remove"), asked)
+    if written is None:
+        written = objects.change(home, type, id, remove=True, at=moment)
     call.answer(written, lambda: _tell(written))
 
 

@@ -7,7 +7,7 @@ import click
 from innkeeper.cli.main import Call
 from innkeeper.cli.run import parse_time
 from innkeeper.kernel.errors import UsageError
-from innkeeper.kernel.time import SystemClock
+from innkeeper.kernel.time import SystemClock, format_instant
 
 
 @click.group()
@@ -67,14 +67,18 @@ def note(call: Call, id: str, text: str, by: str | None, memories: tuple[str, ..
 
     With --memory the house remembers it as the customer's own word.
     """
+    from innkeeper.cli.served import ask
     from innkeeper.runtime.notes import write_note
 
     if not text.strip() and not memories:
         raise UsageError("there is nothing to write", code="empty-note", fix='innkeeper profile note ID "text"')
-    written = write_note(
-        call.existing_home(), id, text.strip(), by=by, memories=dict(map(_memory, memories)),
-        at=parse_time(at, option="--at"), clock=SystemClock(),
-    )  # fmt: skip
+    home, moment, kept = call.existing_home(), parse_time(at, option="--at"), dict(map(_memory, memories))
+    asked = {
+        "text": text.strip(), "by": by, "memories": kept, "at": None if moment is None else format_instant(moment),
+    }  # fmt: skip
+    written = ask(home, "POST", ("profiles", id, "notes"), asked)
+    if written is None:
+        written = write_note(home, id, text.strip(), by=by, memories=kept, at=moment, clock=SystemClock())
     call.answer(written, lambda: click.echo("written; the next run or up takes it"))
 
 

@@ -44,7 +44,9 @@ def command(
     if ctx.invoked_subcommand is not None:
         return
     from innkeeper.cli.run import parse_time
+    from innkeeper.cli.served import ask
     from innkeeper.kernel.errors import UsageError
+    from innkeeper.kernel.time import format_instant
     from innkeeper.runtime import retract
 
     call: Call = ctx.obj
@@ -54,18 +56,25 @@ def command(
             raise UsageError(
                 "--lift names a retraction and nothing else", code="lift-and-more", fix="retract --lift ID [--yes]"
             )
-        told = retract.lift(home, lifted, do=yes)
+        told = ask(home, "POST", ("retractions", lifted, "lift"), {"do": True}) if yes else None
+        if told is None:
+            told = retract.lift(home, lifted, do=yes)
     else:
         if source is None:
             raise UsageError(
                 "whose events? --source is missing", code="no-source",
-                fix="retract --source NAME --from TIME --until TIME, or --message ID; see: innkeeper retract list",
+                fix="retract --source NAME with --from TIME --until TIME, or --message ID; "
+                "sources stand in: innkeeper catalog events",
             )  # fmt: skip
         messages = None if not ids and file is None else [*ids, *_lines(file)]
-        told = retract.retract(
-            home, source, begin=parse_time(begin, option="--from"), end=parse_time(until, option="--until"),
-            messages=messages, do=yes,
-        )  # fmt: skip
+        since, end = parse_time(begin, option="--from"), parse_time(until, option="--until")
+        asked = {
+            "source": source, "begin": None if since is None else format_instant(since),
+            "until": None if end is None else format_instant(end), "messages": messages, "do": True,
+        }  # fmt: skip
+        told = ask(home, "POST", ("retractions",), asked) if yes else None
+        if told is None:
+            told = retract.retract(home, source, begin=since, end=end, messages=messages, do=yes)
     call.answer(told, lambda: _tell(told))
 
 

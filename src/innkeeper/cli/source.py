@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from innkeeper.cli.main import Call
+from innkeeper.cli.source_webhook import test, webhook
 
 if TYPE_CHECKING:
     from innkeeper.runtime.sources import NewKeys
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 @click.group()
 def command() -> None:
     """Who may send events over HTTP, and with which keys."""
+
+
+command.add_command(webhook)
+command.add_command(test)
 
 
 @command.command()
@@ -109,6 +114,10 @@ def show(call: Call, name: str) -> None:
         for key in found["keys"]:
             until = f" until {key['until']}" if key["until"] else ""
             click.echo(f"  key {key['key']} ({key['use']}): {'in force' if key['in_force'] else 'ended'}{until}")
+        if found["webhook"]:
+            click.echo(f"  webhooks: {found['webhook']['scheme']}, by {found['webhook']['file']}")
+        if found["ignored"]:
+            click.echo(f"  webhooks of which no event comes: {found['ignored']}")
         if found["reserved_left_out"]:
             click.echo(f"  reserved names left out: {found['reserved_left_out']}")
         for error in found["errors"]:

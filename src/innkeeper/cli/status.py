@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from innkeeper.cli.main import Call
-from innkeeper.kernel.time import SystemClock, format_instant
 
 
 @click.command()
 @click.pass_obj
 def command(call: Call) -> None:
     """Counts by stage, journey and step, the lag of each part, and whether sending is armed."""
-    told = look(call)
+    from innkeeper.runtime.status import look
+
+    told = look(call.existing_home())
 
     def tell() -> None:
         click.echo(f"clock      {told['clock'] or 'not started: innkeeper run --until now'}")
@@ -38,47 +37,11 @@ def command(call: Call) -> None:
             click.echo(
                 f"left out   {source} told reserved names {'once' if times == 1 else f'{times:,} times'}: {names}"
             )
+        for one in told["subscriptions"]:
+            failing = f", failing since {one['failing_since']}" if one["failing_since"] else ""
+            click.echo(f"told       {one['subscription']}: {one['state']}, {one['waiting']:,} waiting{failing}")
         lag = told["lag"]
         click.echo(f"waiting    {lag['outbox']:,} outputs for the log, {lag['deliveries']:,} deliveries")
         click.echo(f"sending    {'armed' if told['armed'] else 'disarmed'}")
 
     call.answer(told, tell)
-
-
-def look(call: Call) -> dict[str, Any]:
-    """The JSON of `status`."""
-    from innkeeper.kernel.ids import display_id
-    from innkeeper.store.identity import IdentityTables
-    from innkeeper.store.log import Log
-    from innkeeper.store.queries import journey_counts, reserved_counts, stage_counts
-    from innkeeper.store.retractions import count_left_out
-    from innkeeper.store.state import State
-
-    home = call.existing_home()
-    retractions, left_out = count_left_out(home)
-    with Log.open(home, read_only=True) as log:
-        events = log.count()
-    with State.open(home, readonly=True) if State.exists(home) else State.in_memory() as state:
-        clock = state.clock()
-        parked = state.connection.execute("SELECT subject, error FROM parked ORDER BY subject").fetchall()
-        waiting = state.connection.execute(
-            "SELECT count(*) FROM deliveries WHERE state IN ('planned', 'claimed', 'committing')"
-            " AND reason <> 'virtual'"
-        ).fetchone()[0]
-        return {
-            "clock": None if clock is None else format_instant(clock),
-            "profiles": state.count_subjects(),
-            "events": events,
-            "retracted": {"retractions": retractions, "events": left_out},
-            "stages": stage_counts(state.connection),
-            "journeys": journey_counts(state.connection),
-            "lag": {
-                "engine_seconds": None if clock is None else max(0, SystemClock().now() - clock) / 1_000_000,
-                "outbox": state.outbox_size(),
-                "deliveries": waiting,
-            },
-            "parked": [{"id": display_id(subject), "error": error} for subject, error in parked],
-            "reserved": reserved_counts(state.connection),
-            "refused_links": IdentityTables(state.connection).refused(),
-            "armed": state.meta("armed") != "no",
-        }

@@ -12,8 +12,6 @@ from innkeeper.cli.main import Call
 from innkeeper.cli.strategy_files import allow_unknown_option, directory_argument
 
 if TYPE_CHECKING:
-    from innkeeper.kernel.errors import Problem
-    from innkeeper.store.state import State
     from innkeeper.strategy.inventory import Changes
 
 
@@ -27,38 +25,30 @@ def command(call: Call, directory: Path, yes: bool, allow_unknown: bool) -> None
 
     Checks it, shows what changes and asks; --yes asks nothing. Makes the workspace when it is missing.
     """
-    from innkeeper.cli.strategy_files import files_in_force, valid_files
+    from innkeeper.cli.served import publish
+    from innkeeper.cli.strategy_files import files_in_force, number_in_force, valid_files
+    from innkeeper.kernel.errors import Problem
     from innkeeper.kernel.time import SystemClock
     from innkeeper.runtime import definitions
-    from innkeeper.runtime.lock import hold
-    from innkeeper.store.state import State
+    from innkeeper.runtime.writing import writing
     from innkeeper.strategy.inventory import compare
 
     files = valid_files(call, directory, allow_unknown=allow_unknown)
+    number = number_in_force(call.home)
     changes = compare(files_in_force(call.home), files)
     if changes and not yes:
         _ask(changes, directory)
-    with hold(call.home), State.open(call.home, create=True) as state:
-        now_in_force = definitions.applied_files(state)
-        if not yes and compare(now_in_force, files) != changes:
-            _refuse("another strategy was applied in the meantime; nothing was applied", "changed-meanwhile", directory)
-        changes = compare(now_in_force, files)
-        definitions.apply(state, files, SystemClock().now())
-        gone = _gone(call.home, state)
-    warnings = {"warnings": [problem.as_dict() for problem in gone]} if gone else {}
-    for problem in gone:
-        click.echo(f"warning: {problem}", err=True)
-    call.answer(changes.as_dict() | warnings, lambda: _tell(changes, call.home, shown=not yes))
-
-
-def _gone(home: Path, state: State) -> tuple[Problem, ...]:
-    """What the definitions in force can no longer know, because raw events went by retention."""
-    from innkeeper.runtime.definitions import applied
-    from innkeeper.runtime.gaps import Gaps
-
-    gaps, clock = Gaps(home), state.clock()
-    found = applied(state) if gaps.carried and clock is not None else None
-    return () if found is None or clock is None else gaps.of_definitions(found, clock)
+    told = publish(call.home, files, number, allow_unknown=allow_unknown)
+    if told is None:
+        with writing(call.home, create=True) as (_, state):
+            now_in_force = definitions.applied_files(state)
+            if not yes and compare(now_in_force, files) != changes:
+                _refuse("another strategy was applied meanwhile; nothing was applied", "changed-meanwhile", directory)
+            changes = compare(now_in_force, files)
+            told = changes.as_dict() | definitions.put_in_force(call.home, state, files, SystemClock().now())
+    for warning in told.get("warnings", ()):
+        click.echo(f"warning: {Problem(**warning)}", err=True)
+    call.answer(told, lambda: _tell(changes, call.home, shown=not yes))
 
 
 def _ask(changes: Changes, directory: Path) -> None:

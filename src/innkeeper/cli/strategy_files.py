@@ -60,6 +60,17 @@ def files_in_force(home: Path) -> dict[str, str]:
         return applied_files(state)
 
 
+def number_in_force(home: Path) -> int:
+    """The number of the applied strategy; 0: there is none."""
+    from innkeeper.runtime.definitions import number
+    from innkeeper.store.state import State
+
+    if not State.exists(home):
+        return 0
+    with State.open(home, readonly=True) as state:
+        return number(state)
+
+
 def _typed(problem: Problem, directory: Path) -> Problem:
     return replace(problem, file=str(directory / problem.file)) if problem.file else problem
 

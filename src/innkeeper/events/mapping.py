@@ -10,8 +10,9 @@
     products: { sku: StockCode, quantity: Quantity, price: UnitPrice }
 
 A value is the name of a column, or a mapping with one source (`column`, `value`, `template`, `sum`, `count`, `min`,
-`max`) and modifiers (`where`, `map`, `otherwise`). Any other mapping is an object of such values; a dot in a key goes
-deeper. Next in the flow: `mapping_bind.py` ties it to a table's columns.
+`max`) and modifiers (`where`, `map`, `otherwise`, `epoch`). Any other mapping is an object of such values; a dot in a
+key goes deeper. Next in the flow: `mapping_bind.py` ties it to a table's columns, or to the paths of a JSON payload
+(`payload_mapping.py`: what a webhook's mapping has besides).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Literal
 
 from innkeeper.kernel.errors import did_you_mean
 from innkeeper.kernel.located import NOWHERE, Findings, Located, Place, Reader, Scalar
+from innkeeper.kernel.time import SECOND
 from innkeeper.kernel.zones import try_zone
 
 Kind = Literal["column", "value", "template", "sum", "count", "min", "max"]
@@ -30,7 +32,9 @@ KINDS: tuple[Kind, ...] = ("column", "value", "template", "sum", "count", "min",
 AGGREGATES = frozenset({"sum", "count", "min", "max"})
 #: Types that a table can hold; group and alias have ids of their own and come as JSONL.
 TYPES = ("track", "identify", "page", "screen")
-_MODIFIERS = frozenset({"where", "map", "otherwise"})
+_MODIFIERS = frozenset({"where", "map", "otherwise", "epoch"})
+#: What a time that is a number counts since 1970, and how many microseconds one is.
+EPOCHS = {"seconds": SECOND, "milliseconds": SECOND // 1000}
 #: Types that a column can be declared to have.
 COLUMN_TYPES = ("text", "number", "boolean")
 _PRODUCT = re.compile(r"\s+\*\s+")
@@ -58,6 +62,7 @@ class Value:
         table: For `map`: what stands for which text.
         otherwise: What stands for texts that `table` does not name; None with `keeps` true: the text itself.
         keeps: Whether a text that `table` does not name stays.
+        epoch: For a time that is a number: `seconds` or `milliseconds` since 1970.
         place: Where it stands in the file.
     """
 
@@ -69,6 +74,7 @@ class Value:
     table: dict[str, Scalar] | None = None
     otherwise: Scalar = None
     keeps: bool = True
+    epoch: str | None = None
     place: Place = NOWHERE
 
 
@@ -194,6 +200,7 @@ def _spelled(node: Located, findings: Findings) -> Value | None:
     table = _table(reader.get("map"), findings)
     keeps = "otherwise" not in reader
     otherwise = reader.get("otherwise")
+    epoch = reader.choice("epoch", tuple(EPOCHS))
     columns, literal, template = _source(kind, reader, findings)
     reader.close(also=(*KINDS, *_MODIFIERS))
     if otherwise is not None and isinstance(otherwise.value, dict | list):
@@ -210,6 +217,7 @@ def _spelled(node: Located, findings: Findings) -> Value | None:
         table=table,
         otherwise=otherwise.value if otherwise is not None else None,  # type: ignore[arg-type]
         keeps=keeps,
+        epoch=epoch,
         place=node.place,
     )
 

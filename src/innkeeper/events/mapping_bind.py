@@ -1,5 +1,7 @@
 """A mapping tied to the columns of one table: rows in, events out. Expressions and templates come in as `Tools`.
 
+Where there is no table (a webhook's payload), every dotted path is a column, its cell whatever JSON stands there.
+
 Everything that can be known before the first row is checked here, all findings at once: names of columns, types, zones.
 What only a row can show raises `Refused`. Reading rows and grouping them is `runtime/import_table.py`.
 """
@@ -7,7 +9,7 @@ What only a row can show raises `Refused`. Reading rows and grouping them is `ru
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
 from typing import Any, Protocol
@@ -16,10 +18,12 @@ from innkeeper.events.limits import Refused
 from innkeeper.events.mapping import AGGREGATES, Condition, TableMapping, Tree, Value
 from innkeeper.events.mapping_values import (
     Column,
+    Columns,
     Row,
     add_up,
     as_text,
     cell_reader,
+    epoch_text,
     plain_number,
     refuse_time,
     text_instant,
@@ -35,6 +39,7 @@ Get = Callable[[Rows], Any]
 # The class's own `__new__` takes twice as long, and this runs once for every event.
 _new_made = tuple.__new__
 _PLAIN = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
+_PLAIN_PATH = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*(?:-[A-Za-z0-9_]+)*(?:\.[A-Za-z0-9_-]+)*)\s*\}\}")
 
 
 class Tools(Protocol):
@@ -43,12 +48,14 @@ class Tools(Protocol):
     def condition(self, text: str) -> tuple[Sequence[tuple[str, ...]], Callable[[Mapping[str, Any]], bool]]:
         """The paths that an expression reads, and its test. Raises `UsageError` or `Invalid`."""
 
-    def template(self, text: str, columns: Sequence[str]) -> tuple[Sequence[str], Callable[[Mapping[str, Any]], str]]:
-        """The columns that a template reads, and its renderer. Raises `UsageError` or `Invalid`."""
+    def template(
+        self, text: str, columns: Sequence[str] | None
+    ) -> tuple[Sequence[str], Callable[[Mapping[str, Any]], str]]:
+        """The columns (of these; None: any) that a template reads, its renderer. Raises `UsageError` or `Invalid`."""
 
 
 class BoundMapping:
-    """What a mapping makes of the rows of a table.
+    """What a mapping makes of the rows of a table; a *table* of None: of JSON, in which every path is a column.
 
     Attributes:
         columns: The columns to read, in the order of a row.
@@ -57,8 +64,9 @@ class BoundMapping:
         group_by: The columns whose equal values make one event, as places in a row; empty: each row is one.
     """
 
-    def __init__(self, mapping: TableMapping, table: Sequence[Column], tools: Tools, findings: Findings) -> None:
-        self._table = {column.name: column for column in table}
+    def __init__(self, mapping: TableMapping, table: Sequence[Column] | None, tools: Tools, findings: Findings) -> None:
+        self._there = Columns(table, mapping.types)
+        self._plain = _PLAIN if table is not None else _PLAIN_PATH
         self._tools, self._findings = tools, findings
         self._used: dict[tuple[str, bool], Column] = {}
         self._zone_name: str | None = None
@@ -86,7 +94,7 @@ class BoundMapping:
         for name, (_, place) in mapping.types.items():
             self._column(name, place)
         self.columns = tuple(self._used.values())
-        self.nested = any(column.kind == "json" for column in self.columns)
+        self.nested = any(column.kind in ("json", "any") for column in self.columns)
 
     def event(self, rows: Rows) -> Made:
         """The event of one row, or of the rows of a group; raises `Refused` for what a row holds."""
@@ -111,9 +119,10 @@ class BoundMapping:
 
     def _column(self, name: str, place: Place, *, exact: bool = False) -> Column | None:
         """A column that is read; *exact*: where it becomes a text, as the file has it, if the file has texts."""
-        column = self._table.get(name)
+        column = self._there.find(name)
         if column is None:
-            near = did_you_mean(name, self._table) or f"columns: {', '.join(list(self._table)[:30])}"
+            names = self._there.names or []
+            near = did_you_mean(name, names) or f"columns: {', '.join(names[:30])}"
             self._findings.add(
                 place,
                 "unknown-column",
@@ -138,8 +147,11 @@ class BoundMapping:
             return None
         readers: list[tuple[tuple[str, ...], Callable[[Row], Any]]] = []
         for path in dict.fromkeys(paths):
+            if self._there.names is None and any(path[:length] in paths for length in range(1, len(path))):
+                # What is read whole is not read in parts as well.
+                continue
             # A dot goes deeper into a column that holds an object, or belongs to the name of a column.
-            name = ".".join(path) if ".".join(path) in self._table else path[0]
+            name = ".".join(path) if self._there.find(".".join(path)) is not None else path[0]
             column = self._column(name, condition.place)
             if column is not None:
                 readers.append(((name,) if name == path[0] else path, cell_reader(column, self._zone_name)))
@@ -158,6 +170,8 @@ class BoundMapping:
     def _get(self, value: Value, *, exact: bool = False) -> Get:
         """The value of a group's rows: of its first line, unless the source adds lines up."""
         get = self._source(value, exact=exact or value.table is not None)
+        if value.epoch is not None:
+            get = _dated(get, value.epoch)
         if value.table is not None:
             get = _mapped(get, value)
         holds = self._condition(value.where)
@@ -189,11 +203,11 @@ class BoundMapping:
         if value.kind == "column":
             return lambda rows: read(rows[0])
         choose = min if value.kind == "min" else max
-        return lambda rows: choose((cell for cell in map(read, rows) if cell is not None), default=None)
+        return lambda rows: _chosen(choose, map(read, rows))
 
     def _sum(self, columns: list[Column], value: Value) -> Get:
         for column in columns:
-            if column.kind != "number":
+            if column.kind not in ("number", "any"):
                 self._findings.add(
                     value.place,
                     "not-a-number",
@@ -207,11 +221,11 @@ class BoundMapping:
         return lambda rows: add_up(map(pick, rows), factors)
 
     def _template(self, value: Value) -> Get:
-        plain = _PLAIN.sub("", value.template)
+        plain = self._plain.sub("", value.template)
         if not any(mark in plain for mark in ("{{", "{%", "}}", "%}")):
             return self._plain_template(value)
         try:
-            names, render = self._tools.template(value.template, list(self._table))
+            names, render = self._tools.template(value.template, self._there.names)
         except UsageError as error:
             self._findings.add_from(value.place, error)
             return lambda rows: None
@@ -228,7 +242,7 @@ class BoundMapping:
 
     def _plain_template(self, value: Value) -> Get:
         """Columns between texts; the same as Liquid would print, but nothing at all when a column is empty."""
-        pieces = _PLAIN.split(value.template)
+        pieces = self._plain.split(value.template)
         found = [self._column(name, value.place, exact=True) for name in pieces[1::2]]
         readers = [cell_reader(column, self._zone_name) for column in found if column is not None]
         texts = pieces[0::2]
@@ -259,8 +273,8 @@ class BoundMapping:
         if value.kind == "value" and value.where is None and value.table is None:
             literal = as_text(value.literal)
             return lambda rows: literal
-        known = value.kind == "column" and value.columns[0] in self._table
-        if known and value.where is None and value.table is None:
+        known = value.kind == "column" and self._there.find(value.columns[0]) is not None
+        if known and value.where is None and value.table is None and value.epoch is None:
             column = self._column(value.columns[0], value.place, exact=True)
             if column is not None and column.kind == "text":
                 index = column.index
@@ -304,6 +318,7 @@ class BoundMapping:
             and value.kind == "column"
             and value.where is None
             and value.table is None
+            and value.epoch is None
             and (value.columns[0], False) in self._used
             and self._used[value.columns[0], False].kind not in ("instant", "local", "json")
         )
@@ -334,8 +349,9 @@ class BoundMapping:
 
     def _time(self, value: Value | None) -> Callable[[Row], Instant]:
         """When the event of a row happened."""
-        column = self._table.get(value.columns[0]) if value is not None and value.kind == "column" else None
-        if value is not None and column is not None and value.table is None and value.where is None:
+        column = self._there.find(value.columns[0]) if value is not None and value.kind == "column" else None
+        is_bare = value is not None and value.table is None and value.where is None and value.epoch is None
+        if value is not None and column is not None and is_bare:
             if column.kind == "instant":
                 return self._instants(value)
             if column.kind == "local":
@@ -395,6 +411,19 @@ class BoundMapping:
             return found
 
         return instant
+
+
+def _dated(get: Get, unit: str) -> Get:
+    return lambda rows: epoch_text(get(rows), unit)
+
+
+def _chosen(choose: Callable[..., Any], cells: Iterable[Any]) -> Any:
+    try:
+        return choose((cell for cell in cells if cell is not None), default=None)
+    except TypeError as error:
+        raise Refused(
+            "mixed-values", "texts and numbers have no order among them", "declare the column under 'types'"
+        ) from error
 
 
 def _mapped(get: Get, value: Value) -> Get:

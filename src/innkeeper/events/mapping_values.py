@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -12,17 +12,20 @@ from typing import Any, Literal
 from msgspec import DecodeError
 
 from innkeeper.events.limits import Refused
-from innkeeper.events.parse import quick_instant
+from innkeeper.events.mapping import EPOCHS
+from innkeeper.events.parse import EARLIEST, LATEST, quick_instant
 from innkeeper.kernel.json import dumps, loads
+from innkeeper.kernel.located import Place
 from innkeeper.kernel.numbers import MICRO, from_micro, to_micro
 from innkeeper.kernel.time import Instant, format_instant, to_datetime
 from innkeeper.kernel.zones import from_local, try_zone
 
-ColumnKind = Literal["text", "number", "boolean", "instant", "local", "date", "json"]
+ColumnKind = Literal["text", "number", "boolean", "instant", "local", "date", "json", "any"]
 #: Cells in their order, as the table gives them: None, str, int, float, bool; micros for `instant` (UTC) and `local`
-#: (wall clock as if it were UTC); the text of a JSON value for `json`.
+#: (wall clock as if it were UTC); the text of a JSON value for `json`; any decoded JSON for `any`.
 Row = tuple[Any, ...]
 _NAIVE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)?\Z", re.ASCII)
+_NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,9})?\Z", re.ASCII)
 _QUICK = 1e9
 
 
@@ -43,6 +46,26 @@ class Column:
     written: bool = False
     exact: bool = False
     index: int = -1
+
+
+class Columns:
+    """The columns that there are; a *table* of None: of JSON, in which every dotted path is one.
+
+    Attributes:
+        names: Their names; None: any.
+    """
+
+    def __init__(self, table: Sequence[Column] | None, declared: Mapping[str, tuple[str, Place]]) -> None:
+        self._table = None if table is None else {column.name: column for column in table}
+        self._declared = declared
+        self.names = None if self._table is None else list(self._table)
+
+    def find(self, name: str) -> Column | None:
+        """The column of a name; None: there is none."""
+        if self._table is not None:
+            return self._table.get(name)
+        kind: Any = self._declared[name][0] if name in self._declared else "any"
+        return Column(name=name, kind=kind)
 
 
 def plain_number(value: Any) -> Any:
@@ -130,6 +153,20 @@ def _slow_instant(text: str, zone_name: str | None) -> Instant | None:
     except ValueError:
         return None
     return from_local(wall.date(), wall.time(), zone_name)
+
+
+def epoch_text(value: Any, unit: str) -> str | None:
+    """The time that a number of seconds or milliseconds since 1970 stands for, in ISO 8601; a text of digits counts."""
+    if value is None or value == "":
+        return None
+    number = value
+    if type(value) is str and _NUMBER.match(value):
+        number = float(value) if "." in value else int(value)
+    micros = to_micro(number)
+    instant = None if micros is None else micros * EPOCHS[unit] // MICRO
+    if instant is None or not EARLIEST <= instant < LATEST:
+        raise Refused("bad-timestamp", f"{str(value)[:80]!r} is no number of {unit} since 1970", "take 'epoch' away")
+    return format_instant(instant)
 
 
 def refuse_time(value: Any, zone_name: str | None) -> Refused:

@@ -48,7 +48,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # An event lies between the years 1000 and 8999: with any zone and any window (at most 200,000 days) around it, what is
 # computed from it still is a date.
 EARLIEST = to_instant(datetime(1000, 1, 1, tzinfo=UTC))
-_LATEST = to_instant(datetime(9000, 1, 1, tzinfo=UTC))
+LATEST = to_instant(datetime(9000, 1, 1, tzinfo=UTC))
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 # The class's own `__new__` takes twice as long, and this runs once for every event.
@@ -79,7 +79,7 @@ _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
 
 
 class _Track(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """The form that nearly every event has: a track event with its own ids and nothing unknown.
+    """The form that nearly every event has: a track event with its own ids and no more than what SDKs put beside it.
 
     It is checked while it is decoded, in C. What does not fit this form goes the general way, to the same result.
     """
@@ -92,6 +92,19 @@ class _Track(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     anonymousId: _Id | None = None
     properties: dict[str, Any] | None = None
     context: dict[str, Any] | None = None
+    integrations: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    metadata: dict[str, Any] | msgspec.UnsetType = msgspec.field(name="_metadata", default=msgspec.UNSET)
+
+    def extra(self, line: bytes) -> dict[str, Any] | None:
+        """What stands beside the fields with a column, in the order of the line; None where that is not certain."""
+        found: dict[str, Any] = {}
+        if self.integrations is not msgspec.UNSET:
+            found["integrations"] = self.integrations
+        if self.metadata is not msgspec.UNSET:
+            if found and line.find(b'"_metadata"') < line.find(b'"integrations"'):
+                return None
+            found["_metadata"] = self.metadata
+        return found
 
 
 _decode_track = msgspec.json.Decoder(_Track).decode
@@ -160,30 +173,38 @@ class Parser:
             return None
         name, user_id, anonymous_id = event.event, event.userId, event.anonymousId
         instant = quick_instant(event.timestamp)
-        if instant is None or not EARLIEST <= instant < _LATEST or instant > self.latest or name.isspace():
+        if instant is None or not EARLIEST <= instant < LATEST or instant > self.latest or name.isspace():
             return None
         context = event.context
         if (user_id is None and anonymous_id is None) or (context and "traits" in context):
             return None
         # The keys of the event itself, then every colon that stands in its texts and parts.
         keys = 4 + (user_id is not None) + (anonymous_id is not None)
-        properties, about = "{}", "{}"
+        extra = event.extra(line)
+        if extra is None:
+            return None
+        properties, about, beside = "{}", "{}", "{}"
         if event.properties is not None:
             keys += 1
             properties = _encode(event.properties).decode()
         if context is not None:
             keys += 1
             about = _encode(context).decode()
-        said = f"{event.messageId}{user_id}{anonymous_id}{event.timestamp}{name}{properties}{about}"
+        if extra:
+            beside = _encode(extra).decode()
+        said = f"{event.messageId}{user_id}{anonymous_id}{event.timestamp}{name}{properties}{about}{beside}"
         if line.count(b":") != keys + said.count(":"):
             return None
-        if context and self._cut is not None and (cut := self._cut(context)) is not context:
-            about = _encode(cut).decode()
+        if self._cut is not None:
+            if context and (cut := self._cut(context)) is not context:
+                about = _encode(cut).decode()
+            if extra and (cut := self._cut(extra)) is not extra:
+                beside = _encode(cut).decode()
         return _new_row(
             LogRow,
             (
                 self.source, event.messageId, "track", name, user_id, anonymous_id, instant, self.received_at,
-                properties, "{}", about, "{}",
+                properties, "{}", about, beside,
             ),
         )  # fmt: skip
 
@@ -384,7 +405,7 @@ def _timestamp(value: dict[str, Any]) -> Instant:
 
 
 def _sane(instant: Instant, key: str, said: object) -> Instant:
-    if EARLIEST <= instant < _LATEST:
+    if EARLIEST <= instant < LATEST:
         return instant
     raise Refused("bad-timestamp", f"'{key}' is {_show(said)}; it must lie in the years 1000 to 8999")
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from innkeeper.events.signals import OPT_OUT
 from innkeeper.events.types import ENGINE_SOURCE, RECEIPTS
 from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.located import NOWHERE, Place
@@ -27,7 +28,7 @@ CONSENT_EVENTS: Final = frozenset(
     {
         "Consent Given", "Consent Withdrawn", "Unsubscribed", "Suppressed", "Unsuppressed", "Message Complained",
         "Message Bounced", "Consent Recorded", "Suppression Recorded", "Double Opt-In Requested",
-        "Double Opt-In Confirmed",
+        "Double Opt-In Confirmed", OPT_OUT,
     }
 )  # fmt: skip
 #: Inputs that stay by their name, and why: what they say may still stand, whenever it was said.

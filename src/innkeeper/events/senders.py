@@ -4,7 +4,7 @@ A public key stands in every page, so whoever holds it is nobody in particular. 
 about a browser alone: it joins nobody, sets nothing about somebody who is known, and says none of the words by which
 customers, consents and things are changed. With a token it speaks for that user, and for nobody else. How far its word
 goes stands in the event as `trust`, so that the fold, a replay and a question read the same. `runtime/ingest.py` uses
-these as `Parser.prepare`; `identity/evidence.py` reads `trust`.
+these as `Parser.prepare`, `runtime/webhooks.py` the last for its rows; `identity/evidence.py` reads `trust`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from typing import Any, Final
 
 from innkeeper.events.limits import Refusal, Refused
 from innkeeper.events.reserved import reserved_in
-from innkeeper.events.types import PUBLIC_WORD, RECEIPTS, TRUST, USER_WORD
+from innkeeper.events.signals import OPT_OUT, SIGNAL
+from innkeeper.events.types import PUBLIC_WORD, RECEIPTS, TRUST, USER_WORD, LogRow
+from innkeeper.kernel.json import dumps, loads
 
 #: The words of consent: the user's own to say, nobody else's.
 CONSENT: Final = frozenset({"Consent Given", "Consent Withdrawn", "Double Opt-In Requested", "Unsubscribed"})
 #: Words that change customers, accounts, things or the log itself: only with a server key.
 SERVER: Final = (RECEIPTS - CONSENT) | {
+    OPT_OUT,
     "Account Updated", "Bereavement Answered", "Deceased Reported", "Double Opt-In Confirmed", "Events Retracted",
     "Facts Carried", "Household Joined", "Household Left", "Identifier Verified", "Item Updated", "Left Account",
     "Link Added", "Link Removed", "Match Rejected", "Memory Forgotten", "Memory Noted", "Object Removed",
@@ -92,7 +95,7 @@ class Public:
             value["claimedUserId"] = value.pop("userId")
         if isinstance(context := value.get("context"), dict):
             context.pop("groupId", None)
-        if str(value.get("messageId")).startswith(_SIGNED):
+        if str(value.get("messageId")).startswith((_SIGNED, SIGNAL)):
             value["messageId"] = f"{PUBLIC_WORD}:{value['messageId']}"
         self._traits(value, kind, trusted=claimed in (None, "") and not self.is_known(str(anonymous)))
         value[TRUST] = PUBLIC_WORD
@@ -128,6 +131,19 @@ def _signed(value: dict[str, Any], user: str) -> None:
         # Whoever holds the public key cannot use up the names of a user's events, nor can another user.
         value["messageId"] = f"{_SIGNED}{user.replace('%', '%25').replace(':', '%3A')}:{message}"
     value[TRUST] = USER_WORD
+
+
+def by_address(row: LogRow) -> LogRow | Refusal:
+    """The event of a webhook whose only secret is its address: it says what happened, and changes nobody.
+
+    It is marked as nobody's word in particular, as that of a public key.
+    """
+    if row.name in SERVER or row.name in CONSENT or row.traits != "{}" or row.type == "identify":
+        return Refusal(
+            "not-signed", f"'{row.name}' changes a customer; a webhook that signs nothing may not say it",
+            "use a scheme with a secret: innkeeper source webhook --help",
+        )  # fmt: skip
+    return row._replace(extra=dumps({**loads(row.extra), TRUST: PUBLIC_WORD}))
 
 
 def _keys(value: object) -> Iterator[str]:

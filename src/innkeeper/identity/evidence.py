@@ -174,7 +174,11 @@ class _Reading:
         return None if found is None else (found, value)
 
     def _unverified(self, namespace: Namespace, identifier: str) -> str:
-        if not namespace.verified or namespace.name in self.trusted.verifies:
+        if not namespace.verified:
+            return ""
+        if not self.trusted.vouches:
+            return "not_verified"
+        if namespace.name in self.trusted.verifies:
             return ""
         said = self._said() if self.event.name in (VERIFIED, CONFIRMED) else None
         if said is None or said[0] is not namespace:

@@ -71,10 +71,12 @@ class Source:
     Attributes:
         verifies: Namespaces whose values it has verified itself.
         may_link: Whether it may join persons; else it only says whose browser or device it sees.
+        vouches: Whether its word that an address is somebody's own counts for anything.
     """
 
     verifies: frozenset[str] = frozenset()
     may_link: bool = True
+    vouches: bool = True
 
 
 BUILT_IN: Final = {

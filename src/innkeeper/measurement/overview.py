@@ -133,13 +133,14 @@ REASONS = {
     "bereavement": "somebody of the home has died, and a person said no",
     "expired": "too late to be of use",
     "missing_value": "a value that the text needs was missing",
+    "role_lost": "has no role in it any more",
 }
 OUTCOMES = {
     "goal": "reached the goal",
     "finished": "came to the end",
     "exit": "left by an exit",
     "stopped": "stopped",
-    "left": "identity taken apart",
+    "left": "ended early",
     "open": "still inside",
 }
 

@@ -6,14 +6,14 @@ Pure: events in, lines out. The events come from `store/overview.py`; the lines 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from innkeeper.events.reserved import without_reserved
 from innkeeper.kernel.ids import display_id
 from innkeeper.kernel.json import canonical
 from innkeeper.kernel.time import MINUTE, Instant
-from innkeeper.measurement.overview import OUTCOMES, StoryLine, clock, describe, reason_words
+from innkeeper.measurement.overview import OUTCOMES, REASONS, StoryLine, clock, describe, reason_words
 
 _VISIT = 45 * MINUTE
 
@@ -28,6 +28,7 @@ class Happening:
     name: str
     properties: Mapping[str, Any]
     traits: Mapping[str, Any]
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def tell(happenings: Iterable[Happening], zone: str) -> list[StoryLine]:
@@ -70,6 +71,12 @@ def _guest(one: Happening, zone: str) -> StoryLine | None:
     if one.type == "identify":
         told = describe(without_reserved(dict(one.traits)), zone, limit=8)
         return StoryLine(at=one.at, voice="guest", text="said who they are", detail=told) if told else None
+    if one.type == "alias":
+        return StoryLine(at=one.at, voice="guest", text=f"was known as {one.extra.get('previousId')} before", detail="")
+    if one.type == "group":
+        said = one.extra.get("traits")
+        detail = describe(without_reserved(said), zone, limit=8) if isinstance(said, dict) else ""
+        return StoryLine(at=one.at, voice="guest", text=f"is of the account {one.extra.get('groupId')}", detail=detail)
     if one.name in _NOTES:
         return _note(one)
     return StoryLine(at=one.at, voice="guest", text=one.name, detail=describe(one.properties, zone))
@@ -115,9 +122,15 @@ def _entered(one: Happening, said: Mapping[str, Any], zone: str) -> StoryLine:
 
 def _exited(one: Happening, said: Mapping[str, Any], zone: str) -> StoryLine:
     outcome = OUTCOMES.get(str(said.get("outcome")), str(said.get("outcome")))
-    reason = str(said.get("reason") or "")
+    reason = _why(said)
     key = f"for {said['key']}" if said.get("key") else ""
     return _line(one, f"journey {said.get('journey')}: {outcome}", ", ".join(filter(None, (key, reason))))
+
+
+def _why(said: Mapping[str, Any]) -> str:
+    """The reason in words; a condition, or what is in words already, as it stands."""
+    reason = str(said.get("reason") or "")
+    return REASONS.get(reason, reason)
 
 
 def _replanned(one: Happening, said: Mapping[str, Any], zone: str) -> StoryLine:
@@ -126,7 +139,7 @@ def _replanned(one: Happening, said: Mapping[str, Any], zone: str) -> StoryLine:
     when = {"from": said.get("from"), "to": said.get("to")}
     detail = f"for {said.get('key')}: {describe({name: at for name, at in when.items() if at}, zone)}"
     if said.get("to") is None:
-        return _line(one, f"journey {said.get('journey')}: {what} is dropped, {said.get('reason')}", detail)
+        return _line(one, f"journey {said.get('journey')}: {what} is dropped, {_why(said)}", detail)
     return _line(one, f"journey {said.get('journey')}: {what} moves with its date", detail)
 
 

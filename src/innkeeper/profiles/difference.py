@@ -134,9 +134,10 @@ def _by_instant(said: Mapping[str, Said], group_of: Mapping[str, int]) -> dict[t
 def corrections(state: ProfileState, agreed: Mapping[str, str]) -> list[tuple[Said, list[Trait]]]:
     """Traits of the second world that its journeys have set and that were never said, by what has to be said.
 
-    What was said gets the messageId that it has in the log (*agreed*).
+    What was said gets the messageId that it has in the log (*agreed*). The rest comes in the order in which that world
+    has said it, under whatever identifier: of two values of an instant the last one counts.
     """
-    values: dict[tuple[str, Instant, str], list[tuple[str, Trait]]] = {}
+    values: dict[tuple[Instant, str, str], list[tuple[str, Trait]]] = {}
     for identifier, facts in state.facts.items():
         for name, trait in sorted(_words_of(facts), key=lambda each: each[0]):
             if trait.source != ENGINE_SOURCE:
@@ -144,10 +145,10 @@ def corrections(state: ProfileState, agreed: Mapping[str, str]) -> list[tuple[Sa
             if trait.message_id in agreed:
                 trait.message_id = agreed[trait.message_id]
             else:
-                values.setdefault((identifier, trait.at, trait.message_id), []).append((name, trait))
+                values.setdefault((trait.at, trait.message_id, identifier), []).append((name, trait))
     return [
         (Said(identifier, at, dumps({name: trait.value for name, trait in named})), [trait for _, trait in named])
-        for (identifier, at, _), named in sorted(values.items())
+        for (at, _, identifier), named in sorted(values.items())
     ]
 
 
@@ -222,7 +223,11 @@ def _comparable(state: ProfileState) -> bytes:
             for key, visits in state.visits.items()
         },
         enrollments=sorted(state.enrollments, key=lambda one: one.id),
-        reservations=sorted(state.reservations, key=lambda one: one.delivery_id),
+        # An older Innkeeper has not noted when their enrollments began.
+        reservations=[
+            msgspec.structs.replace(one, began_at=None)
+            for one in sorted(state.reservations, key=lambda one: one.delivery_id)
+        ],
     )  # fmt: skip
     return _canonical.encode(copy)
 

@@ -136,6 +136,11 @@ def _answer(event: Event) -> list[Output]:
     ]
 
 
+def question_id(household: str, deceased: str) -> str:
+    """The task that asks whether a home may be written to after a death."""
+    return digest("bereavement", household, deceased)
+
+
 def _question(event: Event) -> list[Output]:
     """The task that the first held letter to a home makes; `ask` is set by the claim that held it."""
     said = event.properties
@@ -144,7 +149,7 @@ def _question(event: Event) -> list[Output]:
     who, deceased, home = display_id(event.identifier), display_id(str(said["deceased"])), said["household_id"]
     return [
         TaskCreated(
-            identifier=event.identifier, task_id=digest("bereavement", home, said["deceased"]),
+            identifier=event.identifier, task_id=question_id(home, said["deceased"]),
             queue=str(said["queue"]),
             title=f"{deceased} of the home {home} has died; may we write to {who}?",
             body=f"'{said['message']}' is held. Answer with: innkeeper household release {home} --yes (or --no)",

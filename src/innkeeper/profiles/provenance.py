@@ -109,7 +109,7 @@ def _verified(state: ProfileState, name: str, value: Any, merges: Merges, verifi
         return None
     key = address_key(name, value)
     for facts in state.facts.values():
-        told = _teller(facts, name, key, verifies)
+        told = _teller(facts, name, key, merges, verifies)
         if told is not None:
             return told
     words = [each for facts in state.facts.values() for each in facts.verified.get(key, ())]
@@ -120,11 +120,12 @@ def _verified(state: ProfileState, name: str, value: Any, merges: Merges, verifi
     return f"{first.event}, {first.source}"
 
 
-def _teller(facts: Facts, name: str, key: str, verifies: Verifies) -> str | None:
+def _teller(facts: Facts, name: str, key: str, merges: Merges, verifies: Verifies) -> str | None:
     newest = facts.traits.get(name)
     words = [] if newest is None else [newest, *facts.others.get(name, ())]
     for word in words:
-        vouches = name in verifies.get(word.source, ()) and isinstance(word.value, str)
+        verified = name in verifies.get(word.source, ()) and merges.trust_of(word.source) > 0
+        vouches = verified and isinstance(word.value, str)
         if vouches and address_key(name, word.value) == key:
             return f"the source {word.source}"
     return None

@@ -218,7 +218,11 @@ class Visit(msgspec.Struct, array_like=True, gc=False):
 
 
 class Reservation(msgspec.Struct, array_like=True, gc=False):
-    """One planned delivery as the caps count it."""
+    """One planned delivery as the caps count it.
+
+    Attributes:
+        began_at: When the enrollment that planned it began; None in a state that an older Innkeeper has written.
+    """
 
     delivery_id: str
     identifier: str
@@ -227,6 +231,12 @@ class Reservation(msgspec.Struct, array_like=True, gc=False):
     channel: str
     message: str
     kind: str
+    began_at: Instant | None = None
+
+    @property
+    def owned_at(self) -> Instant:
+        """The instant that says whose it is, under an identifier that changes hands: it goes with its enrollment."""
+        return self.at if self.began_at is None else self.began_at
 
 
 class Copy(msgspec.Struct, array_like=True, gc=False):

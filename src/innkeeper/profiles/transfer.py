@@ -81,7 +81,7 @@ def contents(state: ProfileState) -> Iterator[tuple[str, Instant]]:
         for visit in visits:
             yield visit.identifier, visit.began_at
     for reservation in state.reservations:
-        yield reservation.identifier, reservation.at
+        yield reservation.identifier, reservation.owned_at
 
 
 def split(
@@ -110,8 +110,8 @@ def split(
     with_role = partial(_goes_with_role, state, apart, goes)
     gone = [each for each in state.enrollments if with_role(each.identifier, each.key, each.began_at)]
     apart.enrollments, state.enrollments = gone, [each for each in state.enrollments if each not in gone]
-    apart.reservations = [each for each in state.reservations if goes(each.identifier, each.at)]
-    state.reservations = [each for each in state.reservations if not goes(each.identifier, each.at)]
+    apart.reservations = [each for each in state.reservations if goes(each.identifier, each.owned_at)]
+    state.reservations = [each for each in state.reservations if not goes(each.identifier, each.owned_at)]
     _split_visits(state, apart, with_role)
     _split_counts(state, apart, at)
     return apart

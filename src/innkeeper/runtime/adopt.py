@@ -12,7 +12,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from innkeeper import lifecycle
-from innkeeper.events.types import Event
+from innkeeper.events.retention import CARRIED
+from innkeeper.events.types import ENGINE_SOURCE, Event
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime.adopt_accounts import record_all, remake
@@ -50,12 +51,14 @@ def adopt(
     *,
     identifiers: set[str] | None = None,
     upto: Instant | None = None,
+    begun: int = 0,
 ) -> None:
     """Bring every profile under the engine's world: new conditions learn the past, nothing is announced.
 
     With *identifiers* only these are looked at, but objects are always folded whole; in a replay *upto* is the instant
-    of the turning point.
+    of the turning point, and *begun* the last row of the log before the replay.
     """
+    by_then = partial(_by_then, engine, upto=upto, begun=begun)
     engine.identities.adopt(engine.world.identity)
     if not is_settled(engine.state, engine.world.identity):
         resettle(engine, bulk, cursor)
@@ -65,10 +68,11 @@ def adopt(
     if keys and engine.state.count_subjects():
         names = sorted({accumulator.event for accumulator, _ in keys.values()})
         accumulate = partial(lifecycle.refold, world=engine.world, keys=set(keys))
-        _refold(engine, engine.counted(taken_events(bulk, cursor, names, identifiers, upto=upto)), accumulate)
+        taken = taken_events(bulk, cursor, names, identifiers, upto=upto)
+        _refold(engine, engine.counted(by_then(taken)), accumulate)
     if engine.world.retold and engine.state.count_subjects():
         tell = partial(lifecycle.refold_traits, world=engine.world)
-        _refold(engine, engine.told_traits(trait_events(bulk, cursor, identifiers, upto=upto)), tell)
+        _refold(engine, engine.told_traits(by_then(trait_events(bulk, cursor, identifiers, upto=upto))), tell)
     adopt_objects(engine, bulk, cursor, upto=upto)
     for page in _profiles(engine.state):
         for state in page:
@@ -76,6 +80,26 @@ def adopt(
             lifecycle.record_history(state, max(cursor.clock, state.last_at), engine.world)
         store(engine, page)
     engine.mark("definitions", number, cursor.clock, cursor)
+
+
+def _by_then(engine: Engine, events: Iterable[Event], *, upto: Instant | None, begun: int) -> Iterable[Event]:
+    """Without what the engine said at the very instant of a turning point, and after it: in a replay the log has that.
+
+    What it had said by then the replay has said too.
+    """
+    if upto is None:
+        return events
+    rows = engine.state.connection.execute("SELECT message_id FROM outbox WHERE taken_at = ?", (upto,))
+    said = {id for (id,) in rows}
+    return (
+        event
+        for event in events
+        if event.source != ENGINE_SOURCE
+        or event.name == CARRIED
+        or event.timestamp < upto
+        or event.seq <= begun
+        or event.message_id in said
+    )
 
 
 def _refold(engine: Engine, events: Iterable[Event], fold: Callable[[ProfileState, str, list[Event]], None]) -> None:

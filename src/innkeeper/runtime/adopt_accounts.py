@@ -66,11 +66,12 @@ def remake(engine: Engine, bulk: Bulk, cursor: Cursor) -> Remade:
         _say(made, engine.counted(taken_events(bulk, cursor, ["Grouped", LEFT, UPDATED])))
         counting = taken_events(bulk, cursor, rules.names) if rules.counts else iter(())
         _count(made, engine.counted(counting), rules)
+        for account, known in before.items():
+            one = made.states.get(account)
+            # An event that only names an account makes it too: it stays, with its number and what it has announced.
+            known.facts = {known.subject: Facts(known.facts[known.subject].since)} if one is None else one.facts
+            made.states[account] = known
         for account, one in made.states.items():
-            known = before.get(account)
-            if known is not None:
-                known.facts = one.facts
-                made.states[account] = one = known
             fold.record(one, max(cursor.clock, one.last_at), rules)
             made.views[account] = fold.view_of(one, rules)
     if rules is not None or before:

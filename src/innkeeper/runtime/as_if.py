@@ -32,7 +32,7 @@ from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.profiles.difference import Said, names_of
 from innkeeper.profiles.state import Enrollment, ProfileState, Reservation
 from innkeeper.runtime import definitions as applied
-from innkeeper.runtime.about import events_about, every_fold
+from innkeeper.runtime.about import events_about, every_fold, keys_of
 from innkeeper.runtime.about_many import events_about_many, many_of, rules_of_many
 from innkeeper.runtime.as_if_telling import TellingAsIf, ToldPages
 from innkeeper.runtime.fanout import Page
@@ -75,11 +75,11 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A delivery that the world as if has planned, and when."""
+    """A delivery that the world as if has planned, when, and when its enrollment began."""
 
     output: o.DeliveryPlanned
     at: Instant
-    subject: str
+    began_at: Instant
 
 
 class AsIf(Again):
@@ -114,8 +114,10 @@ class AsIf(Again):
         self._known = {event.seq: event for event in events_of(recorded.bulk, identifiers)}
         rules = rules_of_many(recorded.real)
         self._many = many_of(self._known.values(), rules) | {key for key in told_of if key.kind != "object"}
-        found = events_about(recorded.bulk, every_fold(recorded.real), told_of)
-        self._known |= {event.seq: event for event in found}
+        # A late word on a thing may never have told its sender anything; played alone it would give them the thing.
+        folds = every_fold(recorded.real)
+        things = {key for event in self._known.values() for key in keys_of(event, folds)}.union(told_of)
+        self._known |= {event.seq: event for event in events_about(recorded.bulk, folds, things)}
         self._known |= {event.seq: event for event in events_about_many(recorded.bulk, rules, self._many)}
         # The log is not asked: every event of these identifiers is in memory.
         super().__init__(recorded.bulk.home, None, recorded.real, scratch, identifiers=identifiers)
@@ -141,10 +143,9 @@ class AsIf(Again):
         """The deliveries that an exit or a goal of this world would have taken back, had they been waiting."""
         return {id for (id,) in self.scratch.connection.execute("SELECT id FROM deliveries WHERE state = 'cancelled'")}
 
-    def ended(self) -> dict[str, tuple[str | None, Instant]]:
-        """How each enrollment of this world ended (None: it is open), and when it began."""
-        rows = self.scratch.connection.execute("SELECT id, outcome, entered_at FROM enrollments")
-        return {id: (outcome, at) for id, outcome, at in rows}
+    def ended(self) -> dict[str, str | None]:
+        """How each enrollment of this world ended (None: it is open)."""
+        return dict(self.scratch.connection.execute("SELECT id, outcome FROM enrollments").fetchall())
 
     def _make_engine(self) -> AsIfEngine:
         with self.scratch.transaction() as connection:
@@ -227,6 +228,8 @@ class AsIfEngine(TellingAsIf):
         pages: ToldPages,
     ) -> None:
         self.past = past
+        #: When the enrollments of this world began.
+        self._began: dict[str, Instant] = {}
         #: What this world has planned, by delivery.
         self.plans: dict[str, Plan] = {}
         self._planned: dict[str, dict[str, Plan]] = {}
@@ -345,7 +348,7 @@ class AsIfEngine(TellingAsIf):
             counted += sent[bisect_right(sent, since, key=_at) : bisect_left(sent, at, key=_at)]
             # What goes out at this very instant is planned first.
             counted += planned[bisect_left(planned, at, key=_at) :]
-        counted = [one for one in counted if self._is_of(state, one.identifier, one.at)]
+        counted = [one for one in counted if self._is_of(state, one.identifier, one.owned_at)]
         mine = [one for one in state.reservations if not self._was_sent(state, one.delivery_id, names)]
         state.reservations = sorted([*counted, *mine], key=lambda each: (each.at, each.delivery_id))
 
@@ -355,7 +358,7 @@ class AsIfEngine(TellingAsIf):
             known is not None
             and known.sent
             and known.identifier in names
-            and self._is_of(state, known.identifier, known.planned_at)
+            and self._is_of(state, known.identifier, known.owned_at)
         )
 
     def _settle(self, subject: str, until: Instant) -> None:
@@ -369,9 +372,10 @@ class AsIfEngine(TellingAsIf):
 
     def _emit(self, state: ProfileState, at: Instant, outputs: Sequence[o.Output]) -> None:
         super()._emit(state, at, outputs)
+        self._began.update((output.enrollment, at) for output in outputs if isinstance(output, o.JourneyEntered))
         planned = [output for output in outputs if isinstance(output, o.DeliveryPlanned)]
         for output in planned:
-            plan = self.plans[output.delivery_id] = Plan(output, at, state.subject)
+            plan = self.plans[output.delivery_id] = Plan(output, at, self._began[output.enrollment])
             self._planned.setdefault(output.identifier, {})[output.delivery_id] = plan
             known = self.past.deliveries.get(output.delivery_id)
             if known is not None and known.sent:
@@ -389,7 +393,7 @@ class AsIfEngine(TellingAsIf):
             for known in self._unheard.get(identifier, {}).values():
                 if known.planned_at >= before:
                     break
-                if self._is_of(state, identifier, known.planned_at):
+                if self._is_of(state, identifier, known.owned_at):
                     found = known if found is None or known.order < found.order else found
                     break
         return found
@@ -398,7 +402,7 @@ class AsIfEngine(TellingAsIf):
         return self.identities.owner(identifier, at) == state.subject
 
     def _subject_of(self, known: KnownDelivery) -> str:
-        return self.identities.owner(known.identifier, known.planned_at)
+        return self.identities.owner(known.identifier, known.owned_at)
 
     def _hear_known(self, state: ProfileState, known: KnownDelivery) -> None:
         if self._unheard.get(known.identifier, {}).pop(known.id, None) is None:

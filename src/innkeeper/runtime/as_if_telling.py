@@ -61,15 +61,14 @@ class TellingAsIf(Engine):
             self._changed.setdefault(page.thing, {})[change] = at
             self._commit(None)
             targets = self._targets(page, at, "", None, -1)
-            now = {each: said for each, said in targets.items() if not self._hears_later(page, each)}
-            self._tell(page, now, at)
+            self._tell(page, self._but_later(page, targets), at)
             self._commit(None)
 
-    def _hears_later(self, change: Page, identifier: str) -> bool:
-        return any(
-            page.begun_at <= change.at < told_at and page.has(identifier)
-            for page, told_at in self._coming.get(change.thing, ())
-        )
+    def _but_later(self, change: Page, targets: dict[str, Instant]) -> dict[str, Instant]:
+        """Those of the targets whom no page that is still to come tells of the change."""
+        coming = self._coming.get(change.thing, ())
+        later = [page for page, told_at in coming if page.begun_at <= change.at < told_at]
+        return {each: said for each, said in targets.items() if not any(page.has(each) for page in later)}
 
     def tell_again(self, page: Page, at: Instant) -> None:
         """Tell those of a page of the recorded order who were to hear then what this world has to tell."""
@@ -80,7 +79,7 @@ class TellingAsIf(Engine):
                 told = structs.replace(page, change=change, at=changed_at)
                 targets = self._targets(told, changed_at, page.after, page.upto, -1)
                 if change != page.change:
-                    targets = {each: said for each, said in targets.items() if not self._hears_later(told, each)}
+                    targets = self._but_later(told, targets)
                 self._tell(told, targets, at)
                 self._commit(None)
 

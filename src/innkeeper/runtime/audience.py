@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from innkeeper.audiences import Catalog, Expression, check, find_cycle, parse
+from innkeeper.audiences import Catalog, Expression, check, find_cycle, parse, print_expression, words
 from innkeeper.audiences.ask import Question
 from innkeeper.audiences.check import Checked, Subject, cycle_problem
 from innkeeper.audiences.expand import expand
+from innkeeper.audiences.jsonform import to_json
 from innkeeper.audiences.nodes import ACCOUNT, OfAccount, OfObjects, object_nodes, walk
 from innkeeper.audiences.nodes import Path as Path_
 from innkeeper.kernel.errors import Invalid, Problem, UsageError, did_you_mean
@@ -158,6 +159,22 @@ class Audiences:
 
         with Bulk.open(self.home, properties=question.properties) as bulk:
             return answer(bulk.rows)
+
+
+def explained(audiences: Audiences, asked: Asked, at: Instant | None) -> dict[str, Any]:
+    """What an expression means: in plain words, in its canonical form, and as SQL with its parameters."""
+    sql, parameters = audiences.sql(asked, at)
+    return {
+        "words": words(asked.expression),
+        "canonical": print_expression(asked.expression),
+        "ast": to_json(asked.expression),
+        "sql": sql,
+        "parameters": {name: value if _fits(value) else str(value) for name, value in parameters.items()},
+    }
+
+
+def _fits(value: Any) -> bool:
+    return not isinstance(value, int) or -(2**63) <= value < 2**64
 
 
 def load_catalog(definitions: Definitions, seen: KnownNames) -> Catalog:

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from innkeeper.events.limits import Refusal, explain_malformed
+from innkeeper.kernel.json import loads
 
 #: What a client may send at once, before and after it is unpacked.
 MOST_BYTES: Final = 500 * 1024
@@ -45,6 +46,7 @@ class Envelope(msgspec.Struct, kw_only=True):
     write_key: Any = msgspec.field(default=None, name="writeKey")
     api_key: Any = None
     user_token: Any = msgspec.field(default=None, name="userToken")
+    gpc: Any = None
     type: Any = None
 
 
@@ -185,6 +187,19 @@ def open_list(body: bytes) -> Sent:
     if len(found) > MOST_EVENTS:
         raise BadBody(413, "too-many-events", f"a batch has at most {MOST_EVENTS:,} events; send smaller ones")
     return Sent([bytes(each) for each in found], Envelope(batch=found))
+
+
+def check_json(body: bytes) -> None:
+    """Refuse what is no JSON by the letter.
+
+    Raises:
+        BadBody: It is none.
+    """
+    try:
+        loads(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        bad = _malformed(body, error)
+        raise BadBody(bad.status, bad.code, bad.message.replace("the event", "the body")) from error
 
 
 def _malformed(body: bytes, error: Exception) -> BadBody:

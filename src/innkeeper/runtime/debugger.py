@@ -24,7 +24,7 @@ MOST_WATCHERS: Final = 5
 _BACKLOG: Final = 2_000
 _LONGEST: Final = 200
 
-Became = Literal["accepted", "duplicate", "refused"]
+Became = Literal["accepted", "duplicate", "refused", "ignored"]
 
 
 class Seen(msgspec.Struct, frozen=True, gc=False):
@@ -66,6 +66,11 @@ def refused(at: Instant, line: bytes, refusal: Refusal) -> Seen:
     """An event that is not; its beginning shows which it was."""
     sent = _cut(line[:_LONGEST].decode("utf-8", "replace"))
     return Seen(at, "refused", code=refusal.code, reason=_cut(refusal.reason), fix=_cut(refusal.fix), sent=sent)
+
+
+def ignored(at: Instant, body: bytes) -> Seen:
+    """A webhook of which its mapping makes no event."""
+    return Seen(at, "ignored", sent=_cut(body[:_LONGEST].decode("utf-8", "replace")))
 
 
 def _cut(text: str) -> str:

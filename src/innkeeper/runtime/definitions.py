@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 from innkeeper.kernel.errors import Invalid, OperationFailed
 from innkeeper.kernel.json import dumps, loads
@@ -15,7 +17,7 @@ from innkeeper.lifecycle import World
 from innkeeper.store.sqlite import transaction, translated
 from innkeeper.store.state import State
 from innkeeper.strategy.load import load, version_of
-from innkeeper.strategy.types import Definitions
+from innkeeper.strategy.types import Definitions, Workspace
 
 
 def applied(state: State) -> Definitions | None:
@@ -64,6 +66,15 @@ def _load(files: str) -> Definitions:
         ) from error
 
 
+def workspace_of(home: Path) -> Workspace:
+    """What the strategy in force says of its workspace; where there is none, what holds without one."""
+    if not State.exists(home):
+        return Workspace()
+    with State.open(home, readonly=True) as state:
+        found = applied(state)
+    return Workspace() if found is None else found.workspace
+
+
 def applied_files(state: State) -> dict[str, str]:
     """The texts of the applied strategy by path; empty when nothing was applied yet."""
     found = _latest(state)
@@ -89,6 +100,17 @@ def apply(state: State, files: Mapping[str, str], now: Instant) -> int:
             (new, version, now, dumps(dict(files))),
         )
     return new
+
+
+def put_in_force(home: Path, state: State, files: Mapping[str, str], now: Instant) -> dict[str, Any]:
+    """`apply`; and `{"warnings"}` of what the definitions can no longer know, because raw events went, if any."""
+    from innkeeper.runtime.gaps import Gaps
+
+    apply(state, files, now)
+    gaps, clock = Gaps(home), state.clock()
+    found = applied(state) if gaps.carried and clock is not None else None
+    gone = () if found is None or clock is None else gaps.of_definitions(found, clock)
+    return {"warnings": [problem.as_dict() for problem in gone]} if gone else {}
 
 
 def _latest(state: State) -> tuple[int, str, str] | None:

@@ -24,7 +24,7 @@ from innkeeper.kernel.time import Instant
 from innkeeper.profiles import transfer
 from innkeeper.profiles.others import News
 from innkeeper.profiles.state import Facts, ProfileState
-from innkeeper.runtime.account_desk import AccountDesk, Change
+from innkeeper.runtime.account_desk import AccountDesk
 from innkeeper.runtime.fanout import Telling
 from innkeeper.runtime.home_order import HomeOrder
 from innkeeper.runtime.identifying import Identification
@@ -33,6 +33,7 @@ from innkeeper.runtime.item_desk import ItemDesk
 from innkeeper.runtime.recall import Memory
 from innkeeper.runtime.receipts import receipt_event, receipt_row, virtual_receipt
 from innkeeper.runtime.record import events_about
+from innkeeper.runtime.revising import Revising
 from innkeeper.runtime.telling import Plan, Things
 from innkeeper.runtime.work import Counts, Delivery, Item, Mode, Pending
 from innkeeper.store import accounts as fanouts
@@ -520,58 +521,6 @@ class Engine(Telling):
 
     def _holders(self, identifier: str) -> dict[str, Facts]:
         return {name: state.facts[identifier] for name, state in self._cache.items() if identifier in state.facts}
-
-
-class Revising:
-    """A revision under way: puts profiles, in a transaction that its engine holds open."""
-
-    def __init__(self, engine: Engine, connection: Connection, position: int) -> None:
-        self.connection, self.position = connection, position
-        self._engine = engine
-
-    def put(
-        self,
-        state: ProfileState,
-        at: Instant,
-        outputs: Sequence[o.Output],
-        *,
-        said: Sequence[tuple[Instant, o.Output]] = (),
-        gone: bool = False,
-    ) -> None:
-        """Say *outputs* for a profile, and put it as it is.
-
-        Args:
-            state: The profile.
-            at: Now.
-            outputs: What is said now.
-            said: What counts from an instant of its own on, and is said after those.
-            gone: It has no row any more.
-        """
-        engine = self._engine
-        for index, (instant, output) in enumerate(said, len(outputs)):
-            stamped = engine.identification.stamp(state, output.identifier, instant)
-            engine._next.outbox.append(to_outbox(instant, state.subject, state.inputs, index, output, stamped))
-        engine._cache[state.subject] = state
-        engine._emit(state, at, outputs)
-        if gone:
-            engine._next.gone.add(state.subject)
-
-    def say(self, account: str, state: ProfileState, outputs: list[o.Output]) -> None:
-        """Say *outputs* for an account, at its last instant."""
-        self._engine._emit_account(Change(account, state, state.last_at, state.inputs, outputs, ()))
-
-    def take(self, item: Item) -> None:
-        """Note that an event is taken by this: the other world has heard it, and here it changes nothing more."""
-        self._engine._pass_over(item)
-
-    def drop(self, subject: str) -> None:
-        """A profile is part of another one now."""
-        self._engine._next.gone.add(subject)
-
-    def write(self) -> None:
-        """Write what was put so far, and let go of its memory."""
-        self._engine._write(self.connection, None)
-        self._engine._forget()
 
 
 def subject_row(state: ProfileState, world: lifecycle.World) -> SubjectRow:

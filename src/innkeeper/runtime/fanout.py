@@ -211,6 +211,8 @@ class Telling:
         # Nobody being left is recorded as well, if it took a while: somebody may have left meanwhile.
         if targets or at > row.since:
             upto = last if more else None
+            # Receipts that somebody's timers wait for were heard before the page, and are recorded before it.
+            self._gather(targets, at)
             page = Page(row.kind, row.type, row.id, row.change, row.at, row.done, upto, row.since)
             self._position += 1
             self._next.taken.append(
@@ -261,17 +263,21 @@ class Telling:
         make = self._account_news(page) if page.kind == "account" else self._item_news(page)
         if make is None:
             return
-        who = self.identification.identities
-        owners = {identifier: who.owner(identifier, said) for identifier, said in targets.items()}
-        self._fetch(set(owners.values()))
-        self._settle_all(set(owners.values()) & self._cache.keys(), at)
-        for identifier, subject in owners.items():
+        for identifier, subject in self._gather(targets, at).items():
             state = self._cache.get(subject)
             heard = None if state is None else make(state, identifier)
             if state is None or heard is None:
                 continue
             told = lifecycle.ToldInput((heard,), _happened(page), max(at, state.last_at))
             self._emit(state, told.taken_at, self._advance(state, told, told.taken_at))
+
+    def _gather(self, targets: Mapping[str, Instant], at: Instant) -> dict[str, str]:
+        """Whose each identifier was when it said what it is told for; their timers come first."""
+        who = self.identification.identities
+        owners = {identifier: who.owner(identifier, said) for identifier, said in targets.items()}
+        self._fetch(set(owners.values()))
+        self._settle_all(set(owners.values()) & self._cache.keys(), at)
+        return owners
 
     def _account_news(self, page: Page) -> Maker | None:
         """What members hear; who knows it already hears nothing."""

@@ -7,10 +7,13 @@ How long a body may take is `web/requests.py`'s to say.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Final
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from innkeeper.runtime.tls import Certificate
 
 #: How long the headers of a request may take from the first byte on, or from the connection.
 HEADER_SECONDS: Final = 10.0
@@ -70,10 +73,20 @@ class ImpatientProtocol(HttpToolsProtocol):
             self._head_timer = None
 
 
-def make_server(app: Any) -> uvicorn.Server:
-    """The server of an ASGI application; it logs no address and no request."""
+def make_server(app: Any, *, certificate: Certificate | None = None, proxies: Sequence[str] = ()) -> uvicorn.Server:
+    """The server of an ASGI application; it logs no address and no request.
+
+    Args:
+        app: The application.
+        certificate: What connections are encrypted with; None: they are not.
+        proxies: Whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: nobody's without them.
+    """
     config = uvicorn.Config(
-        app, http=ImpatientProtocol, ws="none", loop="uvloop", log_level="error", access_log=False, lifespan="on",
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=_LAST_SECONDS, server_header=False,
+        app, http=ImpatientProtocol, ws="none", loop="uvloop", log_config=None, log_level="error", access_log=False,
+        lifespan="on", timeout_keep_alive=_KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=_LAST_SECONDS,
+        server_header=False, proxy_headers=bool(proxies), forwarded_allow_ips=list(proxies),
     )  # fmt: skip
+    if certificate is not None:
+        config.load()
+        config.ssl = certificate.context
     return uvicorn.Server(config)

@@ -17,7 +17,7 @@ from innkeeper.events.mapping import Condition, TableMapping, read_mapping
 from innkeeper.events.mapping_bind import BoundMapping
 from innkeeper.events.mapping_values import Column
 from innkeeper.kernel.errors import Invalid, Problem, UsageError
-from innkeeper.kernel.located import Findings
+from innkeeper.kernel.located import Findings, Located
 from innkeeper.runtime.import_files import translated
 
 
@@ -32,15 +32,17 @@ class LanguageTools:
         paths = [node.parts for node in _nodes(tree) if isinstance(node, Looked)]
         return paths, compile_where(tree)
 
-    def template(self, text: str, columns: Sequence[str]) -> tuple[Sequence[str], Callable[[Mapping[str, Any]], str]]:
-        """The columns that a template reads, and its renderer."""
+    def template(
+        self, text: str, columns: Sequence[str] | None
+    ) -> tuple[Sequence[str], Callable[[Mapping[str, Any]], str]]:
+        """The columns that a template reads (of these; None: any), and its renderer."""
         from innkeeper.content.render import check_template, render_text, variables
 
-        wrong = check_template(text, set(columns))
+        wrong = check_template(text, None if columns is None else set(columns))
         if wrong:
             raise Invalid([Problem(code="bad-template", message=said, line=line) for line, said in wrong])
         roots = {name.partition(".")[0].partition("[")[0] for name in variables(text)}
-        return sorted(roots & set(columns)), lambda cells: render_text(text, cells)
+        return sorted(roots if columns is None else roots & set(columns)), lambda cells: render_text(text, cells)
 
 
 def _nodes(node: object) -> Iterator[object]:
@@ -64,19 +66,36 @@ def load_mapping(path: Path) -> tuple[TableMapping, Findings]:
         UsageError: The file cannot be read.
         Invalid: It is no YAML.
     """
-    from innkeeper.strategy.yaml import read_yaml
+    findings = Findings()
+    return read_mapping(read_located(read_text(path), str(path), findings), findings), findings
 
+
+def read_text(path: Path) -> str:
+    """The text of a mapping file.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
     with translated(path):
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            return path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
             raise UsageError(f"{path} is not UTF-8", code="not-utf-8", fix="save the file as UTF-8") from error
-    findings = Findings()
-    node = read_yaml(text, str(path), findings)
+
+
+def read_located(text: str, name: str, findings: Findings) -> Located:
+    """The YAML of a mapping file.
+
+    Raises:
+        UsageError, Invalid: It is no YAML.
+    """
+    from innkeeper.strategy.yaml import read_yaml
+
+    node = read_yaml(text, name, findings)
     if node is None:
         findings.raise_if_any()
-        raise UsageError(f"{path} is no mapping", code="no-mapping")
-    return read_mapping(node, findings), findings
+        raise UsageError(f"{name} is no mapping", code="no-mapping")
+    return node
 
 
 def numbers_asked(mapping: TableMapping) -> set[str]:
@@ -117,8 +136,8 @@ def _compared(tree: Expression) -> Iterator[tuple[str, type]]:
                 pass
 
 
-def tie(mapping: TableMapping, table: Sequence[Column], findings: Findings) -> BoundMapping:
-    """The mapping over a table's columns.
+def tie(mapping: TableMapping, table: Sequence[Column] | None, findings: Findings) -> BoundMapping:
+    """The mapping over a table's columns; None: over the paths of JSON.
 
     Raises:
         Invalid: The mapping is wrong; all findings at once.

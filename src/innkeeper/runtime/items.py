@@ -11,15 +11,16 @@ from innkeeper.events.types import Event, to_row
 from innkeeper.kernel.errors import UsageError, did_you_mean
 from innkeeper.kernel.ids import digest
 from innkeeper.kernel.json import canonical, loads
+from innkeeper.kernel.located import Findings
 from innkeeper.kernel.time import Clock, Instant, SystemClock, format_instant
 from innkeeper.profiles.item_fold import decode_item, item_view
 from innkeeper.runtime import definitions as applied
-from innkeeper.runtime.lock import hold
+from innkeeper.runtime.writing import writing
 from innkeeper.store import items as rows
 from innkeeper.store import things
-from innkeeper.store.log import Log
 from innkeeper.store.state import State
 from innkeeper.store.things import ThingKey
+from innkeeper.strategy.read_catalogs import check_values
 from innkeeper.strategy.types import Definitions
 
 
@@ -112,24 +113,28 @@ def show_item(home: Path, catalog: str, item: str) -> dict[str, Any]:
 
 
 def set_item(
-    home: Path, catalog: str, item: str, values: Mapping[str, str], *, by: str, at: Instant | None,
+    home: Path, catalog: str, item: str, values: Mapping[str, Any], *, by: str, at: Instant | None,
     clock: Clock | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write the event that sets values of an item into the log; the next run takes it.
 
     Args:
-        values: Texts by name: JSON where they are JSON (`3`, `true`, `null`), else taken as texts.
+        values: By name.
         by: The user id under which it is said.
         at: When it happened; None: now.
 
     Raises:
         UsageError: There is no such catalog.
+        Invalid: A value is none that the file of a catalog could have.
         OperationFailed: The home is in use.
     """
-    with hold(home), State.open(home, readonly=True) as state, Log.open(home) as log:
+    with writing(home, readonly_state=True) as (log, state):
         _known(catalog, _definitions(state))
         now = (clock or SystemClock()).now()
-        said = {name: _value(text) for name, text in values.items()}
+        said = dict(values)
+        findings = Findings()
+        check_values(item, said, findings)
+        findings.raise_if_any()
         properties = {"catalog": catalog, "id": item, "set": said}
         happened = now if at is None else at
         event = Event(
@@ -140,7 +145,8 @@ def set_item(
         return {"catalog": catalog, "id": item, "set": said, "at": format_instant(happened)}
 
 
-def _value(text: str) -> Any:
+def value_of(text: str) -> Any:
+    """What a text says: JSON where it is JSON (`3`, `true`, `null`), else the text itself."""
     try:
         return loads(text)
     except ValueError:

@@ -63,6 +63,18 @@ class Said:
     merges: tuple[Merge, ...]
     changes: tuple[dict[str, Any], ...]
 
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        event = self.event
+        return {
+            "a": self.a, "b": self.b,
+            "event": {
+                "event": event.name, "messageId": event.message_id, "timestamp": format_instant(event.timestamp),
+            },
+            "counts": not self.reason, "reason": self.reason, "merges": [merge_told(merge) for merge in self.merges],
+            "changes": list(self.changes),
+        }  # fmt: skip
+
 
 def links_of(home: Path, text: str) -> dict[str, Any]:
     """All evidence that concerns a profile, newest first, with what became of it.

@@ -36,7 +36,7 @@ from innkeeper.kernel.time import Instant, SystemClock
 from innkeeper.profiles.state import sender_of
 from innkeeper.profiles.traits import trait_at
 from innkeeper.runtime import definitions as applied
-from innkeeper.runtime.lock import hold
+from innkeeper.runtime.writing import writing
 from innkeeper.store import proposals
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.homes import Homes
@@ -90,7 +90,7 @@ def propose(
         UsageError: Nothing says what is to be compared.
         OperationFailed: splink is not installed; the home is in use.
     """
-    with hold(home), State.open(home) as state:
+    with writing(home) as (_, state):
         rules = _rules(state, fields, kind)
         people, subjects = _people(state, rules, applied.world(state).profiles.merges)
         report = Report()
@@ -235,7 +235,7 @@ def reject(home: Path, ids: Sequence[str]) -> list[dict[str, Any]]:
 
 @contextmanager
 def _deciding(home: Path) -> Iterator[tuple[State, Log, Instant]]:
-    with hold(home), State.open(home) as state, Log.open(home) as log:
+    with writing(home) as (log, state):
         yield state, log, _now(state)
 
 

@@ -14,10 +14,8 @@ from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.ids import ANONYMOUS, USER, digest
 from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import Clock, Instant
-from innkeeper.runtime.lock import hold
 from innkeeper.runtime.lookup import subject_of
-from innkeeper.store.log import Log
-from innkeeper.store.state import State
+from innkeeper.runtime.writing import writing
 
 SOURCE = "cli"
 
@@ -40,7 +38,7 @@ def write_note(
         UsageError: Nobody of that id is known.
         OperationFailed: Another process holds the home.
     """
-    with hold(home), State.open(home, readonly=True) as state, Log.open(home) as log:
+    with writing(home, readonly_state=True) as (log, state):
         subject = subject_of(state, id)
         if not state.bodies([subject]):
             raise UsageError(f"nobody is known as '{id}'", code="unknown-profile", fix="see: innkeeper events list")

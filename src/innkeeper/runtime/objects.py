@@ -16,9 +16,8 @@ from innkeeper.objects.definition import REMOVED, UPDATED, ObjectType
 from innkeeper.objects.fold import decode, holder_of, view_of
 from innkeeper.objects.portrait import portrait, summary
 from innkeeper.runtime import definitions as applied
-from innkeeper.runtime.lock import hold
+from innkeeper.runtime.writing import writing
 from innkeeper.store import things
-from innkeeper.store.log import Log
 from innkeeper.store.state import State
 from innkeeper.store.things import ThingKey
 
@@ -99,7 +98,7 @@ def change(
         UsageError: A name is not declared, or nobody has a role in the object.
     """
     moment = (clock or SystemClock()).now() if at is None else at
-    with hold(home), State.open(home) as state, Log.open(home) as log:
+    with writing(home) as (log, state):
         of = declared(state, name)
         _check_names(of, sets or {}, of.properties, "property")
         _check_names(of, roles or {}, of.roles, "role")

@@ -244,7 +244,8 @@ class Again:
         self._settle(row.taken_at)
         self.engine.world = self._world(row.seq)
         with self._asked() as bulk:
-            adopt(self.engine, bulk, row.seq, cursor, identifiers=self.identifiers, upto=row.taken_at)
+            begun = 0 if self.begin is None else self.begin.seq
+            adopt(self.engine, bulk, row.seq, cursor, identifiers=self.identifiers, upto=row.taken_at, begun=begun)
 
     def _world(self, number: int) -> lifecycle.World:
         return applied.world(self.real, number)

@@ -75,7 +75,9 @@ def _digest(rules: IdentityRules) -> str:
             [each.name, each.owner, each.paths, each.limit, sorted(each.blocked), sorted(each.sources or ["*"])]
             for each in rules.namespaces.values()
         ],
-        "sources": [[name, sorted(each.verifies), each.may_link] for name, each in sorted(rules.sources.items())],
+        "sources": [
+            [name, sorted(each.verifies), each.may_link, each.vouches] for name, each in sorted(rules.sources.items())
+        ],
     }
     return digest(canonical(told))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from innkeeper.events.retention import Class, Retention, class_of
+from innkeeper.events.retention import CARRIED, Class, Retention, class_of
 from innkeeper.events.types import ENGINE_SOURCE
 from innkeeper.kernel.time import Duration, Instant, format_duration, format_instant, to_datetime
 from innkeeper.store import retired
@@ -18,6 +18,7 @@ from innkeeper.store.state import Cursor, State
 
 _CLASSES: Final[tuple[Class, ...]] = ("events", "traits", "ledger", "decisions", "consent", "logs")
 _PROOF: Final = "proof of consent"
+_IN_PLACE: Final = "stands for what went"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ def _log_lines(case: Case, due: Due) -> list[Line]:
         lines[kept.ours, kept.name] = line = _line(case, kept.ours, kept.name)
         line.oldest_kept = kept.oldest
         if line.klass == "consent":
-            line.kept[_PROOF] = kept.events
+            line.kept[_IN_PLACE if kept.ours and kept.name == CARRIED else _PROOF] = kept.events
     for count in due.counts():
         line = lines.setdefault((count.ours, count.name), _line(case, count.ours, count.name))
         line.due += count.events

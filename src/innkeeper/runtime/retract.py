@@ -19,9 +19,9 @@ from innkeeper.runtime.as_if import Recorded
 from innkeeper.runtime.lock import hold
 from innkeeper.runtime.revision_told import tell
 from innkeeper.runtime.run import take_what_waits
+from innkeeper.runtime.writing import writing
 from innkeeper.store import retractions
 from innkeeper.store.bulk import Bulk
-from innkeeper.store.log import Log
 from innkeeper.store.state import State
 
 _SOURCES = "SELECT DISTINCT source FROM every_event WHERE user_id IS NOT NULL OR anonymous_id IS NOT NULL"
@@ -151,7 +151,7 @@ class _Asked:
         return found
 
     def _say(self, row: LogRow) -> None:
-        with hold(self.home), Log.open(self.home) as log, State.open(self.home) as state:
+        with writing(self.home) as (log, state):
             log.append([row])
             failpoint("revise.said")
             if state.clock() is not None:

@@ -23,11 +23,13 @@ from innkeeper.kernel.time import Instant, format_instant
 from innkeeper.profiles.difference import Difference, Numbers, Said, agreeing, carry_numbers, corrections, inputs_of
 from innkeeper.profiles.home import ANSWERED
 from innkeeper.profiles.state import Enrollment, ProfileState
-from innkeeper.runtime.engine import Engine, Revising
+from innkeeper.runtime.as_if import Plan
+from innkeeper.runtime.engine import Engine
 from innkeeper.runtime.gone_past import PastIsGone
 from innkeeper.runtime.record import events_left_out, said_traits
 from innkeeper.runtime.revise_accounts import number_copies, put_accounts
-from innkeeper.runtime.revision import Batch, Concerned, Group, Recorded, Told, batches, concerned, require
+from innkeeper.runtime.revising import Revising
+from innkeeper.runtime.revision import Batch, Concerned, Group, Recorded, batches, concerned, require
 from innkeeper.store import retractions
 from innkeeper.store import revision as tables
 from innkeeper.store.state import REFUSED, REVISION, Cursor
@@ -255,15 +257,15 @@ class _Batch:
         different = group.different[state.subject]
         outputs: list[o.Output] = [*_memberships(state, different), *self._enrollments(different)]
         batch, subject = self.batch, state.subject
-        due = [told for told in group.due if batch.is_of(told.plan, subject)]
+        due = [plan for plan in group.due if batch.is_of(plan, subject)]
         offered = offer_again(
-            state, [(told.plan.output, told.began_at) for told in due], at, self.engine.world.journeys,
+            state, [(plan.output, plan.began_at) for plan in due], at, self.engine.world.journeys,
             self.engine.world.profiles.zone,
         )  # fmt: skip
         planned = [one.delivery_id for one in offered if isinstance(one, o.DeliveryPlanned)]
         tables.forget_ends(self.connection, planned, self.revising.position)
-        missed = [told for told in group.missed if batch.is_of(told.plan, subject)]
-        missed += [told for told in due if told.plan.output.delivery_id not in planned]
+        missed = [plan for plan in group.missed if batch.is_of(plan, subject)]
+        missed += [plan for plan in due if plan.output.delivery_id not in planned]
         outputs.append(
             o.Retracted(
                 identifier=state.subject, retraction=self.order.name, kind=self.order.kind,
@@ -271,7 +273,7 @@ class _Batch:
                 began=[one.id for one in different.began], ended=[one.id for one in different.ended],
                 sent=[one.id for one in group.sent if batch.has(one, subject)],
                 cancelled=[one.id for one in group.cancelled if batch.has(one, subject)], planned=planned,
-                missed=[_missed(told) for told in missed],
+                missed=[_missed(plan) for plan in missed],
                 tasks=self.closed.get(subject, []),
             )
         )  # fmt: skip
@@ -319,9 +321,9 @@ def _memberships(state: ProfileState, different: Difference) -> Iterator[o.Outpu
         yield o.StageChanged(identifier=state.stage_by or state.subject, before=different.before, stage=different.stage)
 
 
-def _missed(told: Told) -> dict[str, Any]:
-    output = told.plan.output
+def _missed(plan: Plan) -> dict[str, Any]:
+    output = plan.output
     return {
-        "message": output.message, "journey": output.journey, "key": output.key, "at": format_instant(told.plan.at),
+        "message": output.message, "journey": output.journey, "key": output.key, "at": format_instant(plan.at),
         "delivery_id": output.delivery_id,
     }  # fmt: skip

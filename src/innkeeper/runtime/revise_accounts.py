@@ -12,7 +12,7 @@ from innkeeper.profiles.state import ProfileState, decode
 from innkeeper.profiles.ties import VERSION
 from innkeeper.runtime.about_many import account_ids, account_key
 from innkeeper.runtime.account_desk import thing_row
-from innkeeper.runtime.engine import Revising
+from innkeeper.runtime.revising import Revising
 from innkeeper.store import revision as tables
 from innkeeper.store import things
 from innkeeper.store.state import State

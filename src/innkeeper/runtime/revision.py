@@ -5,7 +5,7 @@ The world as if is played by `as_if.py`; making it real is `revise.py`, telling 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -29,19 +29,13 @@ from innkeeper.store.things import ThingKey, told_identifiers
 
 #: About how many identifiers are played together: it bounds the memory, and each batch reads the log once.
 BATCH = 1_000
+#: Each batch plays all events of the accounts and items concerned, whoever sent them: so many more are played together.
+_MANY = 10
 _UNDONE = ("exit: ", "goal: ")
 _PERMISSIONS = frozenset({"suppressed", "no_consent", "consent_withdrawn"})
 #: The deliveries that the world as if took back, and how its enrollments ended.
-Ends = tuple[set[str], dict[str, tuple[str | None, Instant]]]
+Ends = tuple[set[str], dict[str, str | None]]
 _STAYS_OUT = frozenset({"exit", "goal", "left", "stopped"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """A planned delivery of the world as if that was never sent, and when its enrollment began."""
-
-    plan: Plan
-    began_at: Instant
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,8 +56,8 @@ class Group:
     different: dict[str, Difference]
     sent: list[KnownDelivery]
     cancelled: list[KnownDelivery]
-    due: list[Told]
-    missed: list[Told]
+    due: list[Plan]
+    missed: list[Plan]
 
 
 @dataclass(slots=True)
@@ -82,11 +76,11 @@ class Batch:
 
     def is_of(self, plan: Plan, subject: str) -> bool:
         """Whether a profile of the world as if has planned a delivery."""
-        return self.owner(plan.output.identifier, plan.at) == subject
+        return self.owner(plan.output.identifier, plan.began_at) == subject
 
     def has(self, delivery: KnownDelivery, subject: str) -> bool:
         """Whether a real delivery belongs to a profile of the world as if."""
-        return self.owner(delivery.identifier, delivery.planned_at) == subject
+        return self.owner(delivery.identifier, delivery.owned_at) == subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +124,7 @@ def require(recorded: Recorded, ledger: State, whom: Concerned) -> None:
     Raises:
         PastIsGone: Something that they would be played from went by retention.
     """
-    for part in _parts(whom.groups):
+    for part in _parts(whom):
         require_past(recorded, ledger, set().union(*part), whom.things)
 
 
@@ -141,7 +135,7 @@ def batches(recorded: Recorded, ledger: State, whom: Concerned, left_out: LeftOu
         OperationFailed: See `require`.
     """
     require(recorded, ledger, whom)
-    for number, part in enumerate(_parts(whom.groups)):
+    for number, part in enumerate(_parts(whom)):
         identifiers = set().union(*part)
         with State.in_memory() as scratch:
             played = play(recorded, ledger, scratch, identifiers, left_out, at, things=whom.things)
@@ -151,19 +145,20 @@ def batches(recorded: Recorded, ledger: State, whom: Concerned, left_out: LeftOu
                 played.engine.count_sent(state)
             for state in (*before.values(), *after.values()):
                 state.reservations = keep_reservations(state.reservations, caps, at)
-            rows = different_enrollments(ledger.connection, scratch.connection, identifiers)
+            rows = _by_name(different_enrollments(ledger.connection, scratch.connection, identifiers))
             ends = (played.cancelled(), played.ended())
             groups_ = [_group(played, names, before, after, rows, ends, at) for names in part]
             yield Batch(number, groups_, played, scratch, identifiers)
 
 
-def _parts(groups: Iterable[set[str]]) -> Iterator[list[set[str]]]:
+def _parts(whom: Concerned) -> Iterator[list[set[str]]]:
+    most = BATCH * _MANY if any(key.kind != "object" for key in whom.things) else BATCH
     part: list[set[str]] = []
     size = 0
-    for group in groups:
+    for group in whom.groups:
         part.append(group)
         size += len(group)
-        if size >= BATCH:
+        if size >= most:
             yield part
             part, size = [], 0
     if part:
@@ -174,12 +169,19 @@ def _states(state: State, identifiers: set[str]) -> dict[str, ProfileState]:
     return {subject: lifecycle.decode(body) for subject, body in sorted(state.bodies(identifiers).items())}
 
 
+def _by_name(rows: set[tuple[str, Instant]]) -> dict[str, set[Instant]]:
+    found: dict[str, set[Instant]] = {}
+    for name, at in rows:
+        found.setdefault(name, set()).add(at)
+    return found
+
+
 def _group(
     played: AsIf,
     names: set[str],
     before: dict[str, ProfileState],
     after: dict[str, ProfileState],
-    rows: set[tuple[str, Instant]],
+    rows: dict[str, set[Instant]],
     ends: Ends,
     at: Instant,
 ) -> Group:
@@ -191,9 +193,9 @@ def _group(
     )  # fmt: skip
     _deliveries(group, played, ends, at)
     # What is over leaves no trace in a profile's state, but it did happen there, or would have.
-    past = {(one.identifier, one.planned_at) for one in (*group.sent, *group.cancelled)}
-    past |= {(told.plan.output.identifier, told.plan.at) for told in (*group.due, *group.missed)}
-    past |= {(name, at) for name, at in rows if name in names}
+    past = {(one.identifier, one.owned_at) for one in (*group.sent, *group.cancelled)}
+    past |= {(plan.output.identifier, plan.began_at) for plan in (*group.due, *group.missed)}
+    past |= {(name, began_at) for name in names for began_at in rows.get(name, ())}
     owner = played.engine.identities.owner
     for subject in sorted({owner(*each) for each in past} - group.different.keys()):
         stage = theirs[subject].stage if subject in theirs else None
@@ -215,12 +217,11 @@ def _deliveries(group: Group, played: AsIf, ends: Ends, at: Instant) -> None:
             real = played.past.deliveries.get(id)
             if real is not None and not _undone(real, id in dropped, group):
                 continue
-            outcome, began_at = ended.get(plan.output.enrollment, (None, plan.at))
-            told = Told(plan=plan, began_at=began_at)
+            outcome = ended.get(plan.output.enrollment)
             late = plan.output.expires_at <= at or outcome in _STAYS_OUT or id in dropped
-            (group.missed if late else group.due).append(told)
+            (group.missed if late else group.due).append(plan)
     for found in (group.due, group.missed):
-        found.sort(key=lambda told: (told.plan.at, told.plan.output.delivery_id))
+        found.sort(key=lambda plan: (plan.at, plan.output.delivery_id))
 
 
 def _undone(real: KnownDelivery, dropped: bool, group: Group) -> bool:

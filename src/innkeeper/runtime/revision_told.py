@@ -15,8 +15,8 @@ from innkeeper.kernel.ids import ANONYMOUS, USER, display_id
 from innkeeper.kernel.json import loads
 from innkeeper.kernel.time import Instant, format_instant
 from innkeeper.runtime.about_many import account_ids
-from innkeeper.runtime.as_if import AsIf, play
-from innkeeper.runtime.revision import Batch, Group, Recorded, Told, batches, concerned
+from innkeeper.runtime.as_if import AsIf, Plan, play
+from innkeeper.runtime.revision import Batch, Group, Recorded, batches, concerned
 from innkeeper.store import revision as tables
 from innkeeper.store.state import State
 
@@ -86,8 +86,8 @@ class _Told:
             if one.id in real.engine.plans:
                 lists["received"].append(_delivery(one) | {"state": "virtual" if one.virtual else one.fate})
         lists["cancelled"] += [_delivery(one) for one in group.cancelled]
-        lists["planned"] += [_plan(told) for told in group.due]
-        lists["missed"] += [_plan(told) for told in group.missed]
+        lists["planned"] += [_plan(each) for each in group.due]
+        lists["missed"] += [_plan(each) for each in group.missed]
         for subject, different in group.different.items():
             who = {"id": display_id(subject)}
             for name, enrollments in (("readmitted", different.began), ("ended", different.ended)):
@@ -136,9 +136,9 @@ def _delivery(one: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _plan(told: Told) -> dict[str, Any]:
-    output = told.plan.output
+def _plan(plan: Plan) -> dict[str, Any]:
+    output = plan.output
     return {
         "id": display_id(output.identifier), "message": output.message, "journey": output.journey, "key": output.key,
-        "at": format_instant(told.plan.at), "expires_at": format_instant(output.expires_at),
+        "at": format_instant(plan.at), "expires_at": format_instant(output.expires_at),
     }  # fmt: skip

@@ -30,6 +30,7 @@ from innkeeper.runtime.resettle import is_settled
 from innkeeper.runtime.revise import revise
 from innkeeper.runtime.unlink import is_word, parting, unlink
 from innkeeper.runtime.work import Counts, Item
+from innkeeper.runtime.writing import writing
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.log import Log
 from innkeeper.store.state import Cursor, State
@@ -101,7 +102,7 @@ def run_to_the_clock(home: Path, before: Callable[[Log, State], None]) -> Report
     Raises:
         OperationFailed: The home is in use, the store is damaged or the disk is full.
     """
-    with hold(home), Log.open(home) as log, State.open(home) as state:
+    with writing(home) as (log, state):
         before(log, state)
         return _Run(home, log, state, "later", TICK, None).play(state.clock() or BEGINNING, None)
 

@@ -1,6 +1,7 @@
 """`up`: two processes. The door (this one) serves HTTP and writes `log.db`; the engine folds and delivers.
 
-The door restarts an engine that died, and takes it down with itself.
+The door restarts an engine that died, and takes it down with itself. Where there are subscriptions, the relay is a
+third process (`relay_process.py`).
 """
 
 from __future__ import annotations
@@ -14,57 +15,88 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from innkeeper.kernel.errors import OperationFailed
+from innkeeper.kernel.errors import InnkeeperError, OperationFailed
+from innkeeper.kernel.json import dumps_bytes
 from innkeeper.kernel.time import SystemClock
-from innkeeper.runtime.ingest import Door
+from innkeeper.runtime.house import House, opened
 from innkeeper.runtime.lock import hold
+from innkeeper.runtime.logs import Form, begin
 from innkeeper.runtime.outlet import drain, forward
+from innkeeper.runtime.relay_process import RelayKeeper
+from innkeeper.runtime.tls import Certificate
 from innkeeper.store.log import Log
 from innkeeper.store.state import State
 
+#: Where a served home says who serves it.
+DOOR = "door.json"
 _PAUSE_SECONDS = 0.1
 _RESTART_SECONDS = 1.0
 _CALM_SECONDS = 30.0
 _COUNTS_SECONDS = 1.0
 _MOST_RESTARTS = 5
 
-#: Makes an ASGI application over a function that tells how the parts are, and the door.
-MakeApp = Callable[[Callable[[], dict[str, Any]], Door], Any]
+#: Makes an ASGI application over a served home.
+MakeApp = Callable[[House], Any]
+
+if TYPE_CHECKING:
+    import uvicorn
 
 logger = structlog.get_logger()
 
 
-def serve(home: Path, make_app: MakeApp, *, host: str, port: int, ready: Callable[[str], None]) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """How a workspace is served.
+
+    Attributes:
+        host, port: Where to listen; port 0 picks a free one.
+        certificate: What connections are encrypted with; None: they are not.
+        proxies: Whose word about where a request came from is believed.
+        log: How the log is written.
+    """
+
+    host: str
+    port: int
+    certificate: Certificate | None = None
+    proxies: tuple[str, ...] = ()
+    log: Form = "json"
+
+
+def serve(home: Path, make_app: MakeApp, how: Serving, *, ready: Callable[[str], None]) -> None:
     """Serve a workspace until it is stopped (Ctrl-C, SIGTERM).
 
     Args:
         home: Folder of the workspace; made when it is missing.
-        make_app: Makes the HTTP application (`web/app.py`) over a function that tells how the parts are, and the
-            door.
-        host, port: Where to listen; port 0 picks a free one.
+        make_app: Makes the HTTP application (`web/app.py`).
+        how: Where, and in which way.
         ready: Called once with the URL when requests are answered.
 
     Raises:
         OperationFailed: The home is in use, the address is taken, or the engine keeps dying.
     """
-    with hold(home) as held, Log.open(home) as log, _signals_end_the_server():
+    begin(how.log, "door")
+    with hold(home) as held, Log.open(home) as log, _signals_end_the_server(), _hang_up_reads_anew(how.certificate):
         State.open(home, create=True).close()
-        with listen_on(host, port) as listener:
-            door = Door(home, log, SystemClock())
-            keeper = _Keeper(home, log, held, door.keep_counts)
-            url = f"http://{host}:{listener.getsockname()[1]}"
-            try:
-                door.start()
-                keeper.start()
-                _run_http(keeper, make_app(keeper.health, door), listener, lambda: ready(url))
-            finally:
-                keeper.stop()
-                door.stop()
+        with listen_on(how.host, how.port) as listener:
+            keeper = _Keeper(home, log, held, how.log)
+            host = f"[{how.host}]" if ":" in how.host else how.host
+            url = f"{'http' if how.certificate is None else 'https'}://{host}:{listener.getsockname()[1]}"
+            with opened(home, log, SystemClock(), health=keeper.health, rest=keeper.rest) as house:
+                try:
+                    keeper.start(house.door.keep_counts)
+                    from innkeeper.runtime.http_server import make_server
+
+                    server = make_server(make_app(house), certificate=how.certificate, proxies=how.proxies)
+                    with _told(home, url, house.doorman.local_token, how.certificate):
+                        _run_http(keeper, server, listener, lambda: ready(url))
+                finally:
+                    keeper.stop()
     if keeper.failure is not None:
         raise keeper.failure
 
@@ -78,6 +110,42 @@ def _signals_end_the_server() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _told(home: Path, url: str, token: str, certificate: Certificate | None) -> Iterator[None]:
+    """Tell the command line where the home is served, and give it a token; whoever may read the file owns the home."""
+    path = home / DOOR
+    new = path.with_name(f"{DOOR}.new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        trusted = None if certificate is None else str(certificate.path.absolute())
+        file.write(dumps_bytes({"url": url, "pid": os.getpid(), "token": token, "certificate": trusted}))
+    os.replace(new, path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _hang_up_reads_anew(certificate: Certificate | None) -> Iterator[None]:
+    """SIGHUP reads the certificate again; without one it is passed over."""
+
+    def read(*_: object) -> None:
+        if certificate is None:
+            return
+        try:
+            certificate.read()
+            logger.info("certificate read", action="certificate")
+        except InnkeeperError as error:
+            logger.error("certificate not read", action="certificate", reason=error.code)
+
+    before = signal.signal(signal.SIGHUP, read)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def listen_on(host: str, port: int) -> socket.socket:
@@ -98,10 +166,7 @@ def listen_on(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _run_http(keeper: _Keeper, app: Any, listener: socket.socket, started: Callable[[], None]) -> None:
-    from innkeeper.runtime.http_server import make_server
-
-    server = make_server(app)
+def _run_http(keeper: _Keeper, server: uvicorn.Server, listener: socket.socket, started: Callable[[], None]) -> None:
     keeper.on_failure = lambda: setattr(server, "should_exit", True)
 
     def announce() -> None:
@@ -117,23 +182,46 @@ def _run_http(keeper: _Keeper, app: Any, listener: socket.socket, started: Calla
 class _Keeper:
     """Keeps the engine's process alive and moves its outputs into the log."""
 
-    def __init__(self, home: Path, log: Log, held: int, keep_counts: Callable[[], None]) -> None:
-        self.home, self.log, self.held = home, log, held
-        self._keep_counts, self._counts_kept_at = keep_counts, 0.0
+    def __init__(self, home: Path, log: Log, held: int, form: Form) -> None:
+        self.home, self.log, self.held, self.form = home, log, held, form
+        self._keep_counts: Callable[[], None] = lambda: None
+        self._counts_kept_at = 0.0
         self.failure: BaseException | None = None
         self.on_failure: Callable[[], object] = lambda: None
         self._engine: subprocess.Popen[bytes] | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, daemon=True)
+        #: Who holds it decides what becomes of the engine.
+        self._turn = threading.Lock()
         self._deaths: list[float] = []
+        self._relay = RelayKeeper(home)
 
-    def start(self) -> None:
+    def start(self, keep_counts: Callable[[], None]) -> None:
+        self._keep_counts = keep_counts
         self._thread.start()
 
     def stop(self) -> None:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
+        self._relay.stop()
+        self._end_engine()
+
+    @contextmanager
+    def rest(self) -> Iterator[None]:
+        """Within it the engine does not run: it ends its tick, and is started again afterwards.
+
+        Raises:
+            OperationFailed: The workspace is being closed.
+        """
+        with self._turn:
+            if self._stop.is_set():
+                raise OperationFailed("the workspace is being closed", code="closing", fix="send it again")
+            self._end_engine()
+            self._engine = None
+            yield
+
+    def _end_engine(self) -> None:
         engine = self._engine
         if engine is not None and engine.poll() is None:
             engine.terminate()
@@ -159,11 +247,14 @@ class _Keeper:
         try:
             with State.open(self.home, readonly=True) as state:
                 while not self._stop.is_set():
-                    if self._engine is None or self._engine.poll() is not None:
-                        self._start_engine()
-                    if not forward(self.home, state, self.log):
+                    with self._turn:
+                        if self._engine is None or self._engine.poll() is not None:
+                            self._start_engine()
+                        moved = forward(self.home, state, self.log)
+                    if not moved:
                         self._stop.wait(_PAUSE_SECONDS)
                     self.log.tend()
+                    self._relay.tend()
                     if time.monotonic() - self._counts_kept_at > _COUNTS_SECONDS:
                         self._keep_counts()
                         self._counts_kept_at = time.monotonic()
@@ -185,6 +276,13 @@ class _Keeper:
                 )
             self._stop.wait(_RESTART_SECONDS)
         # The engine is told its parent: asked for later, a dead parent's number would already be another's.
-        command = [sys.executable, "-m", "innkeeper.runtime.engine_process", str(self.home), str(os.getpid())]
+        command = [
+            sys.executable,
+            "-m",
+            "innkeeper.runtime.engine_process",
+            str(self.home),
+            str(os.getpid()),
+            self.form,
+        ]
         # It holds the home as well: nobody else may write while it finishes its last tick.
         self._engine = subprocess.Popen(command, pass_fds=[self.held])

@@ -17,7 +17,6 @@ from typing import Any, Final
 from innkeeper.events.limits import check_source
 from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.time import Clock, Duration, Instant, format_instant
-from innkeeper.runtime.lock import hold
 from innkeeper.runtime.user_tokens import Signing, read_signing
 from innkeeper.store.sources import Key, Kind, Known, Sources, Use
 
@@ -47,7 +46,6 @@ def create(home: Path, name: str, kind: Kind, clock: Clock) -> NewKeys:
 
     Raises:
         UsageError: The name cannot be one, or is taken.
-        OperationFailed: Another process holds the home.
     """
     check_source(name)
     if not _NAME.match(name):
@@ -58,7 +56,7 @@ def create(home: Path, name: str, kind: Kind, clock: Clock) -> NewKeys:
         )
     now = clock.now()
     made = _new_keys(name, kind)
-    with hold(home), Sources.open(home) as sources:
+    with Sources.open(home) as sources:
         sources.create(Known(name, kind, now, None), _hashed(made, now))
     return made
 
@@ -122,12 +120,13 @@ def show(home: Path, name: str, clock: Clock) -> dict[str, Any]:
 def _told(sources: Sources, source: Known, now: Instant) -> dict[str, Any]:
     counts = {each.what: each for each in sources.counts(source.name)}
     taken = {what: counts.pop(what).number if what in counts else 0 for what in ("accepted", "duplicate")}
-    left_out = counts.pop("reserved-trait", None)
+    left_out, ignored = counts.pop("reserved-trait", None), counts.pop("ignored", None)
     return {
         "source": source.name,
         "kind": source.kind,
         "created_at": format_instant(source.created_at),
         "user_tokens": None if source.user_tokens is None else source.user_tokens["alg"],
+        "webhook": None if source.webhook is None else {key: source.webhook[key] for key in ("scheme", "file")},
         "keys": [
             {
                 "key": f"{key.hint}…", "use": key.use, "created_at": format_instant(key.created_at),
@@ -139,6 +138,7 @@ def _told(sources: Sources, source: Known, now: Instant) -> dict[str, Any]:
         "accepted": taken["accepted"],
         "duplicates": taken["duplicate"],
         "refused": sum(each.number for each in counts.values()),
+        "ignored": 0 if ignored is None else ignored.number,
         "reserved_left_out": 0 if left_out is None else left_out.number,
         "errors": [
             {"code": each.what, "count": each.number, "last_at": format_instant(each.last_at)}

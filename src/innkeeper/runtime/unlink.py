@@ -15,9 +15,10 @@ from innkeeper.identity.retraction import is_control
 from innkeeper.identity.spans import ALWAYS
 from innkeeper.kernel.time import FOREVER
 from innkeeper.runtime.as_if import Recorded
-from innkeeper.runtime.engine import Engine, Revising
+from innkeeper.runtime.engine import Engine
 from innkeeper.runtime.gone_past import PastIsGone
 from innkeeper.runtime.revise import Order, make_real
+from innkeeper.runtime.revising import Revising
 from innkeeper.runtime.revision import Concerned, require
 from innkeeper.runtime.work import Item
 from innkeeper.store.bulk import Bulk

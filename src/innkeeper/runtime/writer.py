@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ _MOST_BYTES: Final = 32 * 1024 * 1024
 _COMMIT_ROWS: Final = 5_000
 #: What a row takes besides its texts.
 _ROW_BYTES: Final = 400
+_NONE: Final[frozenset[int]] = frozenset()
 
 
 class Appended(Protocol):
@@ -61,7 +63,14 @@ class Writer:
         self._rows = self._bytes = 0
         self._wake = threading.Condition()
         self._stopping = False
+        #: Commits since the start, the seconds of all of them and of the longest.
+        self.commits, self.commit_seconds, self.longest_seconds = 0, 0.0, 0.0
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Rows that wait, and their bytes."""
+        return self._rows, self._bytes
 
     def start(self) -> None:
         """Begin to write."""
@@ -99,17 +108,27 @@ class Writer:
     def _run(self) -> None:
         while group := self._next():
             rows = [row for each in group for row in each.rows]
+            begin = time.perf_counter()
             try:
                 repeated = self._log.append(rows).repeated
             except InnkeeperError as error:
-                for each in group:
-                    _tell(each, error)
+                _tell([(each, error) for each in group])
                 continue
+            finally:
+                self._committed(time.perf_counter() - begin)
+            answers: list[tuple[_Waiting, frozenset[int] | InnkeeperError]] = []
             first = 0
             for each in group:
                 last = first + len(each.rows)
-                _tell(each, frozenset(place - first for place in repeated if first <= place < last))
+                own = (place - first for place in repeated if first <= place < last)
+                answers.append((each, frozenset(own) if repeated else _NONE))
                 first = last
+            _tell(answers)
+
+    def _committed(self, seconds: float) -> None:
+        self.commits += 1
+        self.commit_seconds += seconds
+        self.longest_seconds = max(self.longest_seconds, seconds)
 
     def _next(self) -> list[_Waiting]:
         """What is committed next; none when all is written and no more comes."""
@@ -126,15 +145,19 @@ class Writer:
             return group
 
 
-def _tell(waiting: _Waiting, answer: frozenset[int] | InnkeeperError) -> None:
-    def tell() -> None:
+def _tell(answers: Sequence[tuple[_Waiting, frozenset[int] | InnkeeperError]]) -> None:
+    """Answer all who waited for a commit; each loop is woken once."""
+    for loop in {waiting.loop for waiting, _ in answers}:
+        # A loop that is closed has nobody left who waits.
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_answer, [each for each in answers if each[0].loop is loop])
+
+
+def _answer(answers: Sequence[tuple[_Waiting, frozenset[int] | InnkeeperError]]) -> None:
+    for waiting, answer in answers:
         if waiting.done.done():
-            return
+            continue
         if isinstance(answer, InnkeeperError):
             waiting.done.set_exception(answer)
         else:
             waiting.done.set_result(answer)
-
-    # A loop that is closed has nobody left who waits.
-    if not waiting.loop.is_closed():
-        waiting.loop.call_soon_threadsafe(tell)

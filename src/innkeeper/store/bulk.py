@@ -35,18 +35,6 @@ _PENDING: Final = (
     "'traits', traits, 'context', '{}', 'extra', '{}')"
 )
 _CHUNK: Final = 4_000
-_LINKS: Final = """
-    SELECT anonymous_id, user_id, min(ts) AS ts FROM (
-        SELECT anonymous_id, user_id, ts FROM events
-        WHERE is_input AND anonymous_id IS NOT NULL AND user_id IS NOT NULL
-        UNION ALL
-        SELECT previous, user_id, ts FROM (
-            SELECT CASE WHEN json_type(extra, '$.previousId') = 'VARCHAR'
-                        THEN json_extract_string(extra, '$.previousId') END AS previous, user_id, anonymous_id, ts
-            FROM events WHERE is_input AND type = 'alias' AND user_id IS NOT NULL
-        ) WHERE previous <> '' AND previous <> user_id AND previous IS DISTINCT FROM anonymous_id
-    ) GROUP BY ALL
-"""
 # What was carried of raw events that went, one row for each identifier and stretch.
 _CARRIED: Final = (
     f"SELECT identifier, ts, properties FROM events WHERE source = '{ENGINE_SOURCE}' AND name = '{CARRIED}'"  # noqa: S608
@@ -54,12 +42,11 @@ _CARRIED: Final = (
 
 
 class Bulk:
-    """Answers SQL over `events` and `links`, and over `carried` where raw events went; made by `Bulk.open`.
+    """Answers SQL over `events`, and over `carried` where raw events went; made by `Bulk.open`.
 
     `events` leaves out what is retracted, `every_event` has it too. Both have the columns of `EVENT_COLUMNS` and, for
     each property path asked for, `"n:PATH"`, `"s:PATH"` and `"j:PATH"` (columns.py). Outputs that are not in the log
-    yet have seq NULL. `links(anonymous_id, user_id, ts)` holds
-    each pair once, with the first timestamp at which it was seen.
+    yet have seq NULL.
     """
 
     def __init__(self, home: Path, engine: duckdb.DuckDBPyConnection, listed: Manifest, closing: ExitStack) -> None:
@@ -207,7 +194,6 @@ def _make_views(
     counted = retractions.leave_out(home, engine)
     where = f" WHERE {counted}" if counted else ""
     duck.run(engine, f"CREATE VIEW events AS SELECT * FROM every_event{where}")  # noqa: S608
-    duck.run(engine, f"CREATE VIEW links AS {_LINKS}")
     if listed.let_go:
         duck.run(engine, f"CREATE VIEW carried AS {_CARRIED}")
     duck.run(engine, "DROP TABLE tail")

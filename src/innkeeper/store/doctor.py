@@ -18,7 +18,8 @@ import msgspec
 from innkeeper.events.retention import CARRIED
 from innkeeper.events.types import ENGINE_SOURCE
 from innkeeper.kernel.errors import InnkeeperError
-from innkeeper.store import duck, files, gone, manifest, sqlite
+from innkeeper.kernel.time import format_instant
+from innkeeper.store import duck, files, gone, manifest, sqlite, subscriptions
 from innkeeper.store.columns import text_sql
 from innkeeper.store.hashes import HashIndex
 from innkeeper.store.identity import IdentityTables
@@ -60,7 +61,7 @@ def examine(home: Path, *, progress: Callable[[str], None] = lambda _: None) -> 
         progress: Told what is being looked at.
     """
     findings: list[Finding] = []
-    for look in (_disk, _state, _log, _retracted):
+    for look in (_disk, _state, _sources, _log, _retracted, _subscriptions):
         progress(look.__name__.strip("_"))
         try:
             findings += look(home, progress)
@@ -111,6 +112,13 @@ def _state(home: Path, progress: Callable[[str], None]) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def _sources(home: Path, progress: Callable[[str], None]) -> Iterator[Finding]:
+    path = home / "sources.db"
+    if path.is_file():
+        with closing(sqlite.connect(path, read_only=True)) as database:
+            yield from _sound(database, "sources", path)
+
+
 def _retracted(home: Path, progress: Callable[[str], None]) -> Iterator[Finding]:
     number, events = count_left_out(home)
     if number:
@@ -118,6 +126,35 @@ def _retracted(home: Path, progress: Callable[[str], None]) -> Iterator[Finding]
             code="retracted", message=f"{events:,} events are passed over because of {number:,} retractions",
             state="note", fix="see: innkeeper retract list", where=str(home / "state.db"),
         )  # fmt: skip
+
+
+def _subscriptions(home: Path, progress: Callable[[str], None]) -> Iterator[Finding]:
+    path = home / subscriptions.FILE
+    if not path.is_file():
+        return
+    with closing(sqlite.connect(path, read_only=True)) as database:
+        found = list(_sound(database, "subscriptions", path))
+    yield from found
+    if found:
+        return
+    with subscriptions.Subscriptions.open(home) as store:
+        for one in store.all():
+            if one.state != "active" and one.error:
+                yield Finding(
+                    code="subscription-stopped", message=f"'{one.name}' is {one.state} {one.reason}", state="wrong",
+                    fix=f"when its receiver is well: innkeeper subscription resume {one.name}", where=str(path),
+                )  # fmt: skip
+            elif one.failing_since is not None:
+                yield Finding(
+                    code="subscription-failing", where=str(path), state="note",
+                    message=f"'{one.name}' fails since {format_instant(one.failing_since)}: {one.error}",
+                    fix=f"look at its receiver, then: innkeeper subscription test {one.name}",
+                )  # fmt: skip
+            if given_up := store.given_up(one.id):
+                yield Finding(
+                    code="subscription-gave-up", message=f"'{one.name}' gave {given_up:,} events up", state="note",
+                    fix=f"see: innkeeper subscription failures {one.name}", where=str(path),
+                )  # fmt: skip
 
 
 def _sound(database: sqlite3.Connection, family: str, path: Path) -> Iterator[Finding]:

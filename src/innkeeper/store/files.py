@@ -58,6 +58,16 @@ def make_folder(path: Path) -> None:
         sync_folder(path.parent)
 
 
+def make_private(path: Path) -> None:
+    """Make a file, if it is not there, for its owner's eyes alone.
+
+    One that is there is not opened: closing it would take away the locks that SQLite holds on it in this process.
+    """
+    if not path.exists():
+        with translated(path), suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
 def sync_file(path: Path) -> None:
     """Put a file's content on disk."""
     with translated(path):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.state import Enrollment, Reservation
-from innkeeper.store.projections import REACHED
+from innkeeper.store.projections import OWNED, REACHED
 from innkeeper.store.state import Receipt, State
 
 
@@ -21,6 +21,7 @@ class KnownDelivery:
     """A row of the ledger and what the fold had heard of it.
 
     Attributes:
+        owned_at: The instant that says whose it is (`OWNED`).
         fate: The state of the last receipt (`held`: it waits for an answer); `virtual` for one that is only planned and
             counts as accepted; `retracted` for one that a revision cancelled; empty while it is open.
     """
@@ -37,6 +38,7 @@ class KnownDelivery:
     key: str | None
     address: str
     planned_at: Instant
+    owned_at: Instant
     fate: str
     reason: str
 
@@ -70,7 +72,14 @@ class KnownDelivery:
     def reservation(self) -> Reservation:
         """How it counts for the caps."""
         return Reservation(
-            self.id, self.identifier, self.planned_at, self.purpose, self.channel, self.message, self.kind
+            self.id,
+            self.identifier,
+            self.planned_at,
+            self.purpose,
+            self.channel,
+            self.message,
+            self.kind,
+            self.owned_at,
         )
 
 
@@ -142,10 +151,11 @@ WHERE mode = 'receipt' AND position < :position AND subject IN (SELECT value FRO
     WHERE again.delivery = taken.delivery AND again.position < :position), 0)
 ORDER BY position
 """
-_DELIVERIES = """
-SELECT id, subject, identifier, message, channel, purpose, kind, journey, enrollment, key, address, planned_at, state,
-  reason FROM deliveries WHERE subject IN (SELECT value FROM json_each(:subjects)) ORDER BY planned_at, id
-"""
+_DELIVERIES = f"""
+SELECT id, subject, identifier, message, channel, purpose, kind, journey, enrollment, key, address, planned_at,
+  {OWNED["deliveries"]}, state, reason
+FROM deliveries WHERE subject IN (SELECT value FROM json_each(:subjects)) ORDER BY planned_at, id
+"""  # noqa: S608 – names of ours
 _ENROLLMENTS = """
 SELECT identifier, journey, key, id, entered_at FROM enrollments
 WHERE subject IN (SELECT value FROM json_each(:subjects)) ORDER BY entered_at, id

@@ -289,11 +289,21 @@ def balance(connection: sqlite3.Connection) -> dict[str, Any]:
     }
 
 
-def listing(connection: sqlite3.Connection, message: str | None = None) -> Iterator[dict[str, Any]]:
-    """The deliveries, oldest first, as `ledger list` prints them."""
-    sql = "SELECT id, subject, message, journey, key, channel, planned_at, state, reason FROM deliveries"
-    where = "" if message is None else " WHERE message = ?"
-    rows = connection.execute(sql + where + " ORDER BY planned_at, id", [] if message is None else [message])
+def listing(
+    connection: sqlite3.Connection,
+    message: str | None = None,
+    *,
+    after: tuple[Instant, str] | None = None,
+    limit: int = -1,
+) -> Iterator[dict[str, Any]]:
+    """The deliveries, oldest first, as `ledger list` prints them; those *after* a time and an id, so many of them."""
+    sql = (
+        "SELECT id, subject, message, journey, key, channel, planned_at, state, reason FROM deliveries"
+        " WHERE (:message IS NULL OR message = :message) AND (planned_at, id) > (:planned_at, :id)"
+        " ORDER BY planned_at, id LIMIT :limit"
+    )
+    planned_at, id = after or (-(2**63), "")
+    rows = connection.execute(sql, {"message": message, "planned_at": planned_at, "id": id, "limit": limit})
     for delivery, subject, name, journey, key, channel, planned_at, state, reason in rows:
         yield {
             "id": delivery, "user_id": display_id(subject), "message": name, "journey": journey, "key": key,

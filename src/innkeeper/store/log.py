@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -33,10 +34,17 @@ _ROW: Final = (
     "seq, source, message_id, type, name, user_id, anonymous_id, timestamp, received_at, properties, traits, context, "
     "extra"
 )
-_INSERT: Final = (
-    f"INSERT INTO tail ({_ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608
-    "ON CONFLICT (message_id, source) DO NOTHING"
-)
+#: Rows that one statement inserts: SQLite works on them without Python's lock, so the door parses meanwhile.
+_TOGETHER: Final = 100
+
+
+def _insert_sql(rows: int) -> str:
+    marks = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"] * rows)
+    return f"INSERT INTO tail ({_ROW}) VALUES {marks} ON CONFLICT (message_id, source) DO NOTHING"  # noqa: S608
+
+
+_INSERT: Final = _insert_sql(1)
+_INSERT_MANY: Final = _insert_sql(_TOGETHER)
 _READ: Final = f"SELECT {_ROW} FROM tail WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
 _key: Final = attrgetter("source", "message_id")
 #: SQLite's own limit of bound values is 32,766.
@@ -110,7 +118,7 @@ class Log:
                 fresh = [row for row in rows if _key(row) not in known] if known else rows
                 first = int(database.execute("SELECT value FROM meta WHERE key = 'next_seq'").fetchone()[0])
                 before = database.total_changes
-                database.executemany(_INSERT, ((seq, *row) for seq, row in enumerate(fresh, first)))
+                _insert(database, fresh, first)
                 accepted = database.total_changes - before
                 repeated = _repeated(database, rows, known, first) if accepted < len(rows) else frozenset()
                 next_seq = first + len(fresh)
@@ -314,6 +322,15 @@ class Log:
     def _end_stream(self) -> None:
         self._stream, self._streamed, self._stream_at = None, [], -1
         self._sealed.release()
+
+
+def _insert(database: sqlite3.Connection, rows: Sequence[LogRow], first: int) -> None:
+    """Put rows at the places from *first* on; one whose message is there already leaves its place empty."""
+    numbered = [(seq, *row) for seq, row in enumerate(rows, first)]
+    whole = len(numbered) - len(numbered) % _TOGETHER
+    for begin in range(0, whole, _TOGETHER):
+        database.execute(_INSERT_MANY, list(chain.from_iterable(numbered[begin : begin + _TOGETHER])))
+    database.executemany(_INSERT, numbered[whole:])
 
 
 def _repeated(

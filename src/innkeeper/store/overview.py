@@ -136,7 +136,7 @@ def happenings_of(
     if not stretches:
         return []
     found = bulk.rows(
-        "SELECT ts, source, type, name, properties, traits, seq FROM events JOIN ("
+        "SELECT ts, source, type, name, properties, traits, extra, seq FROM events JOIN ("
         " SELECT unnest(?::VARCHAR[]) AS identifier, unnest(?::BIGINT[]) AS since, unnest(?::BIGINT[]) AS until"
         ") AS own USING (identifier) WHERE ts >= own.since AND ts < own.until AND ts <= ?"
         " ORDER BY ts, source = 'innkeeper', seq NULLS LAST",
@@ -144,8 +144,8 @@ def happenings_of(
     )
     return [
         Happening(at=at, own=source == "innkeeper", type=kind, name=name, properties=loads(properties or "{}"),
-                  traits=loads(traits or "{}"))
-        for at, source, kind, name, properties, traits, seq in found
+                  traits=loads(traits or "{}"), extra=loads(extra or "{}"))
+        for at, source, kind, name, properties, traits, extra, seq in found
         if seq not in without
     ]  # fmt: skip
 

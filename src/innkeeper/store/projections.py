@@ -206,10 +206,14 @@ class Move(NamedTuple):
     until: Instant | None = None
 
 
-#: The tables whose rows belong to a profile, and when a row was made; words that replace each other have no one time.
+_WITH_ENROLLMENT = "coalesce((SELECT entered_at FROM enrollments AS run WHERE run.id = enrollment), {})"
+#: The tables whose rows belong to a profile, and the instant that says to whom, under an identifier that changes hands:
+#: what an enrollment has brought about is of whoever the enrollment is of. A question about a home has no enrollment.
 OWNED: Final = {
-    "enrollments": "entered_at", "deliveries": "planned_at", "decisions": "first_at", "tasks": "created_at",
+    "enrollments": "entered_at", "deliveries": _WITH_ENROLLMENT.format("planned_at"),
+    "decisions": _WITH_ENROLLMENT.format("first_at"), "tasks": _WITH_ENROLLMENT.format("created_at"),
 }  # fmt: skip
+#: Words that replace each other have no one time.
 _WORDS_AT: Final = {"household_words": "at", "deaths": "at", "consents": "", "suppressions": "", "optins": ""}
 #: What was said about a profile.
 WORDS: Final = tuple(_WORDS_AT)
@@ -217,12 +221,12 @@ WORDS: Final = tuple(_WORDS_AT)
 
 def move_subject(connection: sqlite3.Connection, move: Move) -> None:
     """Hand rows over to another profile."""
-    for table, made_at in (OWNED | _WORDS_AT).items():
+    for table, at in (OWNED | _WORDS_AT).items():
         where = " WHERE subject = :before AND (:identifier IS NULL OR identifier = :identifier)"
         if move.since is not None:
-            if not made_at:
+            if not at:
                 continue  # They are written anew: `restate`.
-            where += " AND " + made_at + " >= :since AND " + made_at + " < :until"
+            where += " AND " + at + " >= :since AND " + at + " < :until"
         bound = move._asdict()
         # A word that was said after the move, in the same tick, is there already and is the newer one.
         connection.execute("UPDATE OR IGNORE " + table + " SET subject = :after" + where, bound)  # noqa: S608
@@ -358,9 +362,11 @@ _CLOSE_QUESTION = (
     "UPDATE tasks SET state = 'done' WHERE state = 'open' AND enrollment = '' AND created_at <= ?"
     " AND context ->> '$.household_id' = ?"
 )
+# A question that a revision has closed may be asked anew.
 _INSERT_TASK = (
     "INSERT INTO tasks (id, subject, identifier, queue, title, body, journey, enrollment, key, context, created_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET state = 'open', reason = ''"
+    " WHERE tasks.state = 'closed' AND tasks.reason = 'retracted'"
 )
 _UPSERT_CONSENT = (
     "INSERT INTO consents (subject, identifier, purpose, channel, topic, given, at) VALUES (?, ?, ?, ?, ?, ?, ?)"

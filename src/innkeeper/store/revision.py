@@ -15,6 +15,7 @@ import msgspec
 from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.difference import Numbers
+from innkeeper.profiles.home import question_id
 from innkeeper.profiles.state import ProfileState
 from innkeeper.store import things
 from innkeeper.store.projections import OWNED, WORDS
@@ -48,10 +49,10 @@ def put_identity(connection: Connection, scratch: Connection, identifiers: set[s
 def put_owners(connection: Connection, identifiers: set[str], owner: Owner) -> None:
     """Hand what was really done to the profiles that it belongs to now."""
     bound = (dumps(sorted(identifiers)),)
-    for table, made_at in OWNED.items():
+    for table, owned_at in OWNED.items():
         mine = " WHERE subject IN (SELECT value FROM json_each(?))"
         rows = connection.execute(
-            f"SELECT DISTINCT subject, identifier, {made_at} FROM {table}{mine} ORDER BY 1, 2, 3",  # noqa: S608 – ours
+            f"SELECT DISTINCT subject, identifier, {owned_at} FROM {table}{mine} ORDER BY 1, 2, 3",  # noqa: S608 – ours
             bound,
         ).fetchall()
         # An owner has an identifier for a stretch of time: all rows of a stretch change hands at once.
@@ -62,7 +63,7 @@ def put_owners(connection: Connection, identifiers: set[str], owner: Owner) -> N
             if after != subject
         ]
         connection.executemany(
-            f"UPDATE {table} SET subject = ? WHERE subject = ? AND identifier = ? AND {made_at} BETWEEN ? AND ?",  # noqa: S608
+            f"UPDATE {table} SET subject = ? WHERE subject = ? AND identifier = ? AND {owned_at} BETWEEN ? AND ?",  # noqa: S608
             moved,
         )
 
@@ -108,12 +109,25 @@ def _dead(connection: Connection, bound: dict[str, str]) -> set[str]:
 
 
 def _let_go_of_homes(connection: Connection, alive: set[str], at: Instant) -> None:
-    """What waits for an answer about somebody who has not died after all goes to the claim again, which may hold it."""
+    """What waits for an answer about somebody who has not died after all goes to the claim again, which may hold it.
+
+    The question is asked no more: its task is closed. Should they have died after all, it is asked anew.
+    """
+    bound = {"at": at, "names": dumps(sorted(alive))}
     connection.execute(
         "UPDATE deliveries SET hold = NULL, reason = '', released_at = :at, not_before = max(not_before, :at),"
         " receipt = 'none' WHERE state = 'planned' AND hold IN (SELECT household FROM bereavement_questions"
         " WHERE deceased IN (SELECT value FROM json_each(:names)))",
-        {"at": at, "names": dumps(sorted(alive))},
+        bound,
+    )
+    questions = connection.execute(
+        "DELETE FROM bereavement_questions WHERE deceased IN (SELECT value FROM json_each(:names))"
+        " RETURNING household, deceased",
+        bound,
+    ).fetchall()
+    connection.executemany(
+        "UPDATE tasks SET state = 'closed', reason = 'retracted' WHERE id = ? AND state = 'open'",
+        [(question_id(household, deceased),) for household, deceased in questions],
     )
 
 
@@ -203,7 +217,7 @@ def tasks_to_close(
     """By the profiles that they belong to there, the open tasks that the other world does not have."""
     there = {id for (id,) in scratch.execute("SELECT id FROM tasks")}
     rows = connection.execute(
-        "SELECT id, identifier, created_at FROM tasks WHERE state = 'open'"
+        f"SELECT id, identifier, {OWNED['tasks']} FROM tasks WHERE state = 'open'"  # noqa: S608 – names of ours
         " AND subject IN (SELECT value FROM json_each(?)) ORDER BY id",
         (dumps(sorted(identifiers)),),
     )

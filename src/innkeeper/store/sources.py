@@ -7,17 +7,16 @@ makes keys and asks for them is `runtime/sources.py`.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from innkeeper.kernel.errors import UsageError, did_you_mean
 from innkeeper.kernel.json import dumps, loads
 from innkeeper.kernel.time import Instant
-from innkeeper.store import files, sqlite
+from innkeeper.store import sqlite
+from innkeeper.store.private import open_private
 
 FILE: Final = "sources.db"
 #: public: its key is in pages and apps, for everybody to see. server: its key is a secret.
@@ -38,12 +37,16 @@ class Key(NamedTuple):
 
 
 class Known(NamedTuple):
-    """One source as it is kept; *user_tokens*: how its users' tokens are signed, None: it takes none."""
+    """One source as it is kept.
+
+    *user_tokens*: how its users' tokens are signed. *webhook*: what it does with webhooks. None: it takes none.
+    """
 
     name: str
     kind: Kind
     created_at: Instant
     user_tokens: dict[str, str] | None
+    webhook: dict[str, str] | None = None
 
 
 class Count(NamedTuple):
@@ -67,16 +70,8 @@ class Sources:
         Raises:
             OperationFailed: The store is damaged, newer, or not ours to use.
         """
-        files.make_folder(home)
         path = home / FILE
-        _make(path)
-        database = sqlite.connect(path)
-        try:
-            sqlite.migrate(database, "sources", path)
-        except BaseException:
-            database.close()
-            raise
-        return cls(path, database)
+        return cls(path, open_private(path, "sources"))
 
     def version(self) -> int:
         """A number that changes when another connection has written."""
@@ -86,8 +81,10 @@ class Sources:
     def all(self) -> list[Known]:
         """Every source, by name."""
         with sqlite.translated(self.path):
-            rows = self._database.execute("SELECT name, kind, created_at, user_tokens FROM sources ORDER BY name")
-            return [Known(name, kind, at, None if told is None else loads(told)) for name, kind, at, told in rows]
+            rows = self._database.execute(
+                "SELECT name, kind, created_at, user_tokens, webhook FROM sources ORDER BY name"
+            )
+            return [Known(*row[:3], *(None if told is None else loads(told) for told in row[3:])) for row in rows]
 
     def get(self, name: str) -> Known:
         """One source.
@@ -155,6 +152,26 @@ class Sources:
             told = None if rule is None else dumps(dict(rule))
             database.execute("UPDATE sources SET user_tokens = ? WHERE name = ?", (told, name))
 
+    def set_webhook(self, name: str, rule: Mapping[str, str] | None) -> None:
+        """Say what a source does with webhooks; None: it takes none."""
+        with sqlite.transaction(self._database, self.path) as database:
+            told = None if rule is None else dumps(dict(rule))
+            database.execute("UPDATE sources SET webhook = ? WHERE name = ?", (told, name))
+
+    def was_used(self, source: str, once: bytes) -> bool:
+        """Whether what must not come twice has come."""
+        with sqlite.translated(self.path):
+            sql = "SELECT 1 FROM used WHERE source = ? AND once = ?"
+            return self._database.execute(sql, (source, once)).fetchone() is not None
+
+    def use(self, source: str, once: bytes, at: Instant, until_at: Instant) -> None:
+        """Keep what must not come again before *until_at*; what need not be known any more goes."""
+        with sqlite.transaction(self._database, self.path) as database:
+            database.execute("DELETE FROM used WHERE until_at < ?", (at,))
+            database.execute(
+                "INSERT OR IGNORE INTO used (source, once, until_at) VALUES (?, ?, ?)", (source, once, until_at)
+            )
+
     def count(self, counted: Mapping[tuple[str, str], tuple[int, Instant]]) -> None:
         """Add to the counts: (source, what) to how many and when last."""
         with sqlite.transaction(self._database, self.path) as database:
@@ -178,13 +195,3 @@ class Sources:
         self._database.executemany(
             "INSERT INTO keys (hash, source, use, hint, created_at, until_at) VALUES (?, ?, ?, ?, ?, ?)", list(keys)
         )
-
-
-def _make(path: Path) -> None:
-    """Make the file, if it is not there, for its owner's eyes alone.
-
-    One that is there is not opened: closing it would take away the locks that SQLite holds on it in this process.
-    """
-    if not path.exists():
-        with files.translated(path), suppress(FileExistsError):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

@@ -262,6 +262,14 @@ class State:
             yield page
             after = page[-1][0]
 
+    def subjects_after(self, subject: str, limit: int, stage: str | None = None) -> list[tuple[str, str | None]]:
+        """So many profiles after one, of all stages or of one, each with its stage, in the order of their ids."""
+        sql = (
+            "SELECT subject, stage FROM subjects WHERE stage IS NOT ?1 AND subject > ?2 AND (?4 IS NULL OR stage = ?4)"
+            " ORDER BY subject LIMIT ?3"
+        )
+        return self.connection.execute(sql, (NOBODY, subject, limit, stage)).fetchall()
+
     def count_subjects(self) -> int:
         """How many profiles there are."""
         return int(

@@ -105,7 +105,7 @@ def check_paths(paths: Iterable[str], findings: Findings) -> list[str]:
     """The paths that mean something; each other one is a finding."""
     good = []
     for path in paths:
-        parts = PurePosixPath(path).parts
+        parts = tuple(path.split("/"))
         endings = FOLDERS.get(parts[0], ())
         if path in SINGLE_FILES or (len(parts) == 2 and parts[1].endswith(endings)):
             good.append(path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -167,6 +167,17 @@ def _check(item: dict[str, Located], name: str, findings: Findings) -> None:
     begin, end = (_instant(item[key].value) if key in item else None for key in ("from", "until"))
     if begin is not None and end is not None and end <= begin:
         findings.add(item["until"], "bad-validity", f"the item '{name}' ends before it begins", "exchange the two")
+
+
+def check_values(name: str, values: Mapping[str, Any], findings: Findings) -> None:
+    """Hold values that are set one by one against what the file of a catalog may say; null takes a value back."""
+    _check({key: _located(value) for key, value in values.items()}, name, findings)
+
+
+def _located(value: Any) -> Located:
+    if isinstance(value, dict):
+        return Located({key: _located(part) for key, part in value.items()}, NOWHERE)
+    return Located([_located(part) for part in value] if isinstance(value, list) else value, NOWHERE)
 
 
 def _is_number(value: Any) -> bool:

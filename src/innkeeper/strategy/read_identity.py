@@ -18,7 +18,10 @@ _ROOTS = ("traits", "properties", "context")
 def read_identity(identity: Located | None, sources: Mapping[str, DeclaredSource], findings: Findings) -> IdentityRules:
     """The rules of who is who; without the key and declared sources the built-in ones."""
     fan_in, namespaces = FAN_IN, dict(BUILT_IN)
-    trusted = {name: Source(verifies=each.verifies, may_link=each.may_link) for name, each in sources.items()}
+    trusted = {
+        name: Source(verifies=each.verifies, may_link=each.may_link, vouches=each.trust > 0)
+        for name, each in sources.items()
+    }
     if identity is not None:
         reader = Reader(identity, findings, "'identity'")
         fan_in = _positive(reader, "fan_in", findings) or FAN_IN

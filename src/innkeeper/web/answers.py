@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import structlog
 from litestar import MediaType, Request, Response
@@ -82,3 +82,9 @@ EXCEPTIONS: Final[dict[int | type[Exception], Any]] = {
     BadBody: _bad_body, Full: _full, TooManyWatchers: _watched, InnkeeperError: _not_written, HTTPException: _http,
     Exception: _bug,
 }  # fmt: skip
+
+
+def told_of(failed: Exception) -> Response[bytes]:
+    """What is answered where a request failed; the same for every way in."""
+    handler = next(EXCEPTIONS[kind] for kind in type(failed).__mro__ if kind in EXCEPTIONS)
+    return cast("Response[bytes]", handler(None, failed))

@@ -2,41 +2,149 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from litestar import Litestar, Response, get
-from litestar.types import ASGIApp
+from litestar import Litestar, Request, Response, Router, get
+from litestar.exceptions import HTTPException
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import ASGIApp, ControllerRouterHandler
 
-from innkeeper.runtime.ingest import Door
-from innkeeper.web import customerio, ingest, sources
-from innkeeper.web.answers import EXCEPTIONS
+from innkeeper import __version__
+from innkeeper.runtime.house import House
+from innkeeper.web import (
+    access,
+    answers,
+    audiences,
+    customerio,
+    definitions,
+    deliveries,
+    docs,
+    homes,
+    ingest,
+    mcp,
+    metrics,
+    problems,
+    profiles,
+    retractions,
+    script,
+    sessions,
+    sources,
+    stream,
+    things,
+    workspace,
+)
+from innkeeper.web import webhooks as hooks
+from innkeeper.web.api import PREFIX, Api
+from innkeeper.web.browser import COOKIE
 from innkeeper.web.cors import open_to_pages
+from innkeeper.web.guard import Guard
+from innkeeper.web.metrics import Meter
 from innkeeper.web.requests import Desk
 
-Health = Callable[[], dict[str, Any]]
+_TOKEN: Final = SecurityScheme(type="http", scheme="bearer")
+_SESSION: Final = SecurityScheme(type="apiKey", security_scheme_in="cookie", name=COOKIE)
+_ABOUT: Final = (
+    "Send a token as Authorization: Bearer, or log in and send the session's cookie, with X-CSRF-Token where something"
+    " changes. Times are ISO 8601 with a zone. A POST may carry an Idempotency-Key: the"
+    " same request under the same key is done once. Errors are problem documents (RFC 9457) with code, detail and fix."
+)
 
 
-def make_app(health: Health, door: Door) -> ASGIApp:
-    """The application over the door, and a function that tells how the parts are.
+def make_app(house: House, *, metrics_token: str | None = None) -> ASGIApp:
+    """The application over a served home.
 
     `GET /health` answers 200 while this process lives; `GET /ready` answers 200 while the engine does too, else 503.
+    `GET /metrics` opens with *metrics_token*; None: there is no such address.
     """
+    desk, meter = Desk(house.door), Meter()
+    app = make_routes(house, desk, meter, metrics_token)
+    return meter.over(open_to_pages(ingest.straight_to(desk, customerio.divided_first(app))))
 
-    @get("/health", sync_to_thread=False)
+
+def make_routes(house: House, desk: Desk, meter: Meter, metrics_token: str | None) -> Litestar:
+    """The routes; each says in its `opt` who may ask: who has a `permission`, who has a `key`, or all: `open`."""
+
+    @get("/health", sync_to_thread=False, opt={"open": True})
     def live() -> dict[str, Any]:
         return {"status": "ok"}
 
-    @get("/ready", sync_to_thread=True)
+    @get("/ready", sync_to_thread=True, opt={"open": True})
     def ready() -> Response[dict[str, Any]]:
-        told = health()
+        told = house.health()
         return Response(told, status_code=200 if told["ready"] else 503)
 
-    desk = Desk(door)
+    api = Api(house.home, house)
+    taking = [
+        *ingest.routes(desk),
+        *customerio.routes(desk),
+        *sources.routes(desk),
+        *hooks.routes(desk, house.webhooks),
+        *stream.routes(desk, house.doorman),
+    ]
+    figures = metrics.route(house.door, house.health, meter, metrics_token)
     app = Litestar(
-        route_handlers=[live, ready, *ingest.routes(desk), *customerio.routes(desk), *sources.routes(desk)],
-        openapi_config=None,
-        exception_handlers=EXCEPTIONS,
+        route_handlers=[
+            Router("/", route_handlers=[live, ready, *docs.routes(lambda: describe(app))], include_in_schema=False),
+            Router("/", route_handlers=script.routes(), include_in_schema=False, opt={"open": True}),
+            Router("/", route_handlers=[figures], include_in_schema=False, opt={"key": True}),
+            Router("/", route_handlers=taking, include_in_schema=False, opt={"key": True}),
+            api_routes(api),
+            Router("/", route_handlers=[mcp.route(api, desk)], include_in_schema=False, opt={"key": True}),
+        ],
+        openapi_config=OpenAPIConfig(
+            title="Innkeeper", version=__version__, description=_ABOUT, path="/openapi",
+            # Without one of them named, pages are served that load scripts from other hosts.
+            render_plugins=[JsonRenderPlugin()],
+            openapi_router=Router("/openapi", route_handlers=[], include_in_schema=False, opt={"open": True}),
+            components=Components(security_schemes={"token": _TOKEN, "session": _SESSION}),
+            security=[{"token": []}, {"session": []}],
+        ),
+        exception_handlers={**answers.EXCEPTIONS, HTTPException: _http},
         logging_config=None,
-    )
-    return open_to_pages(customerio.divided_first(app))
+    )  # fmt: skip
+    return app
+
+
+def api_routes(api: Api) -> Router:
+    """The typed API."""
+    nouns = (
+        profiles, homes, audiences, deliveries, things, workspace, definitions, retractions, access, sessions,
+    )  # fmt: skip
+    handlers: list[ControllerRouterHandler] = [handler for noun in nouns for handler in noun.routes(api)]
+    guard = Guard(api.house.doorman, api.house.sessions, api.house.clock)
+
+    def guarded(app: ASGIApp) -> ASGIApp:
+        # A function: what is handed over is copied, and a guard cannot be.
+        return guard.around(app)
+
+    return Router(PREFIX, route_handlers=handlers, exception_handlers=problems.EXCEPTIONS, middleware=[guarded])
+
+
+def _http(request: Request[Any, Any, Any], failed: HTTPException) -> Response[bytes]:
+    """An address that is not there answers in the form of its neighbours."""
+    if failed.status_code == 404 and request.url.path.startswith(PREFIX):
+        # Clients of Customer.io ask here too, and tell their caller what stands in `meta`.
+        detail = "there is no such address"
+        return problems.problem(404, "not-found", detail, "see /docs", meta={"error": detail})
+    near = problems if request.url.path.startswith(PREFIX) else answers
+    told: Response[bytes] = near.EXCEPTIONS[HTTPException](request, failed)
+    return told
+
+
+def describe(app: Litestar) -> dict[str, Any]:
+    """The OpenAPI 3.1 description; each operation says its permission, or that it needs none."""
+    told: dict[str, Any] = app.openapi_schema.to_schema()
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", ()):
+            permission, entry = handler.opt.get("permission"), handler.opt.get("own_origin")
+            for method in handler.http_methods if permission or entry else ():
+                operation = told["paths"][template(route.path)][method.lower()]
+                operation |= {"x-permission": permission} if permission else {"security": []}
+    return told
+
+
+def template(path: str) -> str:
+    """A path as OpenAPI writes it: without the types of its parameters."""
+    return "/".join(f"{{{part[1:-1].partition(':')[0]}}}" if part.startswith("{") else part for part in path.split("/"))

@@ -11,6 +11,8 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 _ORIGIN: Final = (b"access-control-allow-origin", b"*")
+#: When to come again is what a page cannot read unless it is named.
+_EXPOSED: Final = (b"access-control-expose-headers", b"retry-after")
 #: What the SDKs of browsers send; RudderStack's adds those that begin with `rsa-` when it tries again.
 _HEADERS: Final = (
     b"authorization, content-type, content-encoding, x-write-key, x-user-token, x-retry-count, anonymousid, sentat, "
@@ -38,8 +40,12 @@ def open_to_pages(app: ASGIApp) -> ASGIApp:
             return
 
         async def marked(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], _ORIGIN]
+            # Not what needs a permission, gives a session or is for programs: a page of another origin has no business
+            # with it.
+            opt = scope["route_handler"].opt if scope.get("route_handler") else {}
+            closed = any(map(opt.get, ("permission", "own_origin", "programs")))
+            if message["type"] == "http.response.start" and not closed:
+                message["headers"] = [*message["headers"], _ORIGIN, _EXPOSED]
             await send(message)
 
         await app(scope, receive, marked)

@@ -17,6 +17,7 @@ from innkeeper.runtime.bodies import MOST_BYTES, BadBody, Envelope, Sent, open_e
 from innkeeper.runtime.ingest import Door, Request, Translate
 from innkeeper.runtime.writer import Full
 from innkeeper.web.answers import answer, unauthorized
+from innkeeper.web.plain import Asked
 
 Http = HttpRequest[Any, Any, Any]
 
@@ -38,11 +39,20 @@ class Desk:
         self.door = door
         self._held = 0
 
-    async def read(self, http: Http) -> bytes:
+    async def read(self, http: Asked) -> bytes:
         """The body, unpacked.
 
         Raises:
             BadBody: It is too large, too slow, or cannot be unpacked.
+            Full: Too much is being read at once.
+        """
+        return unpack(await self.read_raw(http), http.headers.get("content-encoding", ""))
+
+    async def read_raw(self, http: Asked) -> bytes:
+        """The body, byte by byte as it came.
+
+        Raises:
+            BadBody: It is too large, or too slow.
             Full: Too much is being read at once.
         """
         body = bytearray()
@@ -59,10 +69,10 @@ class Desk:
             raise BadBody(408, "too-slow", f"the body did not come within {BODY_SECONDS:.0f} seconds") from error
         finally:
             self._held -= len(body)
-        return unpack(bytes(body), http.headers.get("content-encoding", ""))
+        return bytes(body)
 
     async def take(
-        self, http: Http, *, kind: str | None = None, translate: Translate | None = None, body_is: Body = "envelope"
+        self, http: Asked, *, kind: str | None = None, translate: Translate | None = None, body_is: Body = "envelope"
     ) -> Response[bytes]:
         """Take the events of a request.
 
@@ -86,11 +96,12 @@ class Desk:
         request = Request(
             lines=sent.lines, translate=translate, token=token if isinstance(token, str) else None,
             sent_at=read_sent_at(envelope.sent_at) or read_sent_at(http.headers.get("sentat")),
+            opts_out=http.headers.get("sec-gpc", "").strip() == "1" or envelope.gpc is True,
         )  # fmt: skip
         return answer(await self.door.take(sender, request), alone=alone)
 
 
-def keys(http: Http, *of_body: object) -> Iterator[str]:
+def keys(http: Asked, *of_body: object) -> Iterator[str]:
     """What may be the key of a request, in the order in which it is looked for.
 
     The user of Basic, then its password (clients of Customer.io send a site and a key), `X-Write-Key`, the body, the

@@ -1,0 +1,182 @@
+"""How a route of the API is made: with its permission, what it is about, and an example of its answer.
+
+`api.get("/decisions", "customers:read", example)` and `api.post(...)`, `api.delete(...)` make a handler of a plain
+function, which runs in a thread; `api.enter(...)` makes the one that is open, by which people log in. Few run at once:
+a question over the whole log takes a core, and more of them together would only make all of them slow.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+from litestar import delete as litestar_delete
+from litestar import get as litestar_get
+from litestar import post as litestar_post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
+from litestar.types import ControllerRouterHandler
+
+from innkeeper.kernel.time import Instant, parse_instant
+from innkeeper.runtime.house import House
+from innkeeper.runtime.roles import PERMISSIONS
+from innkeeper.runtime.writing import lend
+
+PREFIX: Final = "/api/v1"
+
+#: Makes a handler of a function.
+Make = Callable[[Callable[..., Any]], ControllerRouterHandler]
+
+#: How many requests of one kind run at once, and how many more may wait for them.
+_READS: Final = (4, 12)
+_WRITES: Final = (1, 8)
+#: A login takes 64 MiB, and half a second of a core.
+_LOGINS: Final = (1, 8)
+
+
+class Busy(Exception):
+    """As many requests of this kind as may wait do."""
+
+
+class _Lane:
+    """Few run at once, some wait, the others are refused at once; who waits takes no thread."""
+
+    def __init__(self, at_once: int, waiting: int) -> None:
+        self._running, self._most = CapacityLimiter(at_once), at_once + waiting
+        self._inside = 0
+
+    async def run(self, work: Callable[[], Any]) -> Any:
+        """One request's work, in a thread, when its turn comes.
+
+        Raises:
+            Busy: Too many wait already.
+        """
+        if self._inside == self._most:
+            raise Busy
+        self._inside += 1
+        try:
+            return await anyio.to_thread.run_sync(work, limiter=self._running)
+        finally:
+            self._inside -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a route does, without HTTP around it.
+
+    Attributes:
+        function: As it was written; its docstring says what it answers.
+        permission: What it needs.
+    """
+
+    function: Callable[..., Any]
+    permission: str
+
+
+class Api:
+    """Makes the routes of one house, and remembers what they do (`works`, by the functions' names)."""
+
+    def __init__(self, home: Path, house: House | None = None) -> None:
+        """*house*: what routes work with that do more than read the files of *home*."""
+        self.home, self._house = home, house
+        self.works: dict[str, Work] = {}
+        self._reads, self._writes, self._logins = _Lane(*_READS), _Lane(*_WRITES), _Lane(*_LOGINS)
+
+    @property
+    def house(self) -> House:
+        """The house that is served."""
+        assert self._house is not None, "a route that needs a served home, made without one"
+        return self._house
+
+    def get(self, path: str, permission: str, example: Any) -> Make:
+        """A route that reads; the function's docstring says what it answers."""
+        return functools.partial(self._made, litestar_get, self._reads, path, permission, example)
+
+    def post(
+        self,
+        path: str,
+        permission: str,
+        example: Any,
+        *,
+        status: int = 200,
+        secret: bool = False,
+        password: bool = False,
+    ) -> Make:
+        """A route that changes something; *secret*: its answer must not be kept, *password*: nor its body's digest."""
+        return functools.partial(
+            self._made, litestar_post, self._writes, path, permission, example, status=status, secret=secret,
+            password=password,
+        )  # fmt: skip
+
+    def enter(self, path: str, example: Any) -> Make:
+        """The route by which people log in: open, but only to pages of our own origin."""
+        return functools.partial(self._made, litestar_post, self._logins, path, None, example)
+
+    def delete(self, path: str, permission: str, example: Any) -> Make:
+        """A route that ends or removes something."""
+        return functools.partial(self._made, litestar_delete, self._writes, path, permission, example)
+
+    @contextmanager
+    def writing(self, *, at_rest: bool = False) -> Iterator[None]:
+        """Within it the functions that commands call may write; *at_rest*: also `state.db`, while the engine waits."""
+        with lend(self.home, self.house.log):
+            if at_rest:
+                with self.house.rest():
+                    yield
+            else:
+                yield
+
+    async def read(self, work: Callable[[], Any]) -> Any:
+        """Something that reads, in a thread, in its turn among the requests that read.
+
+        Raises:
+            Busy: Too many wait already.
+        """
+        return await self._reads.run(work)
+
+    def _made(
+        self,
+        method: Any,
+        lane: _Lane,
+        path: str,
+        permission: str | None,
+        example: Any,
+        work: Callable[..., Any],
+        *,
+        status: int = 200,
+        secret: bool = False,
+        password: bool = False,
+    ) -> ControllerRouterHandler:
+        assert permission is None or permission in PERMISSIONS, permission
+        noun = path.split("/")[1]
+        if permission is not None:
+            self.works[work.__name__] = Work(work, permission)
+        entry = {"open": True, "own_origin": True} if permission is None else {"permission": permission}
+        opt = {**entry, "noun": noun, "secret": secret, "password": password}
+
+        @functools.wraps(work)
+        async def bounded(*args: Any, **kwargs: Any) -> Any:
+            return await lane.run(functools.partial(work, *args, **kwargs))
+
+        spec = ResponseSpec(dict[str, Any], examples=[Example(value=example)], generate_examples=False)
+        made: ControllerRouterHandler = method(
+            path, opt=opt, tags=[noun],
+            summary=(work.__doc__ or "").strip().partition("\n")[0], responses={status: spec},
+            operation_id=work.__name__, status_code=status,
+        )(bounded)  # fmt: skip
+        return made
+
+
+def instant_of(text: str | None) -> Instant | None:
+    """A time of a query; None where none is given.
+
+    Raises:
+        UsageError: It is no time with a zone.
+    """
+    return None if text is None else parse_instant(text)
