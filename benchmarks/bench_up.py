@@ -30,6 +30,7 @@ from urllib.parse import quote, urlencode
 from benchmarks import million
 from benchmarks.harness import Row, Scale, Table, progress, scratch
 from benchmarks.load import Load, quantile, send
+from benchmarks.memory import line, sampled
 from innkeeper.kernel.ids import user
 from innkeeper.kernel.json import dumps_bytes
 from innkeeper.kernel.time import SystemClock
@@ -41,6 +42,8 @@ _BATCH = 100
 #: One event in so many is an order, which the journey answers with a receipt.
 _ORDER_EVERY = 10
 _SECONDS = 60
+_STEADY_PER_SECOND = 2_000
+_STEADY_SECONDS = 240.0
 _LOOK_SECONDS = 0.005
 _LONGEST_SECONDS = 120.0
 _P99_MS = 1_000
@@ -63,13 +66,14 @@ def run(scale: Scale) -> Table:
     with scratch("up") as folder:
         home = million.prepare(folder, customers)
         key = json.loads(_innkeeper(home, "source", "create", "shop", "--kind", "server"))["write_key"]
-        with _served(home) as (port, token):
+        with _served(home) as (port, token, pid):
             _warm(home, port, key, customers)
             for beside in (0, _BESIDE_PER_SECOND):
                 progress(f"  orders among {_PER_SECOND:,} events/s, {beside:,} events/s beside")
                 table.rows.append(_flow(home, port, key, customers, beside, scale))
                 _await_calm(home)
             table.rows += _api(port, token, customers, scale)
+            table.rows += _memory(port, key, pid, customers, scale)
     return table
 
 
@@ -79,14 +83,14 @@ def _innkeeper(home: Path, *words: str) -> str:
 
 
 @contextmanager
-def _served(home: Path) -> Iterator[tuple[int, str]]:
+def _served(home: Path) -> Iterator[tuple[int, str, int]]:
     command = [sys.executable, "-m", "innkeeper", "--home", str(home), "--json", "up", "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         url = json.loads(process.stdout.readline())["url"]
         token = json.loads((home / "door.json").read_bytes())["token"]
-        yield int(url.rpartition(":")[2]), token
+        yield int(url.rpartition(":")[2]), token, process.pid
     finally:
         process.terminate()
         process.communicate(timeout=120)
@@ -205,6 +209,33 @@ def _request(key: str, events: list[dict[str, Any]]) -> bytes:
         f"Authorization: Basic {auth}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+# Memory
+
+
+def _memory(port: int, key: str, door: int, customers: int, scale: Scale) -> list[Row]:
+    """What both processes hold over minutes at about half of what the engine can take."""
+    seconds = max(90.0, _STEADY_SECONDS * min(1.0, scale.factor))
+    progress(f"  {_STEADY_PER_SECOND:,} events/s for {seconds:.0f} s")
+    children = [path.read_text().split() for path in Path(f"/proc/{door}/task").glob("*/children")]
+    (engine,) = (int(pid) for each in children for pid in each)
+    random = Random(3)
+
+    def batches() -> Iterator[bytes]:
+        for _ in range(int(_STEADY_PER_SECOND * seconds / _BATCH)):
+            names = random.choices(("Page Viewed", "Product Viewed", "Login"), k=_BATCH)
+            yield _request(key, [_event(random, name, random.randrange(customers)) for name in names])
+
+    with sampled({"door": door, "engine": engine}) as resident:
+        send(port, batches(), connections=8, per_second=_STEADY_PER_SECOND / _BATCH)
+    return [
+        Row(
+            what=f"memory of the {name}, {seconds:.0f} s at {_STEADY_PER_SECOND:,} events/s",
+            measured=line(samples).told(),
+        )
+        for name, samples in resident.items()
+    ]  # fmt: skip
 
 
 # The API

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 
@@ -32,14 +32,14 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def send(port: int, requests: Sequence[bytes], *, connections: int, per_second: float = 0.0) -> Load:
+def send(port: int, requests: Iterable[bytes], *, connections: int, per_second: float = 0.0) -> Load:
     """Send every request once; *per_second*: at this rate, else as fast as they are answered."""
     import uvloop
 
     return uvloop.run(_send(port, requests, connections, per_second))
 
 
-async def _send(port: int, requests: Sequence[bytes], connections: int, per_second: float) -> Load:
+async def _send(port: int, requests: Iterable[bytes], connections: int, per_second: float) -> Load:
     pending, begin = iter(enumerate(requests)), time.perf_counter()
     told = Load(begin=begin)
     await asyncio.gather(*(_connection(port, pending, per_second, begin, told) for _ in range(connections)))
