@@ -1,6 +1,7 @@
 """How fast events come in over HTTP, the load generator on the same machine.
 
-C0 is the same server that receives a body and answers 202 without looking; C1 bare SQLite, group commits of the same
+C0 is the same server that receives a body and answers 202 without looking, and the same behind a route of the web
+framework, as an address that is called less often has it; C1 bare SQLite, group commits of the same
 rows as large as all connections together could fill, with the same unique index. A single event pays for a request,
 which C1 does not: so it is judged against C1 behind the same server, and C1 alone is printed beside it.
 Acknowledgements at half of the measured load are timed from when each request should have gone out.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import base64
 import json
-import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -21,12 +22,14 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from benchmarks.bench_import import BARE_INSERT, BARE_TABLE
 from benchmarks.harness import Row, Scale, Table, progress, ratio, scratch
 from benchmarks.load import Load, send
+from benchmarks.memory import line, resident_mib, sampled
 from innkeeper.events.parse import Parser
 from innkeeper.events.types import LogRow
 
@@ -35,7 +38,7 @@ _EVENTS = {_BATCH: 200_000, 1: 20_000}
 _CONNECTIONS = {_BATCH: 8, 1: 32}
 _C0 = {_BATCH: 0.12, 1: 0.25}
 _C1 = 0.5
-_LATENCY_SECONDS = 10.0
+_STEADY_SECONDS = 240.0
 #: Connections of an overload: with a batch on each, more than the door's queue holds.
 _CROWD = 320
 
@@ -61,23 +64,28 @@ def _measure(table: Table, folder: Path, size: int, scale: Scale, judged: bool) 
     progress(f"  {what}: {events:,} events")
     with _server("unread", folder / "c0") as (port, _, _):
         nothing = send(port, _requests("", events, size), connections=connections)
+    with _server("routed", folder / "routed") as (port, _, _):
+        routed = send(port, _requests("", events, size), connections=connections)
     with _server("door", folder / "door") as (port, key, pid):
         fastest = send(port, _requests(key, events, size), connections=connections)
-        before = _resident_mib(pid)
         rate = events / size / fastest.seconds / 2
-        steady = _requests(key, max(size, int(rate * size * _LATENCY_SECONDS * min(1.0, scale.factor))), size)
-        calm = send(port, steady, connections=connections, per_second=rate)
-        after = _resident_mib(pid)
+        seconds = max(90.0, _STEADY_SECONDS * min(1.0, scale.factor))
+        progress(f"  {what}: half load for {seconds:.0f} s")
+        with sampled({"door": pid}) as resident:
+            calm = send(port, _alike(key, int(rate * seconds), size), connections=connections, per_second=rate)
         flood = send(port, _requests(key, events, size), connections=_CROWD, per_second=6 * rate) if size > 1 else None
-        flooded = _resident_mib(pid)
+        flooded = round(resident_mib(pid))
     bare = _bare(folder / "bare.db", _rows(events), size * connections)
-    assert [load.refused for load in (nothing, fastest, calm)] == [0, 0, 0]
+    assert [load.refused for load in (nothing, routed, fastest, calm)] == [0, 0, 0, 0]
     told = events / fastest.seconds
-    others: list[tuple[str, float, float | None]] = [("C0", nothing.seconds, _C0[size]), ("C1", bare, _C1)]
+    others: list[tuple[str, float, float | None]] = [
+        ("C0", nothing.seconds, _C0[size]), ("C0 behind a route of the framework", routed.seconds, None),
+        ("C1", bare, _C1),
+    ]  # fmt: skip
     if size == 1:
         with _server("bare", folder / "c1") as (port, _, _):
             behind = send(port, _requests("", events, size), connections=connections).seconds
-        others[1:] = [("C1 behind the same server", behind, _C1), ("C1 alone", bare, None)]
+        others[2:] = [("C1 behind the same server", behind, _C1), ("C1 alone", bare, None)]
     for other, seconds, target in others:
         table.rows.append(
             Row(
@@ -91,7 +99,10 @@ def _measure(table: Table, folder: Path, size: int, scale: Scale, judged: bool) 
     if flood is not None:
         table.rows.append(_overload(flood, events, told, flooded, judged))
     table.rows.append(
-        Row(what=f"memory of the door, {calm.seconds:.0f} s at half load", measured=f"{before} MiB, then {after} MiB")
+        Row(
+            what=f"memory of the door, {calm.seconds:.0f} s at half load ({len(calm.waits) * size:,} events)",
+            measured=line(resident["door"]).told(),
+        )
     )
 
 
@@ -157,6 +168,14 @@ def _requests(key: str, events: int, size: int) -> list[bytes]:
     return made
 
 
+def _alike(key: str, requests: int, size: int) -> Iterator[bytes]:
+    """So many requests, made when they are sent, that differ in their message ids alone: minutes fill memory."""
+    (request,) = _requests(key, size, size)
+    parts = re.split(rb"[0-9a-f]{8}-[0-9a-f-]{27}", request)
+    for _ in range(requests):
+        yield b"".join(chain.from_iterable((part, str(uuid.uuid4()).encode()) for part in parts[:-1])) + parts[-1]
+
+
 def _rows(events: int) -> list[LogRow]:
     parser = Parser(source="bench", received_at=0)
     rows = [parser.parse(json.dumps(_event()).encode()) for _ in range(events)]
@@ -177,8 +196,3 @@ def _bare(path: Path, rows: list[LogRow], commit: int) -> float:
         taken = time.perf_counter() - begin
     database.close()
     return taken
-
-
-def _resident_mib(pid: int) -> int:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)

@@ -1,8 +1,9 @@
-"""The server that `bench_ingest` loads: `python -m benchmarks.ingest_server door|unread|bare HOME`; prints its port.
+"""The server that `bench_ingest` loads: `python -m benchmarks.ingest_server door|unread|routed|bare HOME`.
 
-`door` is the door of `innkeeper up` without an engine beside it. `unread` is C0: the same server receives the body and
-answers 202, looking at nothing. `bare` is C1 behind that server: each request one row of a plain table, with a unique
-index, in group commits of whatever gathered meanwhile.
+It prints its port and, of the door, a key. `door` is the door of `innkeeper up` without an engine beside it. `unread`
+is C0: the same server receives the body and answers 202, looking at nothing; `routed` does so in a route of the web
+framework. `bare` is C1 behind that server: each request one row of a plain table, with a unique index, in group commits
+of whatever gathered meanwhile.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from litestar import Litestar, Request, post
 from litestar.types import ASGIApp
 
 from benchmarks.bench_import import BARE_INSERT, BARE_TABLE
@@ -36,6 +38,9 @@ def main() -> None:
     mode, home = sys.argv[1], Path(sys.argv[2])
     if mode == "unread":
         _serve(_over(None), "")
+        return
+    if mode == "routed":
+        _serve(_routed(), "")
         return
     if mode == "bare":
         writer = Writer(_BareLog(home / "bare.db"))
@@ -91,6 +96,16 @@ def _over(writer: Writer | None) -> ASGIApp:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     return app
+
+
+def _routed() -> ASGIApp:
+    """Receives bodies in a route."""
+
+    @post(["/v1/batch", "/v1/track"], status_code=202)
+    async def unread(request: Request[Any, Any, Any]) -> None:
+        await request.body()
+
+    return Litestar([unread], openapi_config=None, logging_config=None)
 
 
 def _serve(app: Any, key: str) -> None:

@@ -8,33 +8,40 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
 class Load:
-    """What came of it: seconds in all, the seconds of each answer, and how many answers were not 2xx."""
+    """What came of it: when it began, seconds in all, the seconds of each answer, and how many answers were not 2xx."""
 
+    begin: float = 0.0
     seconds: float = 0.0
     waits: list[float] = field(default_factory=list)
     refused: int = 0
 
     def at(self, share: float) -> float:
         """The wait in milliseconds that so many stay below."""
-        ordered = sorted(self.waits)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1_000
+        return quantile(self.waits, share) * 1_000
 
 
-def send(port: int, requests: Sequence[bytes], *, connections: int, per_second: float = 0.0) -> Load:
+def quantile(values: Sequence[float], share: float) -> float:
+    """What so many of the values stay below."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def send(port: int, requests: Iterable[bytes], *, connections: int, per_second: float = 0.0) -> Load:
     """Send every request once; *per_second*: at this rate, else as fast as they are answered."""
     import uvloop
 
     return uvloop.run(_send(port, requests, connections, per_second))
 
 
-async def _send(port: int, requests: Sequence[bytes], connections: int, per_second: float) -> Load:
-    told, pending, begin = Load(), iter(enumerate(requests)), time.perf_counter()
+async def _send(port: int, requests: Iterable[bytes], connections: int, per_second: float) -> Load:
+    pending, begin = iter(enumerate(requests)), time.perf_counter()
+    told = Load(begin=begin)
     await asyncio.gather(*(_connection(port, pending, per_second, begin, told) for _ in range(connections)))
     told.seconds = time.perf_counter() - begin
     return told

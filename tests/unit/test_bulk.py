@@ -74,6 +74,34 @@ def test_outputs_in_outbox_and_log_are_counted_once(tmp_path: Path) -> None:
         assert found == [("o1", 1, False, 1), ("o2", 2, False, 2), ("o3", None, True, 3)]
 
 
+@pytest.mark.parametrize(
+    "identifiers",
+    [
+        {"user_id:u1"},
+        {"user_id:u2", "anonymous_id:a'1", "user_id:nobody"},
+        {"anonymous_id:"},
+        {"anonymous_id:u1"},
+        set(),
+    ],
+)
+def test_a_picture_of_some_is_that_part_of_the_whole(tmp_path: Path, identifiers: set[str]) -> None:
+    people = [("u1", None), ("u2", "a'1"), (None, "a'1"), (None, None), ("u1", "a'1")]
+    rows = [
+        row(number, user_id=people[number % 5][0], anonymous_id=people[number % 5][1], source=source)
+        for number, source in enumerate(["import", "shop", "innkeeper"] * 20)
+    ]
+    with Log.open(tmp_path, sizes=NEVER) as log:
+        log.append(rows[:40])
+        log.seal(force=True)
+        log.append(rows[40:])
+    add_outbox(tmp_path, (50, "m50", "Stage Changed"), (70, "o70", "Message Sent"), (5, "m5", "Stage Changed"))
+    asked = 'SELECT seq, identifier, source, message_id, "n:total" FROM every_event'
+    with Bulk.open(tmp_path, properties=["total"]) as bulk:
+        whole = bulk.rows(f"{asked} ORDER BY ts, message_id")
+    with Bulk.open(tmp_path, properties=["total"], identifiers=identifiers) as bulk:
+        assert bulk.rows(f"{asked} ORDER BY ts, message_id") == [each for each in whole if each[1] in identifiers]
+
+
 numbers = st.one_of(
     st.integers(-(10**33), 10**33),
     st.floats(allow_nan=False, allow_infinity=False),

@@ -62,8 +62,9 @@ def look(home: Path, id: str, at: Instant | None, timeline: int) -> dict[str, An
     sources = {} if definitions is None else definitions.workspace.sources
     verifies = {name: each.verifies for name, each in sources.items()}
     told = portrait(state, world.profiles.zone, moment, world.profiles.merges, verifies)
-    with Bulk.open(home) as bulk:
-        happened = happenings_of(bulk, [each for each in own if each[0] in told["identifiers"]], moment, unheard)
+    mine = [each for each in own if each[0] in told["identifiers"]]
+    with Bulk.open(home, identifiers={name for name, _, _ in mine}) as bulk:
+        happened = happenings_of(bulk, mine, moment, unheard)
     return told | who | {"path": _path(happened)} | rows | _timeline(happened, told["zone"], timeline)
 
 

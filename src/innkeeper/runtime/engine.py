@@ -422,8 +422,10 @@ class Engine(Telling):
         self.identities.forget()
 
     def _fetch(self, subjects: set[str]) -> None:
-        for subject, body in self.state.bodies(subjects - self._cache.keys()).items():
-            self._cache[subject] = lifecycle.decode(body)
+        # Not `subjects - self._cache.keys()`, which walks through the whole cache, for every event.
+        unread = [subject for subject in subjects if subject not in self._cache]
+        if unread:
+            self._cache.update((subject, lifecycle.decode(body)) for subject, body in self.state.bodies(unread).items())
         self._looked_up |= subjects
 
     def _state(self, subject: str) -> ProfileState:

@@ -7,7 +7,7 @@ once, never in neither. The columns are made in `columns.py`; the SQL of questio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +16,7 @@ from innkeeper.events.retention import CARRIED
 from innkeeper.events.types import ENGINE_SOURCE
 from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.store import duck, files, manifest, retractions, sqlite
-from innkeeper.store.columns import Path_, fixed_sql, parse_paths, segments_sql, typed_sql
+from innkeeper.store.columns import Path_, fixed_sql, parse_paths, segments_sql, text_sql, typed_sql
 from innkeeper.store.manifest import FOLDER, LetGo, Manifest
 from innkeeper.store.segments import READERS_LOCK, Sealer, Sizes, restore
 from innkeeper.store.verify import name_damage, require_sound
@@ -53,13 +53,17 @@ class Bulk:
         self.home, self._engine, self._manifest, self._closing = home, engine, listed, closing
 
     @classmethod
-    def open(cls, home: Path, *, properties: Iterable[str | Path_] = (), memory: str = MEMORY) -> Bulk:
+    def open(
+        cls, home: Path, *, properties: Iterable[str | Path_] = (), memory: str = MEMORY,
+        identifiers: Collection[str] | None = None,
+    ) -> Bulk:  # fmt: skip
         """A picture of the home's events as they are now.
 
         Args:
             home: The workspace's folder.
             properties: Paths of properties that get columns: `total`, `address.city`, or tuples of parts.
             memory: What DuckDB may use before it spills.
+            identifiers: The picture has their events alone, and is taken in a fraction of the time.
 
         Raises:
             OperationFailed: A segment is missing or damaged; the error names it and the way out.
@@ -70,11 +74,11 @@ class Bulk:
             closing.enter_context(files.FileLock(home / FOLDER / READERS_LOCK)).share()
             engine = closing.enter_context(duck.connect(home, memory=memory))
             with duck.translated(home):
-                pending = _load_outbox(home, engine)
-                listed = _load_tail(home, engine)
+                pending = _load_outbox(home, engine, identifiers)
+                listed = _load_tail(home, engine, identifiers)
                 require_sound(home, listed.segments)
                 with name_damage(home, listed.segments):
-                    _make_views(home, engine, listed, paths, pending=pending)
+                    _make_views(home, engine, listed, paths, identifiers, pending=pending)
             return cls(home, engine, listed, closing.pop_all())
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
@@ -116,12 +120,12 @@ class Bulk:
         self.close()
 
 
-def _load_outbox(home: Path, engine: duckdb.DuckDBPyConnection) -> Instant | None:
+def _load_outbox(home: Path, engine: duckdb.DuckDBPyConnection, identifiers: Collection[str] | None) -> Instant | None:
     """Make the table `pending` of the outputs in `state.db`; the earliest timestamp among them."""
     scratch = duck.scratch_file(home, "outbox")
     try:
         with files.translated(scratch), scratch.open("wb") as file:
-            for lines in _outbox_lines(home / "state.db"):
+            for lines in _outbox_lines(home / "state.db", identifiers):
                 file.write(lines)
         duck.load(engine, "pending", scratch)
     finally:
@@ -130,22 +134,24 @@ def _load_outbox(home: Path, engine: duckdb.DuckDBPyConnection) -> Instant | Non
     return earliest
 
 
-def _outbox_lines(path: Path) -> Iterator[bytes]:
+def _outbox_lines(path: Path, identifiers: Collection[str] | None) -> Iterator[bytes]:
     if not path.is_file():
         return
+    condition, bound = duck.of_identifiers(identifiers)
     database = sqlite.connect(path, read_only=True)
     try:
         if not sqlite.readable(database, "state", path):
             return
         with sqlite.translated(path):
-            rows = database.execute(f"SELECT {_PENDING} FROM outbox", (ENGINE_SOURCE,))  # noqa: S608
+            sql = f"SELECT {_PENDING} FROM outbox WHERE {condition}"  # noqa: S608
+            rows = database.execute(sql, (ENGINE_SOURCE, *bound))
             while piece := rows.fetchmany(_CHUNK):
                 yield "".join(f"{line}\n" for (line,) in piece).encode()
     finally:
         database.close()
 
 
-def _load_tail(home: Path, engine: duckdb.DuckDBPyConnection) -> Manifest:
+def _load_tail(home: Path, engine: duckdb.DuckDBPyConnection, identifiers: Collection[str] | None) -> Manifest:
     """Make the table `tail` of what is not sealed; the manifest that says so."""
     path, scratch = home / "log.db", duck.scratch_file(home, "tail")
     if path.is_file():
@@ -159,7 +165,10 @@ def _load_tail(home: Path, engine: duckdb.DuckDBPyConnection) -> Manifest:
                     listed = restore(home, database, write=False)
                     if not listed.segments and Sealer(home, database, Sizes()).stranded(listed):
                         raise manifest.lost(home)
-                    duck.stage(engine, "tail", database, scratch, after=listed.sealed_through, upto=FOREVER)
+                    duck.stage(
+                        engine, "tail", database, scratch, after=listed.sealed_through, upto=FOREVER,
+                        identifiers=identifiers,
+                    )  # fmt: skip
                 return listed
         finally:
             database.close()
@@ -173,8 +182,9 @@ def _load_tail(home: Path, engine: duckdb.DuckDBPyConnection) -> Manifest:
 
 
 def _make_views(
-    home: Path, engine: duckdb.DuckDBPyConnection, listed: Manifest, paths: Sequence[Path_], *, pending: Instant | None
-) -> None:
+    home: Path, engine: duckdb.DuckDBPyConnection, listed: Manifest, paths: Sequence[Path_],
+    identifiers: Collection[str] | None, *, pending: Instant | None,
+) -> None:  # fmt: skip
     typed = [item for path in paths for item in typed_sql(path)]
     fresh = f"SELECT *{''.join(f', {item}' for item in typed)} FROM"
     duck.run(engine, f"CREATE TABLE hot AS {fresh} ({fixed_sql('tail')})")
@@ -190,6 +200,11 @@ def _make_views(
             {"engine": ENGINE_SOURCE},
         )
     sealed = f" UNION ALL {segments_sql(home, listed.segments, paths)}" if listed.segments else ""
+    if sealed and identifiers is not None:
+        names = ", ".join(map(text_sql, sorted(identifiers))) or "NULL"
+        sealed = (
+            f" UNION ALL SELECT * FROM ({segments_sql(home, listed.segments, paths)}) WHERE identifier IN ({names})"  # noqa: S608
+        )
     duck.run(engine, f"CREATE VIEW every_event AS SELECT * FROM hot{sealed}")  # noqa: S608
     counted = retractions.leave_out(home, engine)
     where = f" WHERE {counted}" if counted else ""

@@ -27,6 +27,11 @@ EVENT_COLUMNS: Final = (
     "properties", "traits", "context", "extra", "is_input",
 )  # fmt: skip
 
+#: Whose event it is, in the SQL of DuckDB and of SQLite.
+IDENTIFIER: Final = (
+    "CASE WHEN user_id IS NOT NULL THEN 'user_id:' || user_id ELSE 'anonymous_id:' || coalesce(anonymous_id, '') END"
+)
+
 Path_ = tuple[str, ...]
 
 
@@ -44,8 +49,7 @@ def fixed_sql(table: str) -> str:
     """The fixed columns of rows staged as in `log.db`'s tail."""
     receipts = ", ".join(text_sql(name) for name in sorted(RECEIPTS))
     made = {
-        "identifier": "CASE WHEN user_id IS NOT NULL THEN 'user_id:' || user_id "
-        "ELSE 'anonymous_id:' || coalesce(anonymous_id, '') END",
+        "identifier": IDENTIFIER,
         "ts": "timestamp",
         "is_input": f"((source <> {text_sql(ENGINE_SOURCE)} OR name IN ({receipts})) "
         "AND (user_id IS NOT NULL OR anonymous_id IS NOT NULL))",

@@ -12,14 +12,15 @@ import os
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from innkeeper.kernel.errors import InternalError, OperationFailed
+from innkeeper.kernel.json import dumps
 from innkeeper.store import files
-from innkeeper.store.columns import text_sql
+from innkeeper.store.columns import IDENTIFIER, text_sql
 from innkeeper.store.manifest import FOLDER
 
 if TYPE_CHECKING:
@@ -121,8 +122,9 @@ def is_orphan(path: Path) -> bool:
 
 
 def stage(
-    engine: duckdb.DuckDBPyConnection, table: str, database: sqlite3.Connection, scratch: Path, *, after: int, upto: int
-) -> int:
+    engine: duckdb.DuckDBPyConnection, table: str, database: sqlite3.Connection, scratch: Path, *, after: int,
+    upto: int, identifiers: Collection[str] | None = None,
+) -> int:  # fmt: skip
     """Make a DuckDB table of the tail's rows with after < seq <= upto; how many.
 
     Args:
@@ -132,26 +134,37 @@ def stage(
         scratch: A file to use on the way; it is gone afterwards.
         after: Exclusive lower bound.
         upto: Inclusive upper bound.
+        identifiers: Only their rows; None: everybody's.
     """
     try:
-        rows = export(database, scratch, after=after, upto=upto)
+        rows = export(database, scratch, after=after, upto=upto, identifiers=identifiers)
         load(engine, table, scratch)
     finally:
         scratch.unlink(missing_ok=True)
     return rows
 
 
-def export(database: sqlite3.Connection, path: Path, *, after: int, upto: int) -> int:
-    """Write rows of the tail as JSON lines; how many."""
+def of_identifiers(identifiers: Collection[str] | None) -> tuple[str, tuple[str, ...]]:
+    """A condition of SQLite on the columns of events, and what it is bound to: the rows of some, or of everybody."""
+    if identifiers is None:
+        return "TRUE", ()
+    return f"{IDENTIFIER} IN (SELECT value FROM json_each(?))", (dumps(sorted(identifiers)),)  # noqa: S608
+
+
+def export(
+    database: sqlite3.Connection, path: Path, *, after: int, upto: int, identifiers: Collection[str] | None = None
+) -> int:
+    """Write rows of the tail as JSON lines; how many. *identifiers*: only their rows."""
+    condition, bound = of_identifiers(identifiers)
     pairs = ", ".join(f"'{name}', {name}" for name in _TAIL)
     chunk = (
         f"SELECT max(seq), count(*), CAST(group_concat(json_object({pairs}), char(10)) AS BLOB) "  # noqa: S608
-        "FROM (SELECT * FROM tail WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?)"
+        f"FROM (SELECT * FROM tail WHERE seq > ? AND seq <= ? AND {condition} ORDER BY seq LIMIT ?)"
     )
     total = 0
     with files.translated(path), path.open("wb") as file:
         while True:
-            last, count, lines = database.execute(chunk, (after, upto, _CHUNK)).fetchone()
+            last, count, lines = database.execute(chunk, (after, upto, *bound, _CHUNK)).fetchone()
             if not count:
                 return total
             file.write(lines)
