@@ -134,8 +134,16 @@ def _http(request: Request[Any, Any, Any], failed: HTTPException) -> Response[by
 
 
 def describe(app: Litestar) -> dict[str, Any]:
-    """The OpenAPI 3.1 description; each operation says its permission, or that it needs none."""
+    """The OpenAPI 3.1 description; each operation says its permission, or that it needs none, and how it refuses."""
     told: dict[str, Any] = app.openapi_schema.to_schema()
+    told["components"]["schemas"]["Problem"] = problems.SCHEMA
+    told["components"]["responses"] = {"Problem": problems.ANSWER}
+    refusal = {"$ref": "#/components/responses/Problem"}
+    for operations in told["paths"].values():
+        for operation in operations.values():
+            # Litestar describes refusals of its own, which ours replace.
+            good = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
+            operation["responses"] = good | {"4XX": refusal, "503": refusal}
     for route in app.routes:
         for handler in getattr(route, "route_handlers", ()):
             permission, entry = handler.opt.get("permission"), handler.opt.get("own_origin")
