@@ -68,7 +68,10 @@ def make_routes(house: House, desk: Desk, meter: Meter, metrics_token: str | Non
 
     @get("/health", sync_to_thread=False, opt={"open": True})
     def live() -> dict[str, Any]:
-        return {"status": "ok"}
+        relay = house.relay()
+        if relay is None:
+            return {"status": "ok"}
+        return {"status": "ok" if relay["up"] else "relay-down", "relay": relay}
 
     @get("/ready", sync_to_thread=True, opt={"open": True})
     def ready() -> Response[dict[str, Any]]:
@@ -83,7 +86,7 @@ def make_routes(house: House, desk: Desk, meter: Meter, metrics_token: str | Non
         *hooks.routes(desk, house.webhooks),
         *stream.routes(desk, house.doorman),
     ]
-    figures = metrics.route(house.door, house.health, meter, metrics_token)
+    figures = metrics.route(house, meter, metrics_token)
     app = Litestar(
         route_handlers=[
             Router("/", route_handlers=[live, ready, *docs.routes(lambda: describe(app))], include_in_schema=False),
