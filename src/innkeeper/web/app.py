@@ -141,12 +141,9 @@ def describe(app: Litestar) -> dict[str, Any]:
     told: dict[str, Any] = app.openapi_schema.to_schema()
     told["components"]["schemas"]["Problem"] = problems.SCHEMA
     told["components"]["responses"] = {"Problem": problems.ANSWER}
-    refusal = {"$ref": "#/components/responses/Problem"}
     for operations in told["paths"].values():
         for operation in operations.values():
-            # Litestar describes refusals of its own, which ours replace.
-            good = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
-            operation["responses"] = good | {"4XX": refusal, "503": refusal}
+            _set_right(operation)
     for route in app.routes:
         for handler in getattr(route, "route_handlers", ()):
             permission, entry = handler.opt.get("permission"), handler.opt.get("own_origin")
@@ -154,6 +151,18 @@ def describe(app: Litestar) -> dict[str, Any]:
                 operation = told["paths"][template(route.path)][method.lower()]
                 operation |= {"x-permission": permission} if permission else {"security": []}
     return told
+
+
+def _set_right(operation: dict[str, Any]) -> None:
+    """Litestar's description of an operation, where ours answers otherwise."""
+    refusal = {"$ref": "#/components/responses/Problem"}
+    good = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
+    operation["responses"] = good | {"4XX": refusal, "503": refusal}
+    for parameter in operation.get("parameters", ()):
+        # One that may be left out is described as one that may be null, which no address and no header can say.
+        options = [each for each in parameter["schema"].get("oneOf", ()) if each != {"type": "null"}]
+        if len(options) == 1:
+            parameter["schema"] = options[0]
 
 
 def template(path: str) -> str:
