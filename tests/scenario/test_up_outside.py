@@ -29,6 +29,8 @@ from support.workspace import Workspace
 
 from innkeeper.events.types import LogRow
 from innkeeper.kernel.errors import UsageError
+from innkeeper.runtime import http_server, relay_process, subscriptions
+from innkeeper.runtime.outward import Selection
 from innkeeper.runtime.tls import Certificate
 from innkeeper.runtime.writer import Writer
 from innkeeper.store.log import Appended, Log
@@ -206,6 +208,49 @@ def test_tls_with_own_files_that_are_read_again_on_sighup(tmp_path: Path) -> Non
         assert served_name(port) == "CN=two"
     assert process.stderr is not None
     assert "bad-certificate" in process.stderr.read()
+
+
+def test_a39_who_says_nothing_instead_of_a_handshake_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "HEADER_SECONDS", 0.2)
+    with opened(tmp_path / "home", certificate=Certificate(*pem(tmp_path, "one"))) as served:
+        for begun in (b"", b"\x16\x03\x01"):
+            with socket.create_connection(("127.0.0.1", served.port), timeout=60) as silent:
+                silent.sendall(begun)
+                assert silent.recv(100) == b""
+        monkeypatch.setattr(http_server, "HEADER_SECONDS", 60)
+        assert served_name(served.port) == "CN=one"
+
+
+def test_a_relay_that_dies_is_shown_and_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_process, "_LOOK_SECONDS", 0)
+    keeper = relay_process.RelayKeeper(tmp_path, "json")
+    with opened(tmp_path, relay=keeper.health, metrics_token=TOKEN) as served:
+
+        def shown() -> tuple[Any, dict[str, float]]:
+            text = served.call("GET", "/metrics", b"", {"Authorization": f"Bearer {TOKEN}"}).text.decode()
+            found = {name: value for name, value in figures(text).items() if "relay" in name}
+            return served.call("GET", "/health").json, found
+
+        keeper.tend()
+        assert shown() == ({"status": "ok"}, {})
+        wanted = Selection.read(events=["Stage Changed"])
+        subscriptions.create(tmp_path, "crm", "http://127.0.0.1:9999/", wanted, served.clock, private=True, since=None)
+        try:
+            keeper.tend()
+            up = {"innkeeper_relay_up": 1, "innkeeper_relay_restarts_total": 0}
+            assert shown() == ({"status": "ok", "relay": {"up": True, "restarts": 0}}, up)
+            assert keeper._process is not None
+            keeper._process.kill()
+            keeper._process.wait()
+            assert shown()[0] == {"status": "relay-down", "relay": {"up": False, "restarts": 0}}
+            assert shown()[1]["innkeeper_relay_up"] == 0
+            keeper._wait = 0
+            keeper.tend()
+            assert shown()[0] == {"status": "ok", "relay": {"up": True, "restarts": 1}}
+        finally:
+            keeper.stop()
 
 
 def test_bad_certificate_files_and_proxies_are_refused_with_2(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from innkeeper.runtime.house import opened as house_of
 from innkeeper.runtime.http_server import make_server
 from innkeeper.runtime.ingest import Door
 from innkeeper.runtime.serve import listen_on
+from innkeeper.runtime.tls import Certificate
 from innkeeper.runtime.writer import Writer
 from innkeeper.store.log import Log
 from innkeeper.store.state import State
@@ -120,11 +121,15 @@ def opened(
     writer: Writer | None = None,
     get: Fetch = _offline,
     proxies: tuple[str, ...] = (),
+    certificate: Certificate | None = None,
+    **parts: Any,
 ) -> Iterator[Served]:
     """A door with the sources `shop` (server) and `web` (public), closed at the end with all that waits written."""
     hands = clock or FixedClock(parse_instant(NOW))
     made = {"shop": sources.create(home, "shop", "server", hands), "web": sources.create(home, "web", "public", hands)}
-    with reopened(home, made, clock=hands, writer=writer, get=get, proxies=proxies) as served:
+    with reopened(
+        home, made, clock=hands, writer=writer, get=get, proxies=proxies, certificate=certificate, **parts
+    ) as served:
         yield served
 
 
@@ -137,15 +142,18 @@ def reopened(
     writer: Writer | None = None,
     get: Fetch = _offline,
     proxies: tuple[str, ...] = (),
+    certificate: Certificate | None = None,
+    metrics_token: str | None = None,
+    **parts: Any,
 ) -> Iterator[Served]:
-    """The door of a home whose sources are made."""
+    """The door of a home whose sources are made; *parts* of its house as a test wants them."""
     State.open(home, create=True).close()
     with (
         Log.open(home) as log,
         listen_on("127.0.0.1", 0) as listener,
-        house_of(home, log, clock, writer=writer, get=get) as house,
+        house_of(home, log, clock, writer=writer, get=get, **parts) as house,
     ):
-        server = make_server(make_app(house), proxies=proxies)
+        server = make_server(make_app(house, metrics_token=metrics_token), proxies=proxies, certificate=certificate)
         thread = threading.Thread(target=lambda: server.run(sockets=[listener]))
         thread.start()
         try:

@@ -84,7 +84,7 @@ def kill_the_relay(home: Path, *, kills: int, seed: int) -> Killed:
 
 
 def _start(home: Path, place: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "innkeeper.runtime.relay_process", str(home), str(os.getpid())]
+    command = [sys.executable, "-m", "innkeeper.runtime.relay_process", str(home), str(os.getpid()), "json"]
     return subprocess.Popen(command, env={**os.environ, VARIABLE: place})
 
 

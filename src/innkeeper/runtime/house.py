@@ -33,6 +33,7 @@ class House:
         sessions: Who is logged in.
         health: How the parts are.
         rest: Within it the engine does not run, so that `state.db` may be written.
+        relay: Whether what is sent out is sent, and how often its process had to be started again; None: nothing is.
     """
 
     home: Path
@@ -44,6 +45,7 @@ class House:
     sessions: Sessions
     health: Callable[[], dict[str, Any]]
     rest: Callable[[], AbstractContextManager[None]]
+    relay: Callable[[], dict[str, Any] | None]
 
 
 @contextmanager
@@ -54,6 +56,7 @@ def opened(
     *,
     health: Callable[[], dict[str, Any]] = lambda: {"ready": True},
     rest: Callable[[], AbstractContextManager[None]] = nullcontext,
+    relay: Callable[[], dict[str, Any] | None] = lambda: None,
     writer: Writer | None = None,
     get: Fetch = fetch,
 ) -> Iterator[House]:
@@ -65,6 +68,7 @@ def opened(
         clock: The time of day.
         health: How the parts are.
         rest: Keeps the engine at rest; without one there is no engine.
+        relay: How the relay is; without one there is none.
         writer: Writes the log for the door.
         get: Fetches over HTTP what webhooks need.
     """
@@ -74,7 +78,7 @@ def opened(
     try:
         yield House(
             home=home, log=log, clock=clock, door=door, webhooks=webhooks, doorman=Doorman(access, clock),
-            sessions=Sessions(access, clock), health=health, rest=rest,
+            sessions=Sessions(access, clock), health=health, rest=rest, relay=relay,
         )  # fmt: skip
     finally:
         webhooks.close()

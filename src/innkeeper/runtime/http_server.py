@@ -1,6 +1,7 @@
 """The HTTP server of the door: uvicorn, with time limits on what a connection may leave unsaid.
 
-uvicorn itself waits without end for a request's first bytes and its headers; ten thousand idle connections would stay.
+uvicorn itself waits without end for a request's first bytes and its headers, and a minute for a handshake of TLS; ten
+thousand idle connections would stay.
 How long a body may take is `web/requests.py`'s to say.
 """
 
@@ -11,16 +12,27 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import uvicorn
+import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from innkeeper.runtime.tls import Certificate
 
-#: How long the headers of a request may take from the first byte on, or from the connection.
+#: How long the headers of a request may take from the first byte on, or from the connection; a handshake likewise.
 HEADER_SECONDS: Final = 10.0
 _KEEP_ALIVE_SECONDS: Final = 75
 _MOST_HEADER_BYTES: Final = 64 * 1024
 #: A stopping server waits so long for who watches.
 _LAST_SECONDS: Final = 2
+
+
+class ImpatientLoop(uvloop.Loop):
+    """An event loop whose servers give up on a handshake of TLS that does not come; uvicorn has no setting for it."""
+
+    async def create_server(self, *what: Any, **how: Any) -> Any:
+        """A server, as the loop makes it."""
+        if how.get("ssl") is not None:
+            how["ssl_handshake_timeout"] = HEADER_SECONDS
+        return await super().create_server(*what, **how)
 
 
 class ImpatientProtocol(HttpToolsProtocol):
@@ -82,9 +94,10 @@ def make_server(app: Any, *, certificate: Certificate | None = None, proxies: Se
         proxies: Whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: nobody's without them.
     """
     config = uvicorn.Config(
-        app, http=ImpatientProtocol, ws="none", loop="uvloop", log_config=None, log_level="error", access_log=False,
-        lifespan="on", timeout_keep_alive=_KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=_LAST_SECONDS,
-        server_header=False, proxy_headers=bool(proxies), forwarded_allow_ips=list(proxies),
+        app, http=ImpatientProtocol, ws="none", loop=f"{__name__}:ImpatientLoop", log_config=None, log_level="error",
+        access_log=False, lifespan="on", timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_LAST_SECONDS, server_header=False, proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
     )  # fmt: skip
     if certificate is not None:
         config.load()

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from innkeeper.kernel.errors import InnkeeperError, OperationFailed
+from innkeeper.kernel.errors import InnkeeperError, InternalError, OperationFailed
 from innkeeper.kernel.json import dumps_bytes
 from innkeeper.kernel.time import SystemClock
 from innkeeper.runtime.house import House, opened
 from innkeeper.runtime.lock import hold
-from innkeeper.runtime.logs import Form, begin
+from innkeeper.runtime.logs import Form, begin, told_of
 from innkeeper.runtime.outlet import drain, forward
 from innkeeper.runtime.relay_process import RelayKeeper
 from innkeeper.runtime.tls import Certificate
@@ -87,7 +87,9 @@ def serve(home: Path, make_app: MakeApp, how: Serving, *, ready: Callable[[str],
             keeper = _Keeper(home, log, held, how.log)
             host = f"[{how.host}]" if ":" in how.host else how.host
             url = f"{'http' if how.certificate is None else 'https'}://{host}:{listener.getsockname()[1]}"
-            with opened(home, log, SystemClock(), health=keeper.health, rest=keeper.rest) as house:
+            with opened(
+                home, log, SystemClock(), health=keeper.health, rest=keeper.rest, relay=keeper.relay.health
+            ) as house:
                 try:
                     keeper.start(house.door.keep_counts)
                     from innkeeper.runtime.http_server import make_server
@@ -97,6 +99,9 @@ def serve(home: Path, make_app: MakeApp, how: Serving, *, ready: Callable[[str],
                         _run_http(keeper, server, listener, lambda: ready(url))
                 finally:
                     keeper.stop()
+    if isinstance(keeper.failure, InternalError):
+        # Its text may quote what a customer sent, and what is raised here is printed.
+        raise OperationFailed("a bug in Innkeeper; the log above says where", code="door-stops") from keeper.failure
     if keeper.failure is not None:
         raise keeper.failure
 
@@ -168,6 +173,9 @@ def listen_on(host: str, port: int) -> socket.socket:
 
 def _run_http(keeper: _Keeper, server: uvicorn.Server, listener: socket.socket, started: Callable[[], None]) -> None:
     keeper.on_failure = lambda: setattr(server, "should_exit", True)
+    if keeper.failure is not None:
+        # It failed before there was a server to end.
+        keeper.on_failure()
 
     def announce() -> None:
         while not server.started and not server.should_exit:
@@ -194,7 +202,7 @@ class _Keeper:
         #: Who holds it decides what becomes of the engine.
         self._turn = threading.Lock()
         self._deaths: list[float] = []
-        self._relay = RelayKeeper(home)
+        self.relay = RelayKeeper(home, form)
 
     def start(self, keep_counts: Callable[[], None]) -> None:
         self._keep_counts = keep_counts
@@ -204,7 +212,7 @@ class _Keeper:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
-        self._relay.stop()
+        self.relay.stop()
         self._end_engine()
 
     @contextmanager
@@ -254,12 +262,15 @@ class _Keeper:
                     if not moved:
                         self._stop.wait(_PAUSE_SECONDS)
                     self.log.tend()
-                    self._relay.tend()
+                    self.relay.tend()
                     if time.monotonic() - self._counts_kept_at > _COUNTS_SECONDS:
                         self._keep_counts()
                         self._counts_kept_at = time.monotonic()
         except BaseException as error:  # noqa: BLE001 - `serve` raises it: a door without its keeper must not stay open
-            logger.error("door stops", action="stop", reason=getattr(error, "code", type(error).__name__))
+            told = told_of(error)
+            if isinstance(error, InnkeeperError):
+                told["reason"] = error.code
+            logger.error("door stops", action="stop", **told)
             self.failure = error
             self.on_failure()
 

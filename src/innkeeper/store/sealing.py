@@ -122,6 +122,7 @@ def _report(error: InnkeeperError) -> None:
     # Imported here: it takes longer than the rest of the store together, and a seal seldom fails.
     import structlog
 
+    # The code and the place; the message may quote what an event holds.
     structlog.get_logger().warning(
-        "the tail of the log could not be sealed; it stays", action="log.seal", code=error.code, error=str(error)
+        "the tail of the log could not be sealed; it stays", action="log.seal", reason=error.code, where=error.where
     )

@@ -68,7 +68,10 @@ def make_routes(house: House, desk: Desk, meter: Meter, metrics_token: str | Non
 
     @get("/health", sync_to_thread=False, opt={"open": True})
     def live() -> dict[str, Any]:
-        return {"status": "ok"}
+        relay = house.relay()
+        if relay is None:
+            return {"status": "ok"}
+        return {"status": "ok" if relay["up"] else "relay-down", "relay": relay}
 
     @get("/ready", sync_to_thread=True, opt={"open": True})
     def ready() -> Response[dict[str, Any]]:
@@ -83,7 +86,7 @@ def make_routes(house: House, desk: Desk, meter: Meter, metrics_token: str | Non
         *hooks.routes(desk, house.webhooks),
         *stream.routes(desk, house.doorman),
     ]
-    figures = metrics.route(house.door, house.health, meter, metrics_token)
+    figures = metrics.route(house, meter, metrics_token)
     app = Litestar(
         route_handlers=[
             Router("/", route_handlers=[live, ready, *docs.routes(lambda: describe(app))], include_in_schema=False),
@@ -134,8 +137,13 @@ def _http(request: Request[Any, Any, Any], failed: HTTPException) -> Response[by
 
 
 def describe(app: Litestar) -> dict[str, Any]:
-    """The OpenAPI 3.1 description; each operation says its permission, or that it needs none."""
+    """The OpenAPI 3.1 description; each operation says its permission, or that it needs none, and how it refuses."""
     told: dict[str, Any] = app.openapi_schema.to_schema()
+    told["components"]["schemas"]["Problem"] = problems.SCHEMA
+    told["components"]["responses"] = {"Problem": problems.ANSWER}
+    for operations in told["paths"].values():
+        for operation in operations.values():
+            _set_right(operation)
     for route in app.routes:
         for handler in getattr(route, "route_handlers", ()):
             permission, entry = handler.opt.get("permission"), handler.opt.get("own_origin")
@@ -143,6 +151,18 @@ def describe(app: Litestar) -> dict[str, Any]:
                 operation = told["paths"][template(route.path)][method.lower()]
                 operation |= {"x-permission": permission} if permission else {"security": []}
     return told
+
+
+def _set_right(operation: dict[str, Any]) -> None:
+    """Litestar's description of an operation, where ours answers otherwise."""
+    refusal = {"$ref": "#/components/responses/Problem"}
+    good = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
+    operation["responses"] = good | {"4XX": refusal, "503": refusal}
+    for parameter in operation.get("parameters", ()):
+        # One that may be left out is described as one that may be null, which no address and no header can say.
+        options = [each for each in parameter["schema"].get("oneOf", ()) if each != {"type": "null"}]
+        if len(options) == 1:
+            parameter["schema"] = options[0]
 
 
 def template(path: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from litestar import Response, get
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, ControllerRouterHandler, Message, Receive, Scope, Send
 
+from innkeeper.runtime.house import House
 from innkeeper.runtime.ingest import Door
 from innkeeper.web.answers import error, unauthorized
 from innkeeper.web.plain import Asked
@@ -60,7 +61,7 @@ class Meter:
         return counted
 
 
-def route(door: Door, health: Callable[[], dict[str, Any]], meter: Meter, token: str | None) -> ControllerRouterHandler:
+def route(house: House, meter: Meter, token: str | None) -> ControllerRouterHandler:
     """The route; without a token there is nothing behind it."""
 
     @get("/metrics", sync_to_thread=True)
@@ -69,7 +70,7 @@ def route(door: Door, health: Callable[[], dict[str, Any]], meter: Meter, token:
             return error(404, "not-found", "there is no such address")
         if not _opens(request, token):
             return unauthorized()
-        return Response("\n".join(_lines(_figures(door, health(), meter))) + "\n", media_type=_MEDIA)
+        return Response("\n".join(_lines(_figures(house, meter))) + "\n", media_type=_MEDIA)
 
     return metrics
 
@@ -79,7 +80,9 @@ def _opens(request: Asked, token: str) -> bool:
     return scheme.lower() == "bearer" and secrets.compare_digest(said.strip().encode(), token.encode())
 
 
-def _figures(door: Door, health: Mapping[str, Any], meter: Meter) -> Iterator[Figure]:
+def _figures(house: House, meter: Meter) -> Iterator[Figure]:
+    door, health = house.door, house.health()
+    relay = {name: float(value) for name, value in (house.relay() or {}).items()}
     writer = door.writer
     rows, size = writer.waiting
     yield (
@@ -103,6 +106,8 @@ def _figures(door: Door, health: Mapping[str, Any], meter: Meter) -> Iterator[Fi
             ("innkeeper_engine_up", "gauge", "Whether the engine runs.", float(health.get("engine", False))),
             ("innkeeper_engine_lag_seconds", "gauge", "How far the engine is behind.", health.get("lag_seconds")),
             ("innkeeper_outbox_events", "gauge", "Outputs that wait for the log.", health.get("outbox")),
+            ("innkeeper_relay_up", "gauge", "Whether the relay to subscriptions runs.", relay.get("up")),
+            ("innkeeper_relay_restarts_total", "counter", "Relays that had to be replaced.", relay.get("restarts")),
             ("innkeeper_log_bytes", "gauge", "Bytes of the log on disk.", _log_bytes(door.home)),
             ("innkeeper_memory_bytes", "gauge", "Memory of the door's process.", _resident_bytes()),
         )

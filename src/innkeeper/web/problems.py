@@ -27,6 +27,18 @@ _TITLES: Final = {
 _BEGINS: Final = {"unknown-": 404, "no-home": 404, "no-retraction": 404, "bad-": 400}
 _ENDS: Final = {"-exists": 409, "-in-use": 409, "already-lifted": 409, "changed-meanwhile": 409, "past-is-gone": 409}
 
+_TEXT: Final = {"type": "string"}
+_FIELDS: Final = dict.fromkeys(("type", "title", "detail", "code", "fix"), _TEXT) | {"status": {"type": "integer"}}
+#: How the API's description tells of them: the schema, and the answer of every operation that is not done.
+SCHEMA: Final = {
+    "type": "object", "title": "Problem", "required": list(_FIELDS),
+    "properties": _FIELDS | {"errors": {"type": "array", "items": {"type": "object"}}},
+}  # fmt: skip
+ANSWER: Final = {
+    "description": "A problem document: what is wrong, and how to mend it",
+    "content": {MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+
 logger = structlog.get_logger()
 
 

@@ -31,7 +31,7 @@ class Lift(msgspec.Struct, forbid_unknown_fields=True):
 
 def routes(api: Api) -> list[ControllerRouterHandler]:
     """The routes."""
-    told = {"retraction": "retraction-1-9f3a", "events": 12, "profiles": []}
+    told = {"retraction": "retraction-1-9f3a", "done": False, "events": 12, "different": 3, "entered": []}
 
     @api.get("/retractions", "privacy:manage", {"retractions": [{"retraction": "retraction-1-9f3a"}]})
     def list_retractions() -> dict[str, Any]:
