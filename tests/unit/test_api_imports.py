@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from support.api import ended, imported, upload
+from support.beside import announced, command
 from support.door import NOW, Served, opened, reopened
 
 from innkeeper.events.types import LogRow
@@ -348,3 +349,54 @@ def test_no_more_wait_than_may(tmp_path: Path) -> None:
         taken = [upload(door, lines(1)).status for _ in range(MOST_OPEN)]
         assert taken == [202] * (MOST_OPEN - 1) + [429]
         gate.let_go.set()
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_the_command_beside_a_served_home_answers_as_without_one(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"events.jsonl{suffix}"
+    data = lines(5) + b"{}\n"
+    file.write_bytes(gzip.compress(data) if suffix else data)
+    alone = command(tmp_path / "alone", "import", str(file), "--source", "crm").told
+    with opened(tmp_path / "home") as door, announced(door):
+        served = command(door.home, "import", str(file), "--source", "crm").told
+        assert Path(served.pop("rejects_file")).parent == door.home / "rejects"
+        assert Path(alone.pop("rejects_file")).parent == tmp_path / "alone" / "rejects"
+        assert served.keys() == alone.keys()
+        assert served | {"seconds": 0} == alone | {"seconds": 0}
+        assert [event.source for event in door.events()] == ["crm"] * 5
+
+
+def test_the_command_says_what_is_wrong_as_without_a_server(tmp_path: Path) -> None:
+    table, mapping, cut = tmp_path / "orders.csv", tmp_path / "orders.yaml", tmp_path / "cut.jsonl.gz"
+    table.write_bytes(CSV)
+    mapping.write_text(MAPPING.replace("at\n", "when\n"))
+    cut.write_bytes(gzip.compress(lines(5_000))[:-200])
+    calls = [
+        ("import", str(table)), ("import", str(table), "--mapping", str(mapping)), ("import", str(cut)),
+        ("import", str(tmp_path / "none.jsonl")), ("import", str(tmp_path)),
+        ("import", str(cut), "--source", "innkeeper"),
+    ]  # fmt: skip
+    alone = [command(tmp_path / "alone", *call).error for call in calls]
+    with opened(tmp_path / "home") as door, announced(door):
+        for call, without in zip(calls, alone, strict=True):
+            beside = command(door.home, *call).error
+            assert type(beside) is type(without), (call, beside)
+            assert str(beside).replace(cut.name, "") == str(without).replace(str(cut), ""), call
+
+
+def test_ctrl_c_cancels_the_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(lines(20 * TOGETHER))
+
+    with gated(tmp_path / "home") as (door, gate), announced(door):
+
+        def interrupt(_: float) -> None:
+            gate.reached.wait()
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("innkeeper.cli.imports_served.time.sleep", interrupt)
+        assert command(door.home, "import", str(file), "--source", "bulk").error is not None
+        monkeypatch.undo()
+        gate.let_go.set()
+        assert ended(door, "1")["state"] == "cancelled"
+        assert len(door.events()) == 3 * TOGETHER

@@ -293,6 +293,7 @@ def _named(error: InnkeeperError, folder: Path, name: str) -> InnkeeperError:
 
 
 def _error(error: InnkeeperError) -> dict[str, Any]:
-    """The JSON form."""
-    body: dict[str, Any] = {"code": error.code, "detail": error.message, "fix": error.fix}
+    """The JSON form; *status* is what a request of the same fate is answered."""
+    status = 422 if isinstance(error, UsageError) else 503 if isinstance(error, OperationFailed) else 500
+    body: dict[str, Any] = {"status": status, "code": error.code, "detail": error.message, "fix": error.fix}
     return body | ({"errors": [each.as_dict() for each in error.problems]} if isinstance(error, Invalid) else {})
