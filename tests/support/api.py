@@ -5,6 +5,7 @@ A route of the application that is not in `CASES` fails `tests/architecture`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -51,6 +52,7 @@ class Ask:
         query: As it is sent.
         body: As it is sent, as JSON.
         headers: Beside the token.
+        media: Of a good answer.
         by_session: It is about the session that asks, so that a token gets no good answer.
     """
 
@@ -59,6 +61,7 @@ class Ask:
     query: dict[str, str] = field(default_factory=dict)
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    media: str = "application/json"
     by_session: bool = False
 
 
@@ -72,6 +75,7 @@ _PERIOD = {"begin": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z"}
 _DRAFT = {"files": {**BASE, **STRATEGY}}
 _LINK = {"a": "ann", "b": "anonymous_id:device-ann"}
 _USER, _NO_USER = {"name": "canary-user"}, {"name": "canary-use"}
+_IMPORT, _NO_IMPORT = {"id": "IMPORT"}, {"id": "999"}
 _SOURCE, _NO_SOURCE = {"name": "canary-source"}, {"name": "canary-sourc"}
 
 #: Every route of the API, by method and path as the description writes it.
@@ -126,6 +130,12 @@ CASES: dict[tuple[str, str], Ask] = {
     ("GET", "/retractions"): Ask(),
     ("POST", "/retractions"): Ask(body={"source": "shop", "messages": ["wrong"]}),
     ("POST", "/retractions/{name}/lift"): Ask({"name": "RETRACTION"}, {"name": "retraction-9-canary"}, body={}),
+    ("POST", "/imports"): Ask(query={"name": "guests.jsonl"}, body=identify("cy", "2026-01-02T10:00:00Z")),
+    ("GET", "/imports"): Ask(),
+    ("GET", "/imports/{id}"): Ask(_IMPORT, _NO_IMPORT),
+    ("GET", "/imports/{id}/progress"): Ask(_IMPORT, _NO_IMPORT, media="text/event-stream"),
+    ("GET", "/imports/{id}/rejects"): Ask(_IMPORT, _NO_IMPORT, media="application/x-ndjson"),
+    ("DELETE", "/imports/{id}"): Ask(_IMPORT, _NO_IMPORT),
     ("GET", "/session"): Ask(),
     ("DELETE", "/session"): Ask(by_session=True),
     ("POST", "/session/password"): Ask(body={"current": "x", "password": "y"}, by_session=True),
@@ -218,9 +228,29 @@ def real(found: Served, case: Ask) -> dict[str, str]:
     """The parts of a path that are there, with the names that are only known once they are made."""
     made = {
         "DELIVERY": lambda: found.ask("GET", "/deliveries").json["deliveries"][0]["id"],
+        "IMPORT": lambda: imported(found, b'{"no": "event"}\n')["id"],
         "RETRACTION": lambda: found.ask("POST", "/retractions", _RETRACTION).json["retraction"],
     }
     return {name: made[value]() if value in made else value for name, value in case.known.items()}
+
+
+def imported(found: Served, data: bytes, name: str = "guests.jsonl", **more: str) -> Any:
+    """A file that was sent to be imported, when its import has ended."""
+    told = upload(found, data, name, **more)
+    assert told.status == 202, told.text
+    return ended(found, told.json["id"])
+
+
+def upload(found: Served, data: bytes, name: str = "guests.jsonl", *, key: str = "", **query: str) -> Answer:
+    """A file sent to be imported, with the token of the command line."""
+    headers = {"Authorization": f"Bearer {found.house.doorman.local_token}"} | ({"Idempotency-Key": key} if key else {})
+    return found.call("POST", f"/api/v1/imports?{urlencode({'name': name, **query})}", data, headers)
+
+
+def ended(found: Served, id: str) -> Any:
+    """An import, when it has ended; its progress is followed until then."""
+    said = found.ask("GET", f"/imports/{id}/progress").text.decode()
+    return json.loads(said.strip().rpartition("data: ")[2])
 
 
 _RETRACTION = {"source": "shop", "messages": ["wrong"], "do": True}

@@ -30,12 +30,15 @@ def command(call: Call, file: Path, mapping: Path | None, source: str) -> None:
     """Import events from JSONL, CSV or Parquet.
 
     JSONL holds one Segment-style event a line and needs no mapping. What is refused goes to a rejects file with its
-    line number and reason; the rest is taken. Importing a file again finds duplicates only.
+    line number and reason; the rest is taken. Importing a file again finds duplicates only. A workspace that is served
+    takes the file beside live events; Ctrl-C ends it, and what was taken stays.
     """
+    from innkeeper.cli.imports_served import import_beside
     from innkeeper.runtime.imports import Order, import_file
 
+    order = Order(file=file, mapping=mapping, source=source)
     with _bar(file) as progress:
-        done = import_file(call.home, Order(file=file, mapping=mapping, source=source), progress=progress)
+        done = import_beside(call.home, order, progress) or import_file(call.home, order, progress=progress)
     result = {
         "read": done.read,
         "events": done.events,

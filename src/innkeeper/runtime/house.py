@@ -11,6 +11,7 @@ from typing import Any
 from innkeeper.kernel.time import Clock
 from innkeeper.runtime.access import Doorman
 from innkeeper.runtime.fetching import Fetch, fetch
+from innkeeper.runtime.import_jobs import Imports
 from innkeeper.runtime.ingest import Door
 from innkeeper.runtime.sessions import Sessions
 from innkeeper.runtime.webhook_intake import Webhooks
@@ -28,6 +29,7 @@ class House:
         log: The door's log, the only one that may be written.
         clock: The time of day.
         door: Takes events.
+        imports: Take files.
         webhooks: Take what other programs send in a form of their own.
         doorman: Who may use the API.
         sessions: Who is logged in.
@@ -40,6 +42,7 @@ class House:
     log: Log
     clock: Clock
     door: Door
+    imports: Imports
     webhooks: Webhooks
     doorman: Doorman
     sessions: Sessions
@@ -74,13 +77,16 @@ def opened(
     """
     door = Door(home, log, clock, writer=writer)
     webhooks, access = Webhooks(home, door, get=get), Access.open(home)
+    imports = Imports(home, door.writer, clock)
     door.start()
     try:
+        imports.start()
         yield House(
-            home=home, log=log, clock=clock, door=door, webhooks=webhooks, doorman=Doorman(access, clock),
-            sessions=Sessions(access, clock), health=health, rest=rest, relay=relay,
+            home=home, log=log, clock=clock, door=door, imports=imports, webhooks=webhooks,
+            doorman=Doorman(access, clock), sessions=Sessions(access, clock), health=health, rest=rest, relay=relay,
         )  # fmt: skip
     finally:
+        imports.stop()
         webhooks.close()
         door.stop()
         access.close()

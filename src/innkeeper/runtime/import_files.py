@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import IO, Final, Literal, cast
 
 from innkeeper.kernel.errors import UsageError
 
@@ -17,6 +17,9 @@ _ENDINGS: dict[str, FileKind] = {
     ".pq": "parquet",
 }  # fmt: skip
 _GZIP = b"\x1f\x8b"
+#: How many times as large as it is a file may be when it is unpacked, and how large any may be: more is made to harm.
+MOST_RATIO: Final = 100
+FREE_BYTES: Final = 64 * 1024 * 1024
 
 
 def kind_of(path: Path) -> FileKind:
@@ -56,10 +59,34 @@ def opened(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], int]]]:
         packed = raw.read(2) == _GZIP
         raw.seek(0)
         if packed:
-            with gzip.GzipFile(fileobj=raw) as unpacked:
+            with _Unpacked(path, raw) as unpacked:
                 yield cast(IO[bytes], unpacked), raw.tell
         else:
             yield raw, raw.tell
+
+
+class _Unpacked(gzip.GzipFile):
+    """A gzipped file; of one that grows without end no more is read than its size allows."""
+
+    def __init__(self, path: Path, raw: IO[bytes]) -> None:
+        super().__init__(fileobj=raw)
+        self._path, self._most = path, max(FREE_BYTES, MOST_RATIO * path.stat().st_size)
+        self._out = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        """The next bytes.
+
+        Raises:
+            UsageError: The file is far larger than it looks.
+        """
+        data = super().read(size)
+        self._out += len(data)
+        if self._out > self._most:
+            raise UsageError(
+                f"{self._path} is more than {MOST_RATIO} times as large when it is unpacked", code="too-dense",
+                fix="unpack it, and import what comes of it, if it is meant so",
+            )  # fmt: skip
+        return data
 
 
 @contextmanager

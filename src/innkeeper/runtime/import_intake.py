@@ -41,11 +41,12 @@ class Intake:
     Attributes:
         read, skipped: As in the portions, added up.
         accepted, duplicates: Events, as the log counted them.
+        rejects: Takes the refused lines, and counts them.
     """
 
     def __init__(self, log: LogWriter, rejects: Rejects, progress: Progress) -> None:
         self.read = self.skipped = self.accepted = self.duplicates = 0
-        self._log, self._rejects, self._progress = log, rejects, progress
+        self.rejects, self._log, self._progress = rejects, log, progress
 
     def take(self, portion: Portion) -> None:
         """One portion; its events are on disk when it returns."""
@@ -56,6 +57,6 @@ class Intake:
         self.read += portion.read
         self.skipped += portion.skipped
         for line, refusal, text in portion.refused:
-            self._rejects.add(line, refusal, text)
+            self.rejects.add(line, refusal, text)
         if portion.of:
             self._progress(portion.done, portion.of)

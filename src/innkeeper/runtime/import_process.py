@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pickle
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -27,6 +28,8 @@ from innkeeper.runtime.import_sink import Portion
 WORTH_BYTES: Final = 2 * 1024 * 1024
 #: Room for a portion, so that the reader can go on while the one before is written.
 _PIPE_BYTES: Final = 1024 * 1024
+#: How much a reader beside a door lets it go first.
+_NICE: Final = 10
 # The class's own `_make` takes three times as long, and this runs once for every event.
 _new_row = partial(tuple.__new__, LogRow)
 
@@ -40,8 +43,14 @@ def is_worth_it(file: Path) -> bool:
     return file.stat().st_size >= WORTH_BYTES and len(os.sched_getaffinity(0)) > 1
 
 
-def read_elsewhere(job: Job, put: Callable[[Portion], None]) -> None:
+def read_elsewhere(
+    job: Job, put: Callable[[Portion], None], *, begun: Callable[[subprocess.Popen[bytes]], None] = lambda _: None
+) -> None:
     """As `read_file`, in a process of its own; it ends when this returns or raises.
+
+    Args:
+        job, put: As of `read_file`.
+        begun: Told of the process, which may be killed to end the reading.
 
     Raises:
         OperationFailed: The process died; what it had found before was handed on.
@@ -52,6 +61,7 @@ def read_elsewhere(job: Job, put: Callable[[Portion], None]) -> None:
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     ) as process, rare_collections():  # fmt: skip
         try:
+            begun(process)
             assert process.stdin is not None
             assert process.stdout is not None
             _enlarge(process.stdout)
@@ -105,6 +115,9 @@ def _died(file: Path, status: int) -> OperationFailed:
 def main() -> None:
     """Read the file of the job on standard input."""
     job: Job = pickle.load(sys.stdin.buffer)
+    if job.room is not None:
+        os.nice(_NICE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job.room, job.room))
     # What a library may print must not get between the portions.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -35,6 +35,8 @@ class Job:
         mapping: Of a table, with what was found wrong in it so far; None for JSONL.
         scratch: A folder to use on the way.
         minimise: What is cut down of its events.
+        room: How large its scratch files may get, in bytes, where it is read beside a door that needs the disk and the
+            processor more; None: it has the machine.
     """
 
     file: Path
@@ -43,6 +45,7 @@ class Job:
     mapping: tuple[TableMapping, Findings] | None
     scratch: Path
     minimise: Minimise = BY_DEFAULT
+    room: int | None = None
 
 
 def read_file(job: Job, put: Callable[[Portion], None]) -> None:

@@ -11,7 +11,7 @@ import errno
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +26,14 @@ from innkeeper.runtime.import_intake import Intake, LogWriter, Progress
 from innkeeper.runtime.import_process import is_worth_it, read_elsewhere
 from innkeeper.runtime.import_read import Job, read_file
 from innkeeper.runtime.import_rejects import rejects_for
+from innkeeper.runtime.import_sink import Portion
 from innkeeper.runtime.lock import hold
 from innkeeper.runtime.minimising import minimise_of
 
 _SCRATCH = "import-"
+
+#: Reads a file and hands its portions on.
+Read = Callable[[Job, Callable[[Portion], None]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +69,7 @@ def import_file(home: Path, order: Order, *, progress: Progress, clock: Clock | 
     from innkeeper.store.log import Log
 
     check_source(order.source)
-    mapping = _mapping(order)
+    mapping = mapping_of(order)
     with hold(home), Log.open(home) as log:
         with log.filling():
             done = import_into(log, home, order, mapping, progress=progress, clock=clock or SystemClock())
@@ -81,8 +85,20 @@ def import_into(
     *,
     progress: Progress,
     clock: Clock,
+    read: Read | None = None,
+    begun: Callable[[Intake], None] = lambda _: None,
 ) -> Imported:
-    """Import a file into an open log; the rejects file and scratch space lie under *home*."""
+    """Import a file into an open log; the rejects file and scratch space lie under *home*.
+
+    Args:
+        log: Takes the events.
+        home: Folder of the workspace.
+        order, mapping: What to import.
+        progress: Told how far it has come.
+        clock: The time of day.
+        read: Reads the file; None: whatever is quickest here.
+        begun: Told who counts, before it begins.
+    """
     started = time.perf_counter()
     now = clock.now()
     with _disk_told(home), _scratch(home) as scratch, rejects_for(home, order.file, now) as rejects:
@@ -91,7 +107,9 @@ def import_into(
             minimise=minimise_of(home),
         )  # fmt: skip
         intake = Intake(log, rejects, progress)
-        read = read_elsewhere if is_worth_it(order.file) else read_file
+        begun(intake)
+        if read is None:
+            read = read_elsewhere if is_worth_it(order.file) else read_file
         read(job, intake.take)
     return Imported(
         read=intake.read,
@@ -105,8 +123,12 @@ def import_into(
     )
 
 
-def _mapping(order: Order) -> tuple[TableMapping, Findings] | None:
-    """The mapping of a table; None for JSONL."""
+def mapping_of(order: Order) -> tuple[TableMapping, Findings] | None:
+    """The mapping of a table; None for JSONL.
+
+    Raises:
+        UsageError, Invalid: The file or the mapping cannot be read, or one of them is missing.
+    """
     from innkeeper.runtime.import_mapping import load_mapping
 
     kind = kind_of(order.file)

@@ -1,7 +1,7 @@
 """What a role may do in the API. Each route names one permission; a role is a set of them.
 
 Reading is told apart by what is read: counts and definitions tell of nobody, customers are people. Publishing, privacy
-and access are never an editor's.
+and access are never an editor's; nor are files of events, which make the engine act as a new strategy does.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "things:write": "changes of objects and items",
     "tasks:read": "the list of work for people",
     "events:read": "the log, and what became of a source's events",
+    "events:import": "files of events, to be imported",
     "sources:manage": "sources and their keys",
     "definitions:draft": "drafts of the strategy, and checking them",
     "definitions:publish": "making a strategy the workspace's own",
@@ -34,7 +35,7 @@ _EDITS: Final = _READS | {"events:read", "customers:write", "things:write", "def
 ROLES: Final[dict[str, frozenset[str]]] = {
     "owner": frozenset(PERMISSIONS),
     "editor": _EDITS,
-    "approver": _EDITS | {"definitions:publish"},
+    "approver": _EDITS | {"definitions:publish", "events:import"},
     "viewer": _READS,
     "front-line": _OWN | {"customers:read", "customers:write", "things:read", "things:write", "tasks:read"},
     "privacy-officer": _OWN | {"workspace:read", "customers:read", "events:read", "privacy:manage", "audit:read"},

@@ -1,8 +1,9 @@
 """How a route of the API is made: with its permission, what it is about, and an example of its answer.
 
 `api.get("/decisions", "customers:read", example)` and `api.post(...)`, `api.delete(...)` make a handler of a plain
-function, which runs in a thread; `api.enter(...)` makes the one that is open, by which people log in. Few run at once:
-a question over the whole log takes a core, and more of them together would only make all of them slow.
+function, which runs in a thread; `api.enter(...)` makes the one that is open, by which people log in, `api.upload(...)`
+one whose body is a file. Few run at once: a question over the whole log takes a core, and more of them together would
+only make all of them slow.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from anyio import CapacityLimiter
 from litestar import delete as litestar_delete
 from litestar import get as litestar_get
 from litestar import post as litestar_post
+from litestar.enums import MediaType
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.types import ControllerRouterHandler
@@ -94,9 +96,9 @@ class Api:
         assert self._house is not None, "a route that needs a served home, made without one"
         return self._house
 
-    def get(self, path: str, permission: str, example: Any) -> Make:
+    def get(self, path: str, permission: str, example: Any, *, media: str = MediaType.JSON) -> Make:
         """A route that reads; the function's docstring says what it answers."""
-        return functools.partial(self._made, litestar_get, self._reads, path, permission, example)
+        return functools.partial(self._made, litestar_get, self._reads, path, permission, example, media=media)
 
     def post(
         self,
@@ -113,6 +115,12 @@ class Api:
             self._made, litestar_post, self._writes, path, permission, example, status=status, secret=secret,
             password=password,
         )  # fmt: skip
+
+    def upload(self, path: str, permission: str, example: Any) -> Make:
+        """A route that takes a file: the guard receives it, and the state of the request has it as `upload`."""
+        return functools.partial(
+            self._made, litestar_post, self._writes, path, permission, example, status=202, upload=True
+        )
 
     def enter(self, path: str, example: Any) -> Make:
         """The route by which people log in: open, but only to pages of our own origin."""
@@ -152,19 +160,23 @@ class Api:
         status: int = 200,
         secret: bool = False,
         password: bool = False,
+        upload: bool = False,
+        media: str = MediaType.JSON,
     ) -> ControllerRouterHandler:
         assert permission is None or permission in PERMISSIONS, permission
         noun = path.split("/")[1]
         if permission is not None:
             self.works[work.__name__] = Work(work, permission)
         entry = {"open": True, "own_origin": True} if permission is None else {"permission": permission}
-        opt = {**entry, "noun": noun, "secret": secret, "password": password}
+        opt = {**entry, "noun": noun, "secret": secret, "password": password, "upload": upload}
 
         @functools.wraps(work)
         async def bounded(*args: Any, **kwargs: Any) -> Any:
             return await lane.run(functools.partial(work, *args, **kwargs))
 
-        spec = ResponseSpec(dict[str, Any], examples=[Example(value=example)], generate_examples=False)
+        spec = ResponseSpec(
+            dict[str, Any], examples=[Example(value=example)], generate_examples=False, media_type=media
+        )
         made: ControllerRouterHandler = method(
             path, opt=opt, tags=[noun],
             summary=(work.__doc__ or "").strip().partition("\n")[0], responses={status: spec},

@@ -22,6 +22,7 @@ from innkeeper.web import (
     deliveries,
     docs,
     homes,
+    imports,
     ingest,
     mcp,
     metrics,
@@ -113,10 +114,11 @@ def make_routes(house: House, desk: Desk, meter: Meter, metrics_token: str | Non
 def api_routes(api: Api) -> Router:
     """The typed API."""
     nouns = (
-        profiles, homes, audiences, deliveries, things, workspace, definitions, retractions, access, sessions,
+        profiles, homes, audiences, deliveries, things, workspace, definitions, retractions, imports, access, sessions,
     )  # fmt: skip
     handlers: list[ControllerRouterHandler] = [handler for noun in nouns for handler in noun.routes(api)]
-    guard = Guard(api.house.doorman, api.house.sessions, api.house.clock)
+    house = api.house
+    guard = Guard(house.doorman, house.sessions, house.imports.uploads, house.clock)
 
     def guarded(app: ASGIApp) -> ASGIApp:
         # A function: what is handed over is copied, and a guard cannot be.

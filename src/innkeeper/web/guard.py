@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import anyio.to_thread
 from litestar import Request, Response
@@ -20,8 +20,10 @@ from innkeeper.runtime import audit
 from innkeeper.runtime.access import Actor, Doorman
 from innkeeper.runtime.bodies import BadBody, check_json
 from innkeeper.runtime.sessions import Sessions
+from innkeeper.runtime.uploads import Upload, Uploads
 from innkeeper.store.access import Remembered
 from innkeeper.web.browser import refuse_other_than_json, refuse_strangers_page, refuse_without_token, secret_of
+from innkeeper.web.plain import Gone, Plain
 from innkeeper.web.problems import problem
 from innkeeper.web.requests import BODY_SECONDS
 
@@ -37,11 +39,19 @@ _KEPT: Final = (b"content-type", b"etag")
 _Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
+class _Sent(NamedTuple):
+    """What came with a request: *kept* is what its digest is made of."""
+
+    body: bytes
+    kept: bytes
+    upload: Upload | None = None
+
+
 class Guard:
     """Made once for all routes."""
 
-    def __init__(self, doorman: Doorman, sessions: Sessions, clock: Clock) -> None:
-        self._doorman, self._sessions, self._clock = doorman, sessions, clock
+    def __init__(self, doorman: Doorman, sessions: Sessions, uploads: Uploads, clock: Clock) -> None:
+        self._doorman, self._sessions, self._uploads, self._clock = doorman, sessions, uploads, clock
         doorman.access.forget_unfinished()
 
     def around(self, app: ASGIApp) -> ASGIApp:
@@ -97,22 +107,53 @@ class Guard:
     async def _write(self, app: ASGIApp, request: Request[Any, Any, Any], actor: Actor) -> None:
         """A request that changes something: its body whole, its answer kept, and both in the audit."""
         try:
-            body = await _body(request)
+            sent = await self._sent(request)
         except BadBody as bad:
             await _respond(problem(bad.status, bad.code, bad.message), request)
             return
+        except Gone:
+            return
+        try:
+            answer = await self._answered(app, request, actor, sent)
+        finally:
+            if sent.upload is not None:
+                # Whoever has taken it has moved it away.
+                sent.upload.path.unlink(missing_ok=True)
+        if isinstance(answer, Response):
+            await _respond(answer, request)
+        else:
+            await _tell(request, answer)
+
+    async def _sent(self, request: Request[Any, Any, Any]) -> _Sent:
+        """What came with a request, whole.
+
+        Raises:
+            BadBody: It is too large, too slow, or no JSON where it should be.
+            Gone: Who was sending a file has left in the middle.
+        """
+        opt = request.scope["route_handler"].opt
+        if opt["upload"]:
+            upload = await self._uploads.receive(Plain(request.scope, request.receive).stream(), request.content_length)
+            return _Sent(b"", upload.digest, upload)
+        body = await _body(request)
         # A digest of a password, without salt and cost, would be guessed at once.
-        kept = b"" if request.scope["route_handler"].opt.get("password") else body
+        return _Sent(body, b"" if opt["password"] else body)
+
+    async def _answered(
+        self, app: ASGIApp, request: Request[Any, Any, Any], actor: Actor, sent: _Sent
+    ) -> _Answer | Response[bytes]:
+        """The answer to a request that is whole: an earlier one, or that of the routes, which is kept."""
+        kept = sent.kept
+        request.scope["state"]["upload"] = sent.upload
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
         if key is not None:
             answered = await anyio.to_thread.run_sync(self._earlier, request, actor, key, kept)
             if answered is not None:
-                await _respond(answered, request)
-                return
+                return answered
         await anyio.to_thread.run_sync(self._note, request, actor, kept, audit.BEGUN)
-        answer = await _answer_of(app, request.scope, body)
+        answer = await _answer_of(app, request.scope, sent.body)
         await anyio.to_thread.run_sync(self._keep, request, actor, key, kept, answer)
-        await _tell(request, answer)
+        return answer
 
     def _earlier(self, request: Request[Any, Any, Any], actor: Actor, key: str, body: bytes) -> Response[bytes] | None:
         """What was answered to the same request before; None: nothing, and from now on it is being worked on."""

@@ -22,10 +22,13 @@ _TITLES: Final = {
     409: "It conflicts with what is there", 412: "It was changed meanwhile", 413: "The request is too large",
     415: "This media type is not taken", 422: "What was sent is not valid", 428: "A condition is needed",
     429: "Too much at once", 500: "A bug in Innkeeper", 503: "It cannot be done now",
+    507: "There is no room for it",
 }  # fmt: skip
 #: What the codes of our errors begin or end with, and the status that says the same.
 _BEGINS: Final = {"unknown-": 404, "no-home": 404, "no-retraction": 404, "bad-": 400}
 _ENDS: Final = {"-exists": 409, "-in-use": 409, "already-lifted": 409, "changed-meanwhile": 409, "past-is-gone": 409}
+#: What looks like one of them and is not: it is about what was sent.
+_EXACT: Final = {"unknown-file-kind": 422}
 
 _TEXT: Final = {"type": "string"}
 _FIELDS: Final = dict.fromkeys(("type", "title", "detail", "code", "fix"), _TEXT) | {"status": {"type": "integer"}}
@@ -65,6 +68,8 @@ def _ours(_: Request[Any, Any, Any], failed: InnkeeperError) -> Response[bytes]:
 
 
 def _status(failed: InnkeeperError) -> int:
+    if failed.code in _EXACT:
+        return _EXACT[failed.code]
     for part, status in _ENDS.items():
         if failed.code.endswith(part):
             return status
