@@ -6,9 +6,9 @@ file its say again (docs/adr). Who asked for the item hears of a change: `runtim
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -16,6 +16,7 @@ from innkeeper.audiences.merges import newer
 from innkeeper.events.items import ItemSet, WishedBy
 from innkeeper.events.types import Event
 from innkeeper.kernel.numbers import to_micro
+from innkeeper.kernel.time import Instant
 from innkeeper.profiles.state import Trait
 
 #: The kinds of changes, in the order in which they are told.
@@ -37,6 +38,29 @@ class ItemRules:
     wished_by: WishedBy = field(default_factory=dict)
     heard: frozenset[tuple[str, str]] = frozenset()
     in_content: bool = False
+
+
+class WishWord(NamedTuple):
+    """What somebody has said of an item: asked for it or taken that back; when a change was told that settled it."""
+
+    identifier: str
+    at: Instant
+    source: str
+    message_id: str
+    open: bool
+    settled_at: Instant | None
+
+
+def wish_of(words: Iterable[WishWord]) -> WishWord | None:
+    """The wish that stands of all that one person has said of an item: the newest word, if it asks and was not heard.
+
+    >>> wish_of([WishWord("user_id:a", 1, "app", "m1", True, 3), WishWord("user_id:a", 2, "app", "m2", True, None)])
+    """
+    said = list(words)
+    newest = max(said, key=lambda word: (word.at, word.source, word.message_id), default=None)
+    if newest is None or not newest.open:
+        return None
+    return newest if all(word.settled_at is None or word.settled_at < newest.at for word in said) else None
 
 
 class ItemState(msgspec.Struct, array_like=True, gc=False):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from innkeeper.kernel.ids import digest
 from innkeeper.kernel.json import canonical, loads
 from innkeeper.kernel.located import Findings
 from innkeeper.kernel.time import Clock, Instant, SystemClock, format_instant
-from innkeeper.profiles.item_fold import decode_item, item_view
+from innkeeper.profiles.item_fold import WishWord, decode_item, item_view, wish_of
 from innkeeper.runtime import definitions as applied
+from innkeeper.runtime.identity_reading import IdentityReader
 from innkeeper.runtime.writing import writing
 from innkeeper.store import items as rows
 from innkeeper.store import things
+from innkeeper.store.identity import IdentityTables
 from innkeeper.store.state import State
 from innkeeper.store.things import ThingKey
 from innkeeper.strategy.read_catalogs import check_values
@@ -72,7 +75,7 @@ def list_items(home: Path, catalog: str | None) -> list[dict[str, Any]]:
         definitions = _definitions(state)
         if catalog is not None:
             _known(catalog, definitions)
-        wanted, asked = Catalogs(state, definitions), rows.open_wishes(state)
+        wanted, asked = Catalogs(state, definitions), _open_wishes(state, definitions, catalog)
         return [
             {"catalog": name, **item, "wishes": asked.get((name, item["id"]), 0)}
             for name in sorted(wanted)
@@ -99,7 +102,7 @@ def show_item(home: Path, catalog: str, item: str) -> dict[str, Any]:
         key = ThingKey("item", catalog, item)
         body = things.bodies(state, [key]).get(key)
         said = {} if body is None else decode_item(body).values
-        asked = rows.open_wishes(state, catalog, item)
+        asked = _open_wishes(state, definitions, catalog, item)
         return {
             "catalog": catalog,
             "item": found[item],
@@ -151,6 +154,21 @@ def value_of(text: str) -> Any:
         return loads(text)
     except ValueError:
         return text
+
+
+def _open_wishes(
+    state: State, definitions: Definitions, catalog: str | None, item: str | None = None
+) -> Counter[tuple[str, str]]:
+    """How many people ask for each item, by catalog and item."""
+    who = IdentityReader(IdentityTables(state.connection), definitions.workspace.identity)
+    found: Counter[tuple[str, str]] = Counter()
+    for thing, words in rows.every_wish(state, catalog, item).items():
+        who.know({word.identifier for word in words})
+        said: dict[str, list[WishWord]] = {}
+        for word in words:
+            said.setdefault(who.owner(word.identifier, word.at), []).append(word)
+        found[thing] = sum(wish_of(each) is not None for each in said.values())
+    return found
 
 
 def _definitions(state: State) -> Definitions:
