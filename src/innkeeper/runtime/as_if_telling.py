@@ -83,9 +83,7 @@ class TellingAsIf(Engine):
                 self._tell(told, targets, at)
                 self._commit(None)
 
-    def _targets(
-        self, row: FanOutRow | Page, at: Instant, after: str, upto: str | None, size: int
-    ) -> Targets:
+    def _targets(self, row: FanOutRow | Page, at: Instant, after: str, upto: str | None, size: int) -> Targets:
         found = super()._targets(row, at, after, upto, size)
         return {each: said for each, said in found.items() if each in self.identifiers}
 

@@ -229,9 +229,7 @@ class Telling:
         failpoint("fanout.told")
         return more
 
-    def _targets(
-        self, row: FanOutRow | Page, at: Instant, after: str, upto: str | None, size: int
-    ) -> Targets:
+    def _targets(self, row: FanOutRow | Page, at: Instant, after: str, upto: str | None, size: int) -> Targets:
         """Who is told, and for what was said when."""
         if row.kind == "account":
             return dict.fromkeys(rows.member_page(self.state, row.id, after, upto, size), (ALWAYS,))
@@ -319,7 +317,7 @@ class Telling:
                 return None
             self._items.settle(page.type, page.id, wish, page.at)
             # Two who have had one browser may hear in one instant: what is begun is under an identifier of their own.
-            own = self.identification.stamp(state, identifier, at)
+            own = self.identification.stamp(state, who.holder(wish.identifier, wish.at), at)
             return item_news(page.type, page.id, view, own, page.change)
 
         return make

@@ -1,8 +1,8 @@
 """The items of a tick, and who asked for them: folded when an event is about them, written with the tick.
 
 Every word is kept, because whose a browser was when it was said may be learned later; of each person the newest counts
-(`profiles/item_fold.py`). A wish is settled when it has been told of a change that a journey is entered by; who wants to
-hear again asks again.
+(`profiles/item_fold.py`). A wish is settled when it has been told of a change that a journey is entered by; who wants
+to hear again asks again.
 """
 
 from __future__ import annotations
@@ -101,9 +101,7 @@ class ItemDesk:
 
 def wish_row(event: Event, wish: Wish) -> WishRow:
     """What is kept of a wish that an event states."""
-    return WishRow(
-        wish.catalog, wish.id, event.identifier, event.timestamp, event.source, event.message_id, wish.open
-    )
+    return WishRow(wish.catalog, wish.id, event.identifier, event.timestamp, event.source, event.message_id, wish.open)
 
 
 def item_news(catalog: str, item: str, view: dict[str, Any], identifier: str, change: str) -> News:
