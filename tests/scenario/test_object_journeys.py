@@ -12,6 +12,7 @@ from innkeeper.kernel.time import BEGINNING, parse_instant
 from innkeeper.runtime import definitions
 from innkeeper.runtime.engine import Engine, Item
 from innkeeper.runtime.record import ordered_events
+from innkeeper.runtime.replay import replay
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.state import Cursor, State
 
@@ -406,3 +407,27 @@ def test_what_was_known_then_includes_what_others_changed(tmp_path: Path) -> Non
     assert done.cli("profile", "show", "a", "--at", "2026-05-20T00:00:00Z")["objects"] == []
     [after] = done.cli("profile", "show", "b", "--at", "2026-05-20T00:00:00Z")["objects"]
     assert after["properties"]["room"] == "14"
+
+
+def test_letters_tasks_and_updates_show_a_date_where_it_is_local(tmp_path: Path) -> None:
+    workspace = hotel(tmp_path)
+    shown = "{{ booking.arrival | date: '%d.%m. %H:%M' }} ({{ booking.arrival | date: '%H:%M', zone: zone }})"
+    steps = 'steps: [{ send: guide }, { task: { queue: desk, title: "%s" } }, { update: { arrives: "%s" } }]\n'
+    workspace.apply(
+        {
+            "strategy.yaml": STRATEGY + "traits: [arrives]\n",
+            "journeys/new.yaml": "enter: { object: booking, on: created }\nkey: booking\npurpose: stay\n"
+            + steps % (shown, shown),
+            "messages/guide.md": message("Guide", purpose="stay", body=shown),
+            "channels.yaml": "email: { provider: file, from: a@b.example }\n",
+        }
+    )
+    workspace.add(identify("a", "2026-05-02T00:00:00Z", timezone="America/New_York"))
+    workspace.add(booked("2026-05-03T12:00:00Z", "2026-06-12T14:00:00Z", tz="Asia/Tokyo"))
+    workspace.run("2026-05-04T00:00:00Z", deliver="file")
+    expected = "12.06. 23:00 (10:00)"
+    assert [props["title"] for _, _, props in workspace.outputs("Task Created")] == [expected]
+    assert workspace.cli("audience", "count", f"traits.arrives = '{expected}'")["count"] == 1
+    [mail] = (workspace.home / "mail" / "new").iterdir()
+    assert expected in mail.read_text()
+    assert replay(workspace.home).different == 0
