@@ -97,6 +97,13 @@ def replanned(workspace: Workspace) -> list[tuple[str, str, str | None, str]]:
     ]  # fmt: skip
 
 
+def skipped(workspace: Workspace) -> list[tuple[str, str, str, list[str], list[str]]]:
+    return [
+        (at, said["step"], said["until"], said["skipped"], said["messages"])
+        for at, _, said in workspace.outputs("Steps Skipped")
+    ]
+
+
 def exits(workspace: Workspace) -> list[tuple[str, str, str]]:
     return [(at, said["outcome"], said["reason"]) for at, _, said in workspace.outputs("Journey Exited")]
 
@@ -149,6 +156,7 @@ def test_moved_earlier_than_now_it_is_skipped_with_late_skip(tmp_path: Path) -> 
     )  # fmt: skip
     assert sent(done) == []
     assert replanned(done) == [("enter", "2026-06-27T09:00:00Z", "2026-06-07T09:00:00Z", "moved")]
+    assert skipped(done) == [("2026-06-08T12:00:00.000001Z", "enter", "2026-06-07T09:00:00Z", [], [])]
 
 
 @pytest.mark.parametrize(("more", "expected"), [("", True), ("late: skip", False)])
@@ -165,6 +173,27 @@ def test_a_wait_moved_earlier_than_now_goes_on_at_once_or_skips(tmp_path: Path, 
     )  # fmt: skip
     assert sent(again)[1:] == ([("2026-06-28T20:00:00.000001Z", "day-before")] if expected else [])
     assert replanned(again)[0] == ("1", "2026-06-29T15:00:00Z", "2026-06-28T15:00:00Z", "moved")
+    told = [] if expected else [("2026-06-28T20:00:00.000001Z", "1", "2026-06-28T15:00:00Z", ["2"], ["day-before"])]
+    assert skipped(again) == told
+
+
+def test_what_is_skipped_is_told_to_whoever_asks(tmp_path: Path) -> None:
+    done = played(
+        hotel(tmp_path), booked(CONFIRMED, "2026-06-30"), moved("2026-06-28T12:00:00Z", arrival="2026-06-20"),
+        until="2026-06-29T00:00:00Z",
+    )  # fmt: skip
+    [line] = [each for each in done.cli("profile", "show", "a")["timeline"] if "skipped" in each["text"]]
+    assert line["text"] == "journey pre-arrival: ‘day-before’ skipped"
+    assert line["detail"] == "for b1, by booking.arrival its time was 19 Jun 2026 16:00: past"
+    assert done.cli("explain", "profile", "a", "--message", "day-before")["skipped"] == [
+        {
+            "at": "2026-06-28T12:00:00.000001Z", "journey": "pre-arrival", "key": "b1", "date": "booking.arrival",
+            "until": "2026-06-19T15:00:00Z",
+        }
+    ]  # fmt: skip
+    said = done.shell("explain", "profile", "a", "--message", "day-before").stdout
+    assert "journey pre-arrival for b1: by booking.arrival its time was 2026-06-19T15:00:00Z" in said
+    assert done.cli("explain", "profile", "a", "--message", "guide")["skipped"] == []
 
 
 def test_moved_before_its_day_has_passed_altogether_nothing_is_sent(tmp_path: Path) -> None:
