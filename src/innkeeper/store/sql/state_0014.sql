@@ -1,5 +1,6 @@
 -- Every word on who asked for which item, and when a change was told that settled it: under a browser that several people
--- use each has a newest word of their own. The next run finds the others again in the log, as it settles who is who.
+-- use each has a newest word of their own. The next run finds the others again in the log, as it settles who is who; items
+-- are folded anew then, too, without values that are of a wrong kind.
 ALTER TABLE wishes RENAME TO newest_wishes;
 CREATE TABLE wishes (
   catalog    TEXT NOT NULL,
@@ -14,4 +15,6 @@ CREATE TABLE wishes (
 ) WITHOUT ROWID;
 INSERT INTO wishes SELECT catalog, item, identifier, at, source, message_id, open, settled_at FROM newest_wishes;
 DROP TABLE newest_wishes;
-DELETE FROM meta WHERE key = 'identity_rules' AND EXISTS (SELECT 1 FROM wishes);
+DELETE FROM meta WHERE key = 'identity_rules' AND EXISTS (
+  SELECT 1 FROM wishes UNION ALL SELECT 1 FROM things WHERE kind = 'item'
+);
