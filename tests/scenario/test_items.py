@@ -9,6 +9,7 @@ import pytest
 from support.workspace import Workspace, event, identify, message
 
 from innkeeper.kernel.errors import Invalid
+from innkeeper.runtime.items import show_item
 from innkeeper.runtime.replay import replay
 from innkeeper.strategy.load import load
 
@@ -137,6 +138,57 @@ def test_the_command_line_sets_and_shows(shop: Workspace) -> None:
     assert shop.cli("item", "show", "products", "soap")["wishes"] == 0
     assert shop.cli("item", "list", "places")["items"][0]["needs"] == ["rest", "warmth"]
     shop.cli("item", "show", "products", "sope", expect=2)
+
+
+def test_a_mistyped_item_is_not_made_unless_it_is_said_to_be_new(shop: Workspace) -> None:
+    wrong = shop.shell("item", "set", "products", "sope", "stock=3")
+    assert wrong.returncode == 2
+    assert "'products' has no item 'sope' yet [unknown-item]" in wrong.stderr
+    assert "did you mean 'soap'? To make a new one add --new" in wrong.stderr
+    shop.cli("item", "set", "products", "comb", "name=Comb", "stock=3", "--new", "--at", "2026-01-11T00:00:00Z")
+    shop.run("2026-01-12T00:00:00Z")
+    assert shop.cli("item", "show", "products", "comb")["item"] == {"name": "Comb", "stock": 3, "id": "comb"}
+    shop.cli("item", "set", "products", "comb", "stock=4")
+
+
+def test_a_value_of_a_wrong_kind_is_refused_and_the_good_one_stays(shop: Workspace) -> None:
+    good = [update("2026-01-02T00:00:00Z", "soap", stock=4), update("2026-01-02T00:00:00Z", "robe", stock=5)]
+    bad = [
+        update("2026-01-03T00:00:00Z", "soap", price="abc", stock="many", name="Black soap", color=["any", 1]),
+        update("2026-01-03T00:00:00Z", "robe", stock=-1, until="soon", needs=["", 1]),
+    ]
+    mended = update("2026-01-04T00:00:00Z", "robe", stock=6)
+    expected = {
+        "soap": {"id": "soap", "name": "Black soap", "price": 9.5, "stock": 4, "color": ["any", 1]},
+        "robe": {"id": "robe", "name": "Robe", "price": 80, "stock": 6},
+    }
+    shop.add(*good, *bad, mended)
+    shop.run("2026-01-10T00:00:00Z")
+    other = Workspace(shop.home.parent / "other")
+    other.apply(STRATEGY)
+    other.add(mended, *bad[::-1])
+    other.run("2026-01-05T00:00:00Z")
+    other.add(*good)  # Late: the order in which they come changes nothing.
+    other.run("2026-01-10T00:00:00Z")
+    for home in (shop, other):
+        assert {each["id"]: {**each["item"]} for each in map(shown(home), ("soap", "robe"))} == expected
+        assert [(each["name"], each["value"]) for each in shown(home)("soap")["refused"]] == [
+            ("price", "abc"), ("stock", "many"),
+        ]  # fmt: skip
+        assert [each["name"] for each in shown(home)("robe")["refused"]] == ["needs", "until"], "the stock is mended"
+    found = [each for each in shop.cli("doctor")["findings"] if each["code"] == "item-value-refused"]
+    assert len(found) == 4
+    assert found[2]["message"] == (
+        "'price' of the item 'soap' in 'products' is not set to 'abc', as import said at 2026-01-03T00:00:00Z:"
+        " it must be a number from 0 on"
+    )
+    assert "price is not 'abc', as import said" in shop.shell("item", "show", "products", "soap").stdout
+    assert replay(shop.home).different == 0
+
+
+def shown(home: Workspace) -> Any:
+    """What is shown of an item of a home, with its id."""
+    return lambda item: {"id": item, **show_item(home.home, "products", item)}
 
 
 def test_what_a_file_could_not_say_is_not_set_either(shop: Workspace) -> None:

@@ -12,6 +12,7 @@ from innkeeper.kernel.time import BEGINNING, parse_instant
 from innkeeper.runtime import definitions
 from innkeeper.runtime.engine import Engine, Item
 from innkeeper.runtime.record import ordered_events
+from innkeeper.runtime.replay import replay
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.state import Cursor, State
 
@@ -96,6 +97,13 @@ def replanned(workspace: Workspace) -> list[tuple[str, str, str | None, str]]:
     ]  # fmt: skip
 
 
+def skipped(workspace: Workspace) -> list[tuple[str, str, str, list[str], list[str]]]:
+    return [
+        (at, said["step"], said["until"], said["skipped"], said["messages"])
+        for at, _, said in workspace.outputs("Steps Skipped")
+    ]
+
+
 def exits(workspace: Workspace) -> list[tuple[str, str, str]]:
     return [(at, said["outcome"], said["reason"]) for at, _, said in workspace.outputs("Journey Exited")]
 
@@ -148,6 +156,7 @@ def test_moved_earlier_than_now_it_is_skipped_with_late_skip(tmp_path: Path) -> 
     )  # fmt: skip
     assert sent(done) == []
     assert replanned(done) == [("enter", "2026-06-27T09:00:00Z", "2026-06-07T09:00:00Z", "moved")]
+    assert skipped(done) == [("2026-06-08T12:00:00.000001Z", "enter", "2026-06-07T09:00:00Z", [], [])]
 
 
 @pytest.mark.parametrize(("more", "expected"), [("", True), ("late: skip", False)])
@@ -164,6 +173,27 @@ def test_a_wait_moved_earlier_than_now_goes_on_at_once_or_skips(tmp_path: Path, 
     )  # fmt: skip
     assert sent(again)[1:] == ([("2026-06-28T20:00:00.000001Z", "day-before")] if expected else [])
     assert replanned(again)[0] == ("1", "2026-06-29T15:00:00Z", "2026-06-28T15:00:00Z", "moved")
+    told = [] if expected else [("2026-06-28T20:00:00.000001Z", "1", "2026-06-28T15:00:00Z", ["2"], ["day-before"])]
+    assert skipped(again) == told
+
+
+def test_what_is_skipped_is_told_to_whoever_asks(tmp_path: Path) -> None:
+    done = played(
+        hotel(tmp_path), booked(CONFIRMED, "2026-06-30"), moved("2026-06-28T12:00:00Z", arrival="2026-06-20"),
+        until="2026-06-29T00:00:00Z",
+    )  # fmt: skip
+    [line] = [each for each in done.cli("profile", "show", "a")["timeline"] if "skipped" in each["text"]]
+    assert line["text"] == "journey pre-arrival: ‘day-before’ skipped"
+    assert line["detail"] == "for b1, by booking.arrival its time was 19 Jun 2026 16:00: past"
+    assert done.cli("explain", "profile", "a", "--message", "day-before")["skipped"] == [
+        {
+            "at": "2026-06-28T12:00:00.000001Z", "journey": "pre-arrival", "key": "b1", "date": "booking.arrival",
+            "until": "2026-06-19T15:00:00Z",
+        }
+    ]  # fmt: skip
+    said = done.shell("explain", "profile", "a", "--message", "day-before").stdout
+    assert "journey pre-arrival for b1: by booking.arrival its time was 2026-06-19T15:00:00Z" in said
+    assert done.cli("explain", "profile", "a", "--message", "guide")["skipped"] == []
 
 
 def test_moved_before_its_day_has_passed_altogether_nothing_is_sent(tmp_path: Path) -> None:
@@ -406,3 +436,27 @@ def test_what_was_known_then_includes_what_others_changed(tmp_path: Path) -> Non
     assert done.cli("profile", "show", "a", "--at", "2026-05-20T00:00:00Z")["objects"] == []
     [after] = done.cli("profile", "show", "b", "--at", "2026-05-20T00:00:00Z")["objects"]
     assert after["properties"]["room"] == "14"
+
+
+def test_letters_tasks_and_updates_show_a_date_where_it_is_local(tmp_path: Path) -> None:
+    workspace = hotel(tmp_path)
+    shown = "{{ booking.arrival | date: '%d.%m. %H:%M' }} ({{ booking.arrival | date: '%H:%M', zone: zone }})"
+    steps = 'steps: [{ send: guide }, { task: { queue: desk, title: "%s" } }, { update: { arrives: "%s" } }]\n'
+    workspace.apply(
+        {
+            "strategy.yaml": STRATEGY + "traits: [arrives]\n",
+            "journeys/new.yaml": "enter: { object: booking, on: created }\nkey: booking\npurpose: stay\n"
+            + steps % (shown, shown),
+            "messages/guide.md": message("Guide", purpose="stay", body=shown),
+            "channels.yaml": "email: { provider: file, from: a@b.example }\n",
+        }
+    )
+    workspace.add(identify("a", "2026-05-02T00:00:00Z", timezone="America/New_York"))
+    workspace.add(booked("2026-05-03T12:00:00Z", "2026-06-12T14:00:00Z", tz="Asia/Tokyo"))
+    workspace.run("2026-05-04T00:00:00Z", deliver="file")
+    expected = "12.06. 23:00 (10:00)"
+    assert [props["title"] for _, _, props in workspace.outputs("Task Created")] == [expected]
+    assert workspace.cli("audience", "count", f"traits.arrives = '{expected}'")["count"] == 1
+    [mail] = (workspace.home / "mail" / "new").iterdir()
+    assert expected in mail.read_text()
+    assert replay(workspace.home).different == 0

@@ -1,4 +1,5 @@
-"""The process that the kill test of fan-outs kills: accounts whose traits change, told to members page by page.
+"""The process that the kill test of fan-outs kills: accounts whose traits change, told to members page by page, and
+items that those hear of who asked for them, two under one browser.
 
 Usage: `python fanout_child.py HOME WAY SEED`; WAY is `run` (all pages at the instant of the change) or `up` (a page a
 tick). Pages are small, so that a short life has many.
@@ -38,6 +39,9 @@ STRATEGY = {
     "journeys/grown.yaml": "enter: { audience: large, change: entered }\nreentry: always\nsteps:\n  - send: grown\n",
     "journeys/busy.yaml": "enter: { audience: of-busy, change: entered }\nreentry: always\nsteps:\n"
     '  - wait: { for: 1 hour }\n  - task: { queue: sales, title: "{{ account.tier }}" }\n',
+    "catalogs/products.yaml": "kind: product\nitems: [{ id: soap, stock: 0 }]\n",
+    "journeys/back.yaml": "enter: { item: products, change: back_in_stock }\nreentry: always\nsteps:\n"
+    '  - task: { queue: shop, title: "{{ item.stock }}" }\n',
 }
 
 
@@ -59,6 +63,18 @@ def events(seed: int) -> list[Any]:
         said = {"account_id": account, "set": {"seats": 20 if day % 8 == 3 else 5}}
         made.append({"type": "track", "event": "Account Updated", "userId": "m00", "properties": said,
                      "timestamp": f"2026-02-{day:02d}T12:30:00Z"})  # fmt: skip
+    for number in range(MEMBERS):
+        # Everybody asks on the phone that they share with the next one, and neither is logged in when asking.
+        who, phone, hour = f"m{number:02d}", f"phone{number // 2:02d}", 12 + 4 * (number % 2)
+        made.append({"type": "track", "event": "Login", "userId": who, "anonymousId": phone,
+                     "timestamp": f"2026-02-01T{hour}:00:00Z"})  # fmt: skip
+        made.append({"type": "track", "event": "Item Requested", "anonymousId": phone,
+                     "properties": {"catalog": "products", "id": "soap"},
+                     "timestamp": f"2026-02-01T{hour + draw.randrange(1, 4)}:00:00Z"})  # fmt: skip
+    for day, stock in ((9, 3), (10, 0), (11, 7)):
+        said = {"catalog": "products", "id": "soap", "set": {"stock": stock}}
+        made.append({"type": "track", "event": "Item Updated", "userId": "staff", "properties": said,
+                     "timestamp": f"2026-02-{day:02d}T10:15:00Z"})  # fmt: skip
     for number, each in enumerate(made):
         each["messageId"] = f"e{number:04d}"
     return sorted(made, key=lambda each: (each["timestamp"], each["messageId"]))

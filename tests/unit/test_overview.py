@@ -165,6 +165,22 @@ def test_a_story_says_why_an_enrollment_or_a_plan_by_an_object_went() -> None:
     ]
 
 
+def test_a_story_says_what_was_skipped_and_why() -> None:
+    past = {"journey": "j", "key": "b1", "date": "booking.arrival", "until": "2026-06-07T09:00:00Z"}
+    lines = tell(
+        [
+            _at(0, "Steps Skipped", own=True, step="1", skipped=["2", "3", "4"], messages=["m"], **past),
+            _at(1, "Steps Skipped", own=True, step="1", skipped=["2"], messages=[], **past),
+            _at(2, "Steps Skipped", own=True, step="enter", skipped=[], messages=[], **past),
+        ],
+        "UTC",
+    )
+    assert {line.detail for line in lines} == {"for b1, by booking.arrival its time was 7 Jun 2026 09:00: past"}
+    assert [line.text for line in lines] == [
+        "journey j: ‘m’ and 2 more steps skipped", "journey j: 1 step skipped", "journey j does not begin",
+    ]  # fmt: skip
+
+
 def test_values_are_described_in_local_time_and_without_structure() -> None:
     told = describe({"arrival": "2026-07-01T14:00:00Z", "total": 412.0, "products": [1], "gift": True}, "Europe/Lisbon")
     assert told == "arrival 1 Jul 2026 15:00, total 412, gift yes"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from datetime import time as time_of_day
 
 import pytest
 
+from innkeeper.content.dates import with_zones
 from innkeeper.content.errors import MissingValue, TemplateFailed
 from innkeeper.content.render import ROOTS, check_template, compiled, render_text, variables
 from innkeeper.content.templates import render
+from innkeeper.objects.dates import instant_of
+from innkeeper.objects.definition import DateRule
 
 EVIL = "{{ 7 | times: 7 }}{% if true %}x{% endif %}"
 CONTEXT = {
@@ -41,6 +45,45 @@ CONTEXT = {
 )
 def test_text(template: str, expected: str) -> None:
     assert render_text(template, CONTEXT) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "template", "expected"),
+    [
+        ("2026-06-12T14:00:00Z", "{{ b.at }} {{ b.at | date: '%H:%M' }}", "2026-06-12T14:00:00Z 15:00"),
+        ("2026-06-12", "{{ b.at | date: '%d. %H:%M' }}", "12. 15:00"),
+        ("2026-06-12T09:00", "{{ b.at | date: '%H:%M' }}", "09:00"),
+        ("2026-06-12T23:30:00Z", "{{ b.at | date: '%d.' }}{{ b.at | date: '%d.', zone: 'Asia/Tokyo' }}", "13.13."),
+        ("2026-06-12T14:00:00Z", "{% assign x = b.at | default: 1 %}{{ x | date: '%H', zone: zone }}", "10"),
+        ("2026-06-12T14:00:00Z", "{{ b.at | date: '%H', zone: b.tz }}", "15"),
+        ("2026-06-12T14:00:00Z", "{{ b.at | date: '%H', zone: b.wrong }}", "15"),
+        ("2026-06-12T14:00:00Z", "{{ b.other | date: '%H' }}", "10"),
+        ("soon", "{{ b.at | date: '%H' }}", "soon"),
+    ],
+)
+def test_an_objects_date_is_shown_where_it_is_local(said: str, template: str, expected: str) -> None:
+    rule = DateRule(zone="Europe/Lisbon", wall=time_of_day(15))
+    values = {"at": said, "other": said, "wrong": "Nowhere/Else"}
+    shown = with_zones(values, {"at": instant_of(said, rule.zone, rule.wall)}, {"at": rule.zone})
+    assert render_text(template, {"b": shown, "zone": "America/New_York"}) == expected
+
+
+def test_a_day_without_a_time_is_that_day_everywhere() -> None:
+    at = instant_of("2026-06-12", "Europe/Lisbon")
+    shown = with_zones({"at": "2026-06-12"}, {"at": at}, {"at": "Europe/Lisbon"})
+    for zone in ("", ", zone: 'America/New_York'", ", zone: 'Asia/Tokyo'"):
+        assert render_text("{{ b.at | date: '%d.%m. %H:%M'" + zone + " }}", {"b": shown}) == "12.06. 00:00"
+
+
+def test_what_date_does_not_take_is_said_with_its_line() -> None:
+    found = check_template(
+        "a\n{% if x %}{{ x | date: '%d', zome: y }}\n{{ x | date: '%d', zone: 'Lisbon' }}{% endif %}"
+    )
+    assert found == [
+        (2, "'date' takes no 'zome': it takes a pattern, and 'zone'"),
+        (3, "there is no time zone 'Lisbon'; use an IANA name: Europe/Lisbon"),
+    ]
+    assert check_template("{{ x | date: '%d', zone: 'Europe/Lisbon' }}{{ x | date: '%d', zone: zone }}") == []
 
 
 @pytest.mark.parametrize("html", [False, True])

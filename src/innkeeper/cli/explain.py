@@ -40,6 +40,11 @@ def profile(call: Call, id: str, message: str, at: str | None) -> None:
         for one in told["decisions"]:
             reason = f" by {one['gate']}: {one['reason']}" if one["gate"] else ""
             click.echo(f"  decided {one['at']}  {one['outcome']}{reason}")
+        for one in told["skipped"]:
+            key = f" for {one['key']}" if one["key"] else ""
+            click.echo(
+                f"  skipped {one['at']}  journey {one['journey']}{key}: by {one['date']} its time was {one['until']}"
+            )
         for row in told["deliveries"]:
             click.echo(f"  delivery {row['id']}  planned {row['planned_at']}  {row['state']} {row['reason']}".rstrip())
 

@@ -51,6 +51,9 @@ def show(call: Call, catalog: str, item: str) -> None:
         for name, value in found["item"].items():
             by = f"  (set by {said[name]['source']}, {said[name]['at']})" if name in said else ""
             click.echo(f"{name} = {value}{by}")
+        for each in found["refused"]:
+            told = f"{each['name']} is not {each['value']!r}, as {each['source']} said at {each['at']}"
+            click.echo(f"{told}: it must be {each['must_be']}")
         click.echo(f"asked for by {found['wishes']}")
 
     call.answer(found, tell)
@@ -62,8 +65,9 @@ def show(call: Call, catalog: str, item: str) -> None:
 @click.argument("values", nargs=-1, required=True, metavar="NAME=VALUE...")
 @click.option("--by", default="staff", show_default=True, help="The user id under which it is said.")
 @click.option("--at", metavar="TIME", help="When it happened; default now.")
+@click.option("--new", is_flag=True, help="It may be an item that nobody has heard of.")
 @click.pass_obj
-def set_(call: Call, catalog: str, item: str, values: tuple[str, ...], by: str, at: str | None) -> None:
+def set_(call: Call, catalog: str, item: str, values: tuple[str, ...], by: str, at: str | None, new: bool) -> None:
     """Set values of an item, as an event does: stock=0 price=9.5; null gives the file its say again."""
     from innkeeper.cli.served import ask
     from innkeeper.runtime.items import set_item, value_of
@@ -75,10 +79,10 @@ def set_(call: Call, catalog: str, item: str, values: tuple[str, ...], by: str, 
             raise UsageError(f"'{each}' sets nothing", code="bad-value", fix="write NAME=VALUE, such as stock=0")
         given[name] = value_of(value)
     home, moment = call.existing_home(), parse_time(at, option="--at")
-    asked = {"set": given, "by": by, "at": None if moment is None else format_instant(moment)}
+    asked = {"set": given, "by": by, "at": None if moment is None else format_instant(moment), "new": new}
     done = ask(home, "POST", ("items", catalog, item), asked)
     if done is None:
-        done = set_item(home, catalog, item, given, by=by, at=moment)
+        done = set_item(home, catalog, item, given, by=by, at=moment, new=new)
     call.answer(done, lambda: click.echo(f"{catalog} {item}: {_told(done['set'])}; the next run takes it"))
 
 

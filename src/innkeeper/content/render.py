@@ -72,6 +72,8 @@ def check_template(template: str, roots: Collection[str] | None = None) -> list[
     """
     from liquid.exceptions import LiquidError
 
+    from innkeeper.content.templates import wrong_dates
+
     try:
         tree = _environment("text").compile(template)
     except LiquidError as error:
@@ -79,9 +81,10 @@ def check_template(template: str, roots: Collection[str] | None = None) -> list[
     except TemplateFailed as error:
         line = error.where.removeprefix("line ")
         return [(int(line) if line.isdigit() else 1, error.message)]
+    found = [(template.count("\n", 0, at) + 1, message) for at, message in wrong_dates(tree)]
     analysis = tree.analyze(include_partials=False)
     known = _environment("text").filters
-    found = [
+    found += [
         (template.count("\n", 0, span.index) + 1, _unknown("filter", name, known))
         for name, spans in analysis.filters.items()
         if name not in known

@@ -8,14 +8,14 @@ Differences from stock Liquid, each for a reason: `include` and `render` are abs
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from html import unescape
 from io import StringIO
 from typing import Any, TextIO
 
 from liquid import BoundTemplate, Environment, Mode, RenderContext, Undefined
 from liquid.ast import BlockNode, Node
-from liquid.builtin.expressions import LoopExpression
+from liquid.builtin.expressions import KeywordArgument, LoopExpression, StringLiteral
 from liquid.builtin.output import Output, OutputNode
 from liquid.builtin.tags.capture_tag import CaptureNode, CaptureTag
 from liquid.builtin.tags.cycle_tag import CycleNode, CycleTag
@@ -35,6 +35,7 @@ from innkeeper.content.limits import (
     check_shape,
 )
 from innkeeper.content.plain import strip_tags
+from innkeeper.kernel.zones import try_zone
 
 _ABSENT_TAGS = ("include", "render")
 _ABSENT_FILTERS = ("safe", "escapejs")
@@ -119,16 +120,16 @@ class Context(RenderContext):
                 meter.charge_value(arg)
             check_product(name, args)
             if name == "date":
-                return self._date(*args)
+                return self._date(*args, shown_in=kwargs.get("zone"))
             result = plain(*args, **kwargs)
             meter.charge_value(result)
             return result
 
         return metered
 
-    def _date(self, value: object = "", pattern: object = "%Y-%m-%d") -> str:
+    def _date(self, value: object = "", pattern: object = "%Y-%m-%d", *, shown_in: object = None) -> str:
         known = self.globals
-        return format_date(value, str(pattern), now=known.get("now"), zone_name=known.get("zone"))
+        return format_date(value, str(pattern), now=known.get("now"), zone_name=known.get("zone"), shown_in=shown_in)
 
 
 def _dotted(path: list[object]) -> str:
@@ -291,6 +292,34 @@ def _instrument(node: Node, context: Context) -> None:
         _instrument(child, context)
     if isinstance(node, BlockNode):
         node.nodes.insert(0, _Charge(node.token, 1 + len(node.nodes) + len(str(node)) // 16))
+
+
+def wrong_dates(template: Template) -> Iterator[tuple[int, str]]:
+    """Where the filter `date` is given what it does not take: index in the source, message."""
+    context = Context(template)
+    for node in template.nodes:
+        yield from _wrong_dates(node, context)
+
+
+def _wrong_dates(node: Node, context: Context) -> Iterator[tuple[int, str]]:
+    for expression in node.expressions():
+        yield from _wrong_filters(expression)
+    for child in node.children(context, include_partials=False):
+        yield from _wrong_dates(child, context)
+
+
+def _wrong_filters(expression: Expression) -> Iterator[tuple[int, str]]:
+    for each in getattr(expression, "filters", None) or ():
+        for arg in each.args if each.name == "date" else ():
+            if not isinstance(arg, KeywordArgument):
+                continue
+            if arg.name != "zone":
+                yield arg.token.start_index, f"'date' takes no '{arg.name}': it takes a pattern, and 'zone'"
+            elif isinstance(arg.value, StringLiteral) and try_zone(arg.value.value) is None:
+                message = f"there is no time zone '{arg.value.value}'; use an IANA name: Europe/Lisbon"
+                yield arg.token.start_index, message
+    for child in expression.children():
+        yield from _wrong_filters(child)
 
 
 def _as_text(value: object) -> str:

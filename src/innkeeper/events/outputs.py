@@ -85,6 +85,29 @@ class StepReplanned(Output, frozen=True, kw_only=True):
     reason: str
 
 
+class StepsSkipped(Output, frozen=True, kw_only=True):
+    """An instant was past when it was waited for, so what comes before the next wait is passed over.
+
+    Attributes:
+        enrollment: None where the journey itself does not begin, because its date was moved (then `step` is `enter`).
+        step: The wait.
+        date: The date that it waits for, as the journey names it.
+        until: The instant that was past.
+        skipped: The steps that are passed over, by their paths.
+        messages: The messages among them.
+    """
+
+    event_name: ClassVar[str] = "Steps Skipped"
+    journey: str
+    enrollment: str | None
+    key: str | None
+    step: str
+    date: str
+    until: Instant
+    skipped: list[str]
+    messages: list[str]
+
+
 class JourneyExited(Output, frozen=True, kw_only=True):
     """An enrollment ended: `outcome` is finished, exit, goal, stopped, left (identifier or object is gone), or
     retracted (it would not be there without events that were retracted).

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from innkeeper.events.outputs import StepReplanned
+from innkeeper.events.outputs import StepReplanned, StepsSkipped
 from innkeeper.journeys.compiled import CompiledJourney, JourneyRules
 from innkeeper.journeys.definition import ObjectEntry
 from innkeeper.journeys.enrollment import enter
@@ -109,6 +109,8 @@ def _come(turn: Turn, compiled: CompiledJourney, plan: Plan) -> None:
             _say(turn, plan, instants.due_at, "moved")
         plan.target, plan.reached = instants.due_at, False
         _aim(turn, compiled, plan, instants)
+        if plan.reached and not plan.entered and not _may_enter_late(turn, compiled, instants):
+            _say_skipped(turn, compiled, plan, copy)
     elif not plan.reached:
         _aim(turn, compiled, plan, instants)
     else:
@@ -128,8 +130,12 @@ def _aim(turn: Turn, compiled: CompiledJourney, plan: Plan, instants: Instants) 
 
 
 def _enter_late(turn: Turn, compiled: CompiledJourney, plan: Plan, instants: Instants) -> None:
-    if compiled.journey.late == "enter" and instants.anchor_at > turn.now:
+    if _may_enter_late(turn, compiled, instants):
         _enter(turn, compiled, plan)
+
+
+def _may_enter_late(turn: Turn, compiled: CompiledJourney, instants: Instants) -> bool:
+    return compiled.journey.late == "enter" and instants.anchor_at > turn.now
 
 
 def _enter(turn: Turn, compiled: CompiledJourney, plan: Plan) -> None:
@@ -162,6 +168,19 @@ def _say(turn: Turn, plan: Plan, moved_to: Instant | None, reason: str) -> None:
         StepReplanned(
             identifier=turn.identifier if copy is None else min(copy.holders), journey=plan.journey, enrollment=None,
             key=plan.key, step="enter", planned_for=plan.target, moved_to=moved_to, reason=reason,
+        )
+    )  # fmt: skip
+
+
+def _say_skipped(turn: Turn, compiled: CompiledJourney, plan: Plan, copy: Copy | None) -> None:
+    entry = compiled.journey.enter
+    assert isinstance(entry, ObjectEntry)
+    assert entry.at is not None
+    assert copy is not None
+    turn.outputs.append(
+        StepsSkipped(
+            identifier=min(copy.holders), journey=plan.journey, enrollment=None, key=plan.key, step="enter",
+            date=entry.at.name, until=plan.target, skipped=[], messages=[],
         )
     )  # fmt: skip
 

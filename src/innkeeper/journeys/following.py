@@ -45,7 +45,7 @@ def follow(anchor: Anchor, here: Here, limit: Instant, *, begin: bool = False) -
     if until > now:
         return Hold(until, until)
     ahead = instants.anchor_at > now and here.journey.journey.late == "enter"
-    return NEXT if ahead or limit <= now else Past()
+    return NEXT if ahead or limit <= now else Past(instants.due_at, anchor.name)
 
 
 def _say(here: Here, planned: Instant, due: Instant | None, reason: str) -> None:

@@ -29,7 +29,13 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The instant waited for is already past: go on, but pass over the steps up to the next wait."""
+    """The instant waited for, *until*, is already past: go on, but pass over the steps up to the next wait.
+
+    *date* is what the instant is reckoned from.
+    """
+
+    until: Instant
+    date: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from innkeeper.decisions.arbitrate import arbitrate
 from innkeeper.decisions.candidate import Candidate, Sight, purpose_of
-from innkeeper.events.outputs import StepReached
+from innkeeper.events.outputs import StepReached, StepsSkipped
 from innkeeper.journeys.compiled import FINISHED, CompiledJourney, Instruction, JourneyRules
 from innkeeper.journeys.enrollment import end
 from innkeeper.journeys.moves import End, Goto, Hold, Next, Offer, Past
@@ -52,10 +52,6 @@ def _run(
         if instruction is None:
             end(turn, enrollment, "left", f"the step {enrollment.step} is gone")
             return
-        if enrollment.skipping and instruction.step.kind != "wait":
-            enrollment.step = instruction.next
-            continue
-        enrollment.skipping = False
         here = Here(turn, compiled, enrollment, instruction, rules.workspace)
         if enrollment.waiting:
             move = instruction.step.resume(here)
@@ -75,11 +71,28 @@ def _run(
                 return
             case Goto(label=label):
                 advance_to(enrollment, instruction.arms[label])
-            case Past():
-                advance_to(enrollment, instruction.next)
-                enrollment.skipping = True
+            case Past() as past:
+                _skip(turn, compiled, enrollment, instruction, past)
             case Next():
                 advance_to(enrollment, instruction.next)
+
+
+def _skip(turn: Turn, compiled: CompiledJourney, enrollment: Enrollment, instruction: Instruction, past: Past) -> None:
+    """Put an enrollment before the next wait, and say what it has passed over."""
+    advance_to(enrollment, instruction.next)
+    skipped: list[Instruction] = []
+    while (at := compiled.program.get(enrollment.step)) is not None and at.step.kind != "wait":
+        skipped.append(at)
+        enrollment.step = at.next
+    if skipped:
+        turn.outputs.append(
+            StepsSkipped(
+                identifier=enrollment.identifier, journey=enrollment.journey, enrollment=enrollment.id,
+                key=enrollment.key, step=instruction.path, date=past.date, until=past.until,
+                skipped=[each.path for each in skipped],
+                messages=sorted({name for each in skipped for name in each.step.messages()}),
+            )
+        )  # fmt: skip
 
 
 def advance_to(enrollment: Enrollment, path: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from innkeeper.audiences.resolve import ITEM
+from innkeeper.content.dates import with_zones
+from innkeeper.content.render import render_text
 from innkeeper.journeys.compiled import CompiledJourney, Instruction
 from innkeeper.journeys.scoping import EnrollmentReader, KeyPath
 from innkeeper.kernel.ids import display_id
@@ -48,6 +50,14 @@ class Here:
         """What templates of this journey may read."""
         key_path = self.journey.key_path
         return template_context(self.turn.state, self.turn.reader, self.enrollment, self.workspace, key_path)
+
+    def fill(self, template: str) -> str:
+        """The text of a template of this journey."""
+        context, of = self.context(), None if self.journey.key_path is None else self.journey.key_path.about
+        copy = None if of is None else self.turn.state.objects.get(of, {}).get(self.enrollment.key or "")
+        if of is not None and copy is not None:
+            context[of] = with_zones(context[of], copy.view["dates"], copy.view["zones"])
+        return render_text(template, context)
 
 
 def template_context(

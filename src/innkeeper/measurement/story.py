@@ -143,6 +143,18 @@ def _replanned(one: Happening, said: Mapping[str, Any], zone: str) -> StoryLine:
     return _line(one, f"journey {said.get('journey')}: {what} moves with its date", detail)
 
 
+def _skipped(one: Happening, said: Mapping[str, Any], zone: str) -> StoryLine:
+    """`journey pre-arrival: ‘day-before’ skipped – for HH-1, by booking.arrival its time was 7 June 10:00: past`."""
+    key = f"for {said['key']}, " if said.get("key") else ""
+    detail = f"{key}by {said.get('date')} its time was {describe({'at': said.get('until')}, zone)[3:]}: past"
+    steps, messages = said.get("skipped") or [], said.get("messages") or []
+    what = [f"‘{name}’" for name in messages]
+    if len(steps) > len(what):
+        what.append(f"{len(steps) - len(what)} {'more ' if what else ''}step{'s' * (len(steps) - len(what) > 1)}")
+    became = f": {' and '.join(what)} skipped" if what else " does not begin"
+    return StoryLine(at=one.at, voice="refused", text=f"journey {said.get('journey')}{became}", detail=detail)
+
+
 def _decision(one: Happening, said: Mapping[str, Any], zone: str) -> StoryLine | None:
     outcome = said.get("outcome")
     if outcome == "allow":
@@ -205,6 +217,7 @@ _TELLERS: dict[str, Callable[[Happening, Mapping[str, Any], str], StoryLine | No
     "Journey Entered": _entered,
     "Journey Exited": _exited,
     "Step Replanned": _replanned,
+    "Steps Skipped": _skipped,
     "Decision Made": _decision,
     "Message Sent": _sent,
     "Message Refused": _unsent,

@@ -235,11 +235,7 @@ def view_of(state: ObjectState, id_: str, declared: ObjectType) -> View | None:
     if not state.exists:
         return None
     properties = {name: value for name in sorted(declared.properties) if (value := state.value(name)) is not None}
-    dates: dict[str, Instant | None] = {}
-    zones: dict[str, str] = {}
-    for name, rule in sorted(declared.dates.items()):
-        zones[name] = zone_of(rule, properties.get(rule.zone_from) if rule.zone_from else None)
-        dates[name] = instant_of(properties.get(name), zones[name], rule.wall)
+    dates, zones = dates_of(declared, properties)
     status = state.value(STATUS)
     ended = status in declared.ended
     fields = {
@@ -247,6 +243,16 @@ def view_of(state: ObjectState, id_: str, declared: ObjectType) -> View | None:
     }  # fmt: skip
     roles = {role: holder for role in sorted(declared.roles) if (holder := state.value(ROLE + role)) is not None}
     return View(fields, roles, {role: role_said_at(state, role) for role in roles})
+
+
+def dates_of(declared: ObjectType, properties: Mapping[str, Any]) -> tuple[dict[str, Instant | None], dict[str, str]]:
+    """The instants of an object's dates (None: none), and where each is local."""
+    dates: dict[str, Instant | None] = {}
+    zones: dict[str, str] = {}
+    for name, rule in sorted(declared.dates.items()):
+        zones[name] = zone_of(rule, properties.get(rule.zone_from) if rule.zone_from else None)
+        dates[name] = instant_of(properties.get(name), zones[name], rule.wall)
+    return dates, zones
 
 
 def role_said_at(state: ObjectState, role: str) -> Instant:

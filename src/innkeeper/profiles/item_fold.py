@@ -1,21 +1,23 @@
 """The fold of one item: what events have set over what the catalog's file says, and what kind of change that is.
 
 A value that an event has set stands over the file, whatever is applied later; the newest event wins, and null gives the
-file its say again (docs/adr). Who asked for the item hears of a change: `runtime/fanout.py`.
+file its say again (docs/adr). A value that the file could not have, such as a price that is no number, is refused and
+remembered. Who asked for the item hears of a change: `runtime/fanout.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from innkeeper.audiences.merges import newer
-from innkeeper.events.items import ItemSet, WishedBy
+from innkeeper.events.items import ItemSet, WishedBy, misfit
 from innkeeper.events.types import Event
 from innkeeper.kernel.numbers import to_micro
+from innkeeper.kernel.time import Instant
 from innkeeper.profiles.state import Trait
 
 #: The kinds of changes, in the order in which they are told.
@@ -39,10 +41,34 @@ class ItemRules:
     in_content: bool = False
 
 
+class WishWord(NamedTuple):
+    """What somebody has said of an item: asked for it or taken that back; when a change was told that settled it."""
+
+    identifier: str
+    at: Instant
+    source: str
+    message_id: str
+    open: bool
+    settled_at: Instant | None
+
+
+def wish_of(words: Iterable[WishWord]) -> WishWord | None:
+    """The wish that stands of all that one person has said of an item: the newest word, if it asks and was not heard.
+
+    >>> wish_of([WishWord("user_id:a", 1, "app", "m1", True, 3), WishWord("user_id:a", 2, "app", "m2", True, None)])
+    """
+    said = list(words)
+    newest = max(said, key=lambda word: (word.at, word.source, word.message_id), default=None)
+    if newest is None or not newest.open:
+        return None
+    return newest if all(word.settled_at is None or word.settled_at < newest.at for word in said) else None
+
+
 class ItemState(msgspec.Struct, array_like=True, gc=False):
-    """What events have set of one item."""
+    """What events have set of one item; by property, the newest value that was refused."""
 
     values: dict[str, Trait] = {}
+    refused: dict[str, Trait] = {}
 
 
 _decoder = msgspec.msgpack.Decoder(ItemState)
@@ -59,14 +85,24 @@ def encode_item(state: ItemState) -> bytes:
 
 
 def take_set(state: ItemState, said: ItemSet, event: Event) -> None:
-    """Take what an event sets; of one property the newest counts."""
+    """Take what an event sets; of one property the newest counts that is of its kind."""
     for name, value in said.values.items():
         if name == "id":
             continue
         new = Trait(value, event.timestamp, event.source, event.message_id)
-        old = state.values.get(name)
+        kept = state.values if misfit(name, value) is None else state.refused
+        old = kept.get(name)
         if old is None or newer(new, old):
-            state.values[name] = new
+            kept[name] = new
+
+
+def refused_since(state: ItemState) -> dict[str, Trait]:
+    """The refused values that nothing newer has made good, by property."""
+    return {
+        name: word
+        for name, word in sorted(state.refused.items())
+        if name not in state.values or newer(word, state.values[name])
+    }
 
 
 def item_view(state: ItemState | None, base: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -178,7 +178,7 @@ class Enrollment(msgspec.Struct, array_like=True, gc=False):
         step: Path of the current step; empty before the first.
         reached_at: When that step was reached.
         waiting: Whether the step has been reached and holds the enrollment.
-        skipping: Whether steps are passed over until the next wait.
+        skipping: Always false; it keeps its place in the stored form.
         due_at: When to look at the step again.
         until: Deadline of a wait; for a deferred candidate the end of the deferral.
         recheck_at: When an exit or the goal could come true by time alone.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from innkeeper.events.items import ITEM_REQUESTED, ITEM_UPDATED, ITEM_WITHDRAWN, item_set, wishes
 from innkeeper.kernel.time import FOREVER
 from innkeeper.profiles.item_fold import ItemState, encode_item, take_set
+from innkeeper.runtime.item_desk import wish_row
 from innkeeper.runtime.record import taken_events
 from innkeeper.store import items as rows
 from innkeeper.store import things
@@ -33,16 +34,11 @@ def remake_items(engine: Engine, bulk: Bulk, cursor: Cursor) -> None:
             take_set(states.setdefault((said.catalog, said.id), ItemState({})), said, event)
         for wish in wishes(event, rules.wished_by):
             if wish.catalog in rules.catalogs:
-                wished.append(
-                    WishRow(
-                        wish.catalog, wish.id, event.identifier, event.timestamp, event.source, event.message_id,
-                        wish.open,
-                    )
-                )  # fmt: skip
+                wished.append(wish_row(event, wish))
     before = rows.settled(state)
     with state.transaction():
         things.drop_all(state, "item")
         things.put(state, [ThingRow("item", *key, FOREVER, encode_item(one)) for key, one in states.items()])
         rows.forget_wishes(state)
         rows.put_wishes(state, wished)
-        rows.settle_wishes(state, [(at, *place) for place, at in before.items()])
+        rows.settle_wishes(state, before)

@@ -14,7 +14,7 @@ from innkeeper import lifecycle
 from innkeeper.identity.retraction import LeftOut
 from innkeeper.kernel.time import Instant
 from innkeeper.runtime.engine import Engine
-from innkeeper.runtime.fanout import Page
+from innkeeper.runtime.fanout import Page, Targets
 from innkeeper.runtime.recall import Memory
 from innkeeper.runtime.work import Item
 from innkeeper.store.accounts import FanOutRow
@@ -64,7 +64,7 @@ class TellingAsIf(Engine):
             self._tell(page, self._but_later(page, targets), at)
             self._commit(None)
 
-    def _but_later(self, change: Page, targets: dict[str, Instant]) -> dict[str, Instant]:
+    def _but_later(self, change: Page, targets: Targets) -> Targets:
         """Those of the targets whom no page that is still to come tells of the change."""
         coming = self._coming.get(change.thing, ())
         later = [page for page, told_at in coming if page.begun_at <= change.at < told_at]
@@ -83,9 +83,7 @@ class TellingAsIf(Engine):
                 self._tell(told, targets, at)
                 self._commit(None)
 
-    def _targets(
-        self, row: FanOutRow | Page, at: Instant, after: str, upto: str | None, size: int
-    ) -> dict[str, Instant]:
+    def _targets(self, row: FanOutRow | Page, at: Instant, after: str, upto: str | None, size: int) -> Targets:
         found = super()._targets(row, at, after, upto, size)
         return {each: said for each, said in found.items() if each in self.identifiers}
 

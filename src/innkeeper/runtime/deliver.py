@@ -19,11 +19,13 @@ from innkeeper.channels import DEFAULT_EMAIL, make_provider
 from innkeeper.channels.contract import Outgoing, Provider, Result
 from innkeeper.channels.group import GroupCommit
 from innkeeper.content.addresses import email_problem
+from innkeeper.content.dates import with_zones
 from innkeeper.content.errors import MissingValue, TemplateFailed, UnsafeHeader
 from innkeeper.kernel.errors import InnkeeperError, InternalError
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.kernel.json import loads
 from innkeeper.kernel.time import MINUTE, Clock, Instant, SystemClock, format_instant
+from innkeeper.objects.fold import dates_of
 from innkeeper.runtime.items import Catalogs
 from innkeeper.store.delivery_states import ENDS, MOST_ATTEMPTS, backoff, honest_end
 from innkeeper.store.home_rules import HomeRules
@@ -272,6 +274,10 @@ class Deliverer:
         known["message"] = row.message
         known["workspace"] = {"name": self.definitions.workspace.name}
         known["now"] = format_instant(row.planned_at)
+        for name, declared in self.definitions.workspace.objects.items():
+            values = known.get(name)
+            if isinstance(values, dict):
+                known[name] = with_zones(values, *dates_of(declared, values))
         if self._items is not None:
             known["items"] = self._items
         return known

@@ -8,9 +8,12 @@ from typing import Any
 from innkeeper.journeys.explain import explain_message
 from innkeeper.kernel.errors import UsageError, did_you_mean
 from innkeeper.kernel.ids import display_id
-from innkeeper.kernel.time import Instant
+from innkeeper.kernel.time import Instant, format_instant
+from innkeeper.measurement.story import Happening
 from innkeeper.runtime.customer import find
 from innkeeper.runtime.decided import decisions_then
+from innkeeper.store.bulk import Bulk
+from innkeeper.store.overview import happenings_of, stretches_of
 from innkeeper.store.queries import delivery, profile_rows
 from innkeeper.store.state import State
 
@@ -34,12 +37,21 @@ def why(home: Path, id: str, message: str, instant: Instant | None) -> dict[str,
         ).as_dict()
         made = decisions_then(home, store, subject=state.subject, message=message, at=instant)
         rows = profile_rows(store.connection, state.subject, at=instant)["deliveries"]
+        own = stretches_of(store.connection, state.subject)
+    with Bulk.open(home) as bulk:
+        skipped = [one for one in happenings_of(bulk, own, moment) if one.own and one.name == "Steps Skipped"]
     return {
         "id": display_id(state.subject),
         **told,
         "decisions": made,
         "deliveries": [row for row in rows if row["message"] == message],
+        "skipped": [_skipped(one) for one in skipped if message in one.properties["messages"]],
     }
+
+
+def _skipped(one: Happening) -> dict[str, Any]:
+    said = one.properties
+    return {"at": format_instant(one.at)} | {name: said[name] for name in ("journey", "key", "date", "until")}
 
 
 def why_delivery(home: Path, id: str) -> dict[str, Any]:

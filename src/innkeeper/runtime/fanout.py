@@ -19,7 +19,7 @@ from innkeeper.identity.spans import ALWAYS
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.account_fold import tells, view_of
-from innkeeper.profiles.item_fold import in_stock
+from innkeeper.profiles.item_fold import in_stock, wish_of
 from innkeeper.profiles.others import News
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime import definitions
@@ -38,7 +38,10 @@ if TYPE_CHECKING:
     from innkeeper.runtime.identifying import Identification
     from innkeeper.runtime.work import Counts, Delivery, Item, Pending
 
-Maker = Callable[[ProfileState, str], News | None]
+#: What a profile hears for one of its identifiers, told at an instant.
+Maker = Callable[[ProfileState, str, Instant], News | None]
+#: By identifier, in order, when it said what it is told for: who had it then hears it.
+Targets = Mapping[str, Sequence[Instant]]
 #: How many members are told in one transaction.
 PAGE = 250
 
@@ -207,7 +210,7 @@ class Telling:
     def _tell_page(self, row: FanOutRow, at: Instant) -> bool:
         """Tell the next page and commit; whether there may be more."""
         targets = self._targets(row, row.at, row.done, None, PAGE)
-        more, last = len(targets) == PAGE, next(reversed(targets), row.done)
+        more, last = len(targets) == PAGE, max(targets, default=row.done)
         # Nobody being left is recorded as well, if it took a while: somebody may have left meanwhile.
         if targets or at > row.since:
             upto = last if more else None
@@ -226,12 +229,10 @@ class Telling:
         failpoint("fanout.told")
         return more
 
-    def _targets(
-        self, row: FanOutRow | Page, at: Instant, after: str, upto: str | None, size: int
-    ) -> dict[str, Instant]:
-        """By identifier, in order, when it said what it is told for: who had it then hears it."""
+    def _targets(self, row: FanOutRow | Page, at: Instant, after: str, upto: str | None, size: int) -> Targets:
+        """Who is told, and for what was said when."""
         if row.kind == "account":
-            return dict.fromkeys(rows.member_page(self.state, row.id, after, upto, size), ALWAYS)
+            return dict.fromkeys(rows.member_page(self.state, row.id, after, upto, size), (ALWAYS,))
         return wish_page(self.state, row.type, row.id, at, after, upto, size)
 
     def tell_again(self, page: Page, at: Instant) -> None:
@@ -259,24 +260,28 @@ class Telling:
             return False
         return bool(rows.open_fanouts(self.state)) or bool(things.due(self.state, "account", until))
 
-    def _tell(self, page: Page, targets: Mapping[str, Instant], at: Instant) -> None:
+    def _tell(self, page: Page, targets: Targets, at: Instant) -> None:
         make = self._account_news(page) if page.kind == "account" else self._item_news(page)
         if make is None:
             return
-        for identifier, subject in self._gather(targets, at).items():
+        for identifier, subject in self._gather(targets, at):
             state = self._cache.get(subject)
-            heard = None if state is None else make(state, identifier)
-            if state is None or heard is None:
+            if state is None:
                 continue
-            told = lifecycle.ToldInput((heard,), _happened(page), max(at, state.last_at))
-            self._emit(state, told.taken_at, self._advance(state, told, told.taken_at))
+            told_at = max(at, state.last_at)
+            heard = make(state, identifier, told_at)
+            if heard is not None:
+                told = lifecycle.ToldInput((heard,), _happened(page), told_at)
+                self._emit(state, told_at, self._advance(state, told, told_at))
 
-    def _gather(self, targets: Mapping[str, Instant], at: Instant) -> dict[str, str]:
-        """Whose each identifier was when it said what it is told for; their timers come first."""
+    def _gather(self, targets: Targets, at: Instant) -> list[tuple[str, str]]:
+        """Whose each identifier was whenever it said what it is told for; their timers come first."""
         who = self.identification.identities
-        owners = {identifier: who.owner(identifier, said) for identifier, said in targets.items()}
-        self._fetch(set(owners.values()))
-        self._settle_all(set(owners.values()) & self._cache.keys(), at)
+        said = ((identifier, each) for identifier, instants in targets.items() for each in instants)
+        owners = list(dict.fromkeys((identifier, who.owner(identifier, each)) for identifier, each in said))
+        subjects = {subject for _, subject in owners}
+        self._fetch(subjects)
+        self._settle_all(subjects & self._cache.keys(), at)
         return owners
 
     def _account_news(self, page: Page) -> Maker | None:
@@ -286,7 +291,7 @@ class Telling:
             return None
         view = view_of(account, rules)
 
-        def make(state: ProfileState, identifier: str) -> News | None:
+        def make(state: ProfileState, identifier: str, at: Instant) -> News | None:
             copy = state.accounts.get(page.id)
             if copy is not None and identifier in copy.holders and not tells(copy.view, view):
                 return None
@@ -301,15 +306,19 @@ class Telling:
             return None
         heard, who = set[str](), self.identification.identities
 
-        def make(state: ProfileState, identifier: str) -> News | None:
+        def make(state: ProfileState, identifier: str, at: Instant) -> News | None:
             if state.subject in heard:
                 return None
             heard.add(state.subject)
-            # One person has been told once, under however many identifiers the wish was made.
-            asked = wishes_of(self.state, page.type, page.id, {identifier, state.subject, *state.facts})
-            own = [each for each, said in asked.items() if who.owner(each, said) == state.subject]
-            self._items.settle(page.type, page.id, own, page.at)
-            return item_news(page.type, page.id, view, identifier, page.change)
+            # One person is told once, under however many identifiers the wish was made.
+            said = wishes_of(self.state, page.type, page.id, {identifier, state.subject, *state.facts})
+            wish = wish_of(word for word in said if who.owner(word.identifier, word.at) == state.subject)
+            if wish is None or wish.at > page.at:
+                return None
+            self._items.settle(page.type, page.id, wish, page.at)
+            # Two who have had one browser may hear in one instant: what is begun is under an identifier of their own.
+            own = self.identification.stamp(state, who.holder(wish.identifier, wish.at), at)
+            return item_news(page.type, page.id, view, own, page.change)
 
         return make
 

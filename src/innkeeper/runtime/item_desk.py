@@ -1,22 +1,31 @@
 """The items of a tick, and who asked for them: folded when an event is about them, written with the tick.
 
-A wish is its sender's newest word on an item. It is settled when it has been told of a change that a journey is entered
-by; who wants to hear again asks again.
+Every word is kept, because whose a browser was when it was said may be learned later; of each person the newest counts
+(`profiles/item_fold.py`). A wish is settled when it has been told of a change that a journey is entered by; who wants
+to hear again asks again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from innkeeper.events.items import Wish, item_set, wishes
 from innkeeper.events.types import Event
 from innkeeper.kernel.time import FOREVER, Instant
-from innkeeper.profiles.item_fold import ItemRules, ItemState, changes_of, decode_item, encode_item, item_view, take_set
+from innkeeper.profiles.item_fold import (
+    ItemRules,
+    ItemState,
+    WishWord,
+    changes_of,
+    decode_item,
+    encode_item,
+    item_view,
+    take_set,
+)
 from innkeeper.profiles.others import News
 from innkeeper.store import items as rows
 from innkeeper.store import things
-from innkeeper.store.items import WishRow
+from innkeeper.store.items import WishKey, WishRow
 from innkeeper.store.state import State
 from innkeeper.store.things import ThingKey, ThingRow
 
@@ -28,8 +37,8 @@ class ItemDesk:
         self._state = state
         self._cache: dict[ThingKey, ItemState | None] = {}
         self._dirty: set[ThingKey] = set()
-        self._wishes: dict[tuple[str, str, str], WishRow] = {}
-        self._settled: list[tuple[Instant, str, str, str]] = []
+        self._wishes: list[WishRow] = []
+        self._settled: list[tuple[WishKey, Instant]] = []
 
     def forget(self) -> None:
         """Begin a tick; everything is written."""
@@ -42,7 +51,7 @@ class ItemDesk:
     def take(self, event: Event, rules: ItemRules) -> list[tuple[str, str, str]]:
         """Fold an event into the item that it is about, keep its wishes; what is to be told: (catalog, id, change)."""
         for wish in wishes(event, rules.wished_by):
-            self._hear(event, wish)
+            self._wishes.append(wish_row(event, wish))
         said = item_set(event)
         if said is None or said.catalog not in rules.catalogs:
             return []
@@ -55,13 +64,6 @@ class ItemDesk:
         found = changes_of(before, self._view(key, state, rules))
         return [(said.catalog, said.id, change) for change in found if (said.catalog, change) in rules.heard]
 
-    def _hear(self, event: Event, wish: Wish) -> None:
-        place = (wish.catalog, wish.id, event.identifier)
-        new = WishRow(*place, event.timestamp, event.source, event.message_id, wish.open)
-        old = self._wishes.get(place)
-        if old is None or new[3:6] > old[3:6]:
-            self._wishes[place] = new
-
     def view(self, catalog: str, item: str, rules: ItemRules) -> dict[str, Any]:
         """An item as it is now."""
         key = ThingKey("item", catalog, item)
@@ -71,9 +73,9 @@ class ItemDesk:
         view = item_view(state, rules.catalogs.get(key.type, {}).get(key.id))
         return {**view, "id": key.id} if view else {}
 
-    def settle(self, catalog: str, item: str, identifiers: Iterable[str], at: Instant) -> None:
-        """The wishes of these identifiers have been heard."""
-        self._settled += [(at, catalog, item, identifier) for identifier in identifiers]
+    def settle(self, catalog: str, item: str, wish: WishWord, at: Instant) -> None:
+        """A wish has been heard."""
+        self._settled.append(((catalog, item, *wish[:4]), at))
 
     def _read(self, key: ThingKey) -> ItemState | None:
         if key not in self._cache:
@@ -90,11 +92,16 @@ class ItemDesk:
             )
             self._dirty = set()
         if self._wishes:
-            rows.put_wishes(self._state, list(self._wishes.values()))
-            self._wishes = {}
+            rows.put_wishes(self._state, self._wishes)
+            self._wishes = []
         if self._settled:
             rows.settle_wishes(self._state, self._settled)
             self._settled = []
+
+
+def wish_row(event: Event, wish: Wish) -> WishRow:
+    """What is kept of a wish that an event states."""
+    return WishRow(wish.catalog, wish.id, event.identifier, event.timestamp, event.source, event.message_id, wish.open)
 
 
 def item_news(catalog: str, item: str, view: dict[str, Any], identifier: str, change: str) -> News:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from innkeeper.events.items import PROPERTIES, misfit
 from innkeeper.kernel.errors import did_you_mean
 from innkeeper.kernel.located import NOWHERE, Findings, Located, Place, Reader
 from innkeeper.kernel.time import try_parse_instant
 
 KINDS = ("product", "article", "video", "offer", "place", "room")
-_TEXTS = ("name", "url")
 _NUMBERS = ("price", "stock")
 _LISTS = ("stages", "needs")
 #: What parts a list in a cell of a CSV file.
@@ -150,20 +150,14 @@ def _items(
 
 
 def _check(item: dict[str, Located], name: str, findings: Findings) -> None:
-    def each(keys: Iterable[str], fits: Callable[[Any], bool], what: str, example: str) -> None:
-        for key in keys:
-            node = item.get(key)
-            if node is not None and node.value is not None and not fits(node.plain()):
-                findings.add(
-                    node, "bad-item", f"'{key}' of the item '{name}' is {node.plain()!r:.60}; it must be {what}",
-                    f"write it like {key}: {example}",
-                )  # fmt: skip
-
-    each(_TEXTS, lambda value: isinstance(value, str), "a text", "Soap")
-    each(_NUMBERS, lambda value: _is_number(value) and value >= 0, "a number from 0 on", "12")
-    each(_LISTS, _is_texts, "a list of names", "[retention]")
-    each(("position",), _is_position, "a latitude and a longitude in degrees", "{lat: 38.7, lon: -9.1}")
-    each(("from", "until"), lambda value: _instant(value) is not None, "an instant with a zone", "2026-06-01T00:00:00Z")
+    for key in PROPERTIES:
+        node = item.get(key)
+        wanted = None if node is None else misfit(key, node.plain())
+        if node is not None and wanted is not None:
+            findings.add(
+                node, "bad-item", f"'{key}' of the item '{name}' is {node.plain()!r:.60}; it must be {wanted.what}",
+                f"write it like {key}: {wanted.example}",
+            )  # fmt: skip
     begin, end = (_instant(item[key].value) if key in item else None for key in ("from", "until"))
     if begin is not None and end is not None and end <= begin:
         findings.add(item["until"], "bad-validity", f"the item '{name}' ends before it begins", "exchange the two")
@@ -178,20 +172,6 @@ def _located(value: Any) -> Located:
     if isinstance(value, dict):
         return Located({key: _located(part) for key, part in value.items()}, NOWHERE)
     return Located([_located(part) for part in value] if isinstance(value, list) else value, NOWHERE)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(part, str) and part for part in value)
-
-
-def _is_position(value: Any) -> bool:
-    if not isinstance(value, dict) or value.keys() != {"lat", "lon"} or not all(map(_is_number, value.values())):
-        return False
-    return bool(-90 <= value["lat"] <= 90 and -180 <= value["lon"] <= 180)
 
 
 def _instant(value: Any) -> int | None:

@@ -30,11 +30,12 @@ class Moment(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ItemChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What is new about an item: values by name, null gives the catalog's file its say again."""
+    """Values of an item by name; null gives the catalog's file its say again. *new*: the item may be unheard of."""
 
     set: dict[str, Any]
     by: str = "staff"
     at: str | None = None
+    new: bool = False
 
 
 def routes(api: Api) -> list[ControllerRouterHandler]:
@@ -112,7 +113,14 @@ def _items(api: Api) -> list[ControllerRouterHandler]:
         """Set values of an item, as an event does."""
         with api.writing():
             return items.set_item(
-                api.home, catalog, id, data.set, by=data.by, at=instant_of(data.at), clock=api.house.clock
+                api.home,
+                catalog,
+                id,
+                data.set,
+                by=data.by,
+                at=instant_of(data.at),
+                new=data.new,
+                clock=api.house.clock,
             )
 
     return [list_items, show_item, change_item]

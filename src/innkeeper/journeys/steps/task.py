@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from innkeeper.content.render import render_text
 from innkeeper.events.outputs import TaskCreated
 from innkeeper.journeys.definition import Step
 from innkeeper.journeys.moves import NEXT, Move
@@ -43,7 +42,7 @@ class Task(Step):
     def run(self, here: Here) -> Move:
         """Makes the task; its context is what the templates may read."""
         enrollment, context = here.enrollment, here.context()
-        title, body = render_text(self.title, context), render_text(self.body, context)
+        title, body = here.fill(self.title), here.fill(self.body)
         if self.due is not None:
             context["due_at"] = format_instant(here.now + self.due)
         here.turn.outputs.append(

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from innkeeper.audiences.types import MISSING
-from innkeeper.content.render import render_text
 from innkeeper.events.outputs import TraitsUpdated
 from innkeeper.events.reserved import is_reserved
 from innkeeper.events.types import ENGINE_SOURCE
@@ -50,8 +49,7 @@ class Update(Step):
     def run(self, here: Here) -> Move:
         """Sets the traits under the enrollment's identifier, as of now."""
         turn, enrollment = here.turn, here.enrollment
-        context = here.context()
-        values = {name: _value(template, context) for name, template in self.traits}
+        values = {name: _value(template, here) for name, template in self.traits}
         message_id = turn.next_message_id()
         facts = turn.state.facts.setdefault(enrollment.identifier, Facts(turn.now, last=turn.now))
         facts.last = max(facts.last, turn.now)
@@ -71,14 +69,14 @@ class Update(Step):
         return NEXT
 
 
-def _value(template: Any, context: dict[str, Any]) -> Any:
+def _value(template: Any, here: Here) -> Any:
     if not isinstance(template, str):
         return template
     alone = _VARIABLE.match(template)
     if alone:
-        found = at_path(context, tuple(alone[1].split(".")))
+        found = at_path(here.context(), tuple(alone[1].split(".")))
         return None if found is MISSING else found
-    return render_text(template, context)
+    return here.fill(template)
 
 
 def _quoted(value: Any) -> str:

@@ -90,7 +90,7 @@ class Wait(Step):
             if instants is None:
                 return End("stopped", f"missing_value: {self.anchor.name}")
             if instants.due_at < here.now:
-                return Past()
+                return Past(instants.due_at, self.anchor.name)
             if self.anchor.object is not None:
                 return follow(self.anchor, here, limit, begin=True)
             until = min(instants.due_at, limit)
