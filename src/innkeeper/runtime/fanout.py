@@ -309,7 +309,7 @@ class Telling:
             asked = wishes_of(self.state, page.type, page.id, {identifier, state.subject, *state.facts})
             own = [each for each, said in asked.items() if who.owner(each, said) == state.subject]
             self._items.settle(page.type, page.id, own, page.at)
-            return item_news(page.type, page.id, view, identifier, page.change)
+            return item_news(page.type, page.id, view, identifier, page.change, asked[identifier])
 
         return make
 

@@ -97,6 +97,6 @@ class ItemDesk:
             self._settled = []
 
 
-def item_news(catalog: str, item: str, view: dict[str, Any], identifier: str, change: str) -> News:
-    """What somebody hears of an item that was asked for."""
-    return News("item", catalog, item, view, ("wisher",), identifier, change)
+def item_news(catalog: str, item: str, view: dict[str, Any], identifier: str, change: str, said_at: Instant) -> News:
+    """What somebody hears of an item that was asked for at *said_at*."""
+    return News("item", catalog, item, view, ("wisher",), identifier, change, said_at=said_at)
