@@ -21,6 +21,7 @@ def absorb(state: ProfileState, other: ProfileState, at: int, world: World) -> l
 
 def came_apart(state: ProfileState, identifier: str, at: int, world: World) -> tuple[ProfileState, list[Output]]:
     members = set(state.memberships)
+
     def goes(name: str, _: int) -> bool:
         return name == identifier
 

@@ -229,6 +229,21 @@ def tasks_to_close(
     return found
 
 
+def questions_to_close(connection: Connection, scratch: Connection, identifiers: set[str]) -> list[tuple[str, str]]:
+    """The open questions about homes in which nobody has died there: whose task it is, and its id."""
+    bound = {"names": dumps(sorted(identifiers))}
+    alive = _dead(connection, bound) - _dead(scratch, bound)
+    questions = connection.execute(
+        "SELECT household, deceased FROM bereavement_questions WHERE deceased IN (SELECT value FROM json_each(?))",
+        (dumps(sorted(alive)),),
+    )
+    ids = dumps(sorted(question_id(household, deceased) for household, deceased in questions))
+    return connection.execute(
+        "SELECT subject, id FROM tasks WHERE state = 'open' AND id IN (SELECT value FROM json_each(?)) ORDER BY id",
+        (ids,),
+    ).fetchall()
+
+
 def cancel_deliveries(connection: Connection, ids: Iterable[str], at: Instant) -> None:
     """Cancel what is planned and unclaimed; one that may have gone out in an earlier attempt is in doubt."""
     connection.executemany(
