@@ -141,6 +141,7 @@ def advance(state: ProfileState, given: Input, world: World) -> list[Output]:
         turn = _begin(state, given.taken_at, world)
         event, nobody = given.event, not state.facts
         turn.event, turn.identifier, turn.happened_at = event, event.identifier, event.timestamp
+        turn.said_at = event.timestamp
         turn.history = given.mode == "history"
         fold.fold_event(turn, event)
         if nobody:
@@ -149,7 +150,8 @@ def advance(state: ProfileState, given: Input, world: World) -> list[Output]:
         count_event(turn, world.journeys)
     elif isinstance(given, ToldInput):
         turn = _begin(state, given.taken_at, world)
-        turn.identifier, turn.happened_at = given.news[0].identifier, given.event.timestamp
+        first = given.news[0]
+        turn.identifier, turn.said_at, turn.happened_at = first.identifier, first.said_at, given.event.timestamp
         turn.history = given.mode == "history"
         _hear(turn, given.news, given.event)
     else:

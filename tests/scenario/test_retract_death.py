@@ -47,7 +47,12 @@ def bereaved(home: Path) -> Workspace:
 
 def test_nobody_is_asked_about_a_death_that_was_none(tmp_path: Path) -> None:
     one = bereaved(tmp_path)
-    retract(one.home, "bad", begin=BEGIN, end=END, do=True)
+    with State.open(one.home, readonly=True) as state:
+        [(question,)] = state.connection.execute("SELECT id FROM tasks")
+    told = retract(one.home, "bad", begin=BEGIN, end=END)
+    assert told["closed"] == [{"id": "rui", "task": question}]
+    assert asked(one) == [("open", "")]
+    assert retract(one.home, "bad", begin=BEGIN, end=END, do=True)["closed"] == told["closed"]
     assert asked(one) == [("closed", "retracted")]
     one.run("2026-03-02T00:00:00Z", deliver="file")
     assert fates(one) == [("accepted", "")]

@@ -64,6 +64,7 @@ def candidate(
         priority=priority,
         offered_at=offered_at,
         began_at=began_at,
+        owned_at=began_at,
         shelf_life=DAY,
         context={},
     )

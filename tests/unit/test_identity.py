@@ -21,7 +21,11 @@ def absorb(state: ProfileState, other: ProfileState, at: int, world: World) -> l
 
 def came_apart(state: ProfileState, identifier: str, at: int, world: World) -> tuple[ProfileState, list[Output]]:
     members = set(state.memberships)
-    apart = split(state, identifier, lambda name, _: name == identifier, lambda role: role.identifier == identifier, at)
+
+    def goes(name: str, _: int) -> bool:
+        return name == identifier
+
+    apart = split(state, identifier, goes, goes, lambda role: role.identifier == identifier, at)
     return apart, [each for side in (state, apart) for each in settle(side, at, world, members=members)]
 
 

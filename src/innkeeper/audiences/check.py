@@ -107,7 +107,7 @@ class _Checker:
             case Path(root="object", parts=(name, field, *_)):
                 declared = self._object_type(node, name)
                 if declared is not None:
-                    self._of_object(node, field, declared, declared.names - {"role"})
+                    self._of_object(node, field, declared, declared.names)
             case Path():
                 self._path(node, event)
             case InAudience():

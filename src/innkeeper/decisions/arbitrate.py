@@ -76,7 +76,7 @@ def _reserve(candidate: Candidate, sight: Sight) -> None:
     state.reservations.append(
         Reservation(
             candidate.delivery_id, candidate.identifier, sight.now, candidate.purpose.name, candidate.message.channel,
-            candidate.message.name, candidate.purpose.kind, candidate.began_at,
+            candidate.message.name, candidate.purpose.kind, candidate.owned_at,
         )
     )  # fmt: skip
 

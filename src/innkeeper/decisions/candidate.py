@@ -21,6 +21,7 @@ class Candidate:
     Attributes:
         offered_at: When it first became a candidate; with `shelf_life` it says when it expires.
         began_at: When its enrollment began; the older one goes first.
+        owned_at: The instant that says whose the enrollment is, under an identifier that changes hands.
         context: What its template may read.
     """
 
@@ -35,6 +36,7 @@ class Candidate:
     priority: int
     offered_at: Instant
     began_at: Instant
+    owned_at: Instant
     shelf_life: Duration
     context: dict[str, Any]
     occurrence: int = 0

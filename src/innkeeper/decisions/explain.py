@@ -70,6 +70,7 @@ def hypothetical(
         priority=priority,
         offered_at=offered_at,
         began_at=offered_at,
+        owned_at=offered_at,
         shelf_life=shelf_life,
         context={},
     )

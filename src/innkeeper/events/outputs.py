@@ -43,13 +43,14 @@ class StageChanged(Output, frozen=True, kw_only=True):
 
 
 class JourneyEntered(Output, frozen=True, kw_only=True):
-    """An enrollment began."""
+    """An enrollment began; *owned_at* says whose it is, under an identifier that changes hands."""
 
     event_name: ClassVar[str] = "Journey Entered"
     journey: str
     version: str
     enrollment: str
     key: str | None
+    owned_at: Instant
 
 
 class StepReached(Output, frozen=True, kw_only=True):

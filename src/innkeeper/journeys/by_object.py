@@ -37,7 +37,7 @@ def enter_by_news(turn: Turn, rules: JourneyRules) -> None:
                 if mark not in done:
                     done.add(mark)
                     properties = {} if turn.about is None else turn.about.properties
-                    enter(turn, compiled, properties, news.id, identifier=news.identifier)
+                    enter(turn, compiled, properties, news.id, under=(news.identifier, news.said_at))
 
 
 def plan_entries(turn: Turn, rules: JourneyRules) -> None:
@@ -140,7 +140,8 @@ def _may_enter_late(turn: Turn, compiled: CompiledJourney, instants: Instants) -
 
 def _enter(turn: Turn, compiled: CompiledJourney, plan: Plan) -> None:
     copy = turn.state.objects[plan.type][plan.key]
-    if enter(turn, compiled, {}, plan.key, identifier=min(copy.holders)):
+    identifier = min(copy.holders)
+    if enter(turn, compiled, {}, plan.key, under=(identifier, copy.said.get(identifier, turn.now))):
         plan.entered = True
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from innkeeper.audiences.nodes import Expression
@@ -15,7 +16,7 @@ from innkeeper.content.types import Message
 from innkeeper.decisions.candidate import purpose_of
 from innkeeper.decisions.policy import Policies
 from innkeeper.journeys.definition import AudienceEntry, EventEntry, ItemEntry, Journey, ObjectEntry, Step
-from innkeeper.journeys.scoping import KeyPath
+from innkeeper.journeys.scoping import KeyPath, asking_for_role
 from innkeeper.objects.definition import ObjectType
 from innkeeper.profiles.rules import RulesBuilder
 from innkeeper.profiles.state import Enrollment
@@ -111,7 +112,8 @@ def compile_journeys(
         mark = (journey.name, journey.version)
         if mark in versions:
             continue
-        compiled = _compile(journey, 1 << len(versions), builder, compile_live, compile_where, objects)
+        live = partial(asking_for_role, compile_live)
+        compiled = _compile(journey, 1 << len(versions), builder, live, compile_where, objects)
         versions[mark] = compiled
         if journeys.get(journey.name) is journey:
             current[journey.name] = compiled

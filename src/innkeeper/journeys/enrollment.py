@@ -12,7 +12,7 @@ from innkeeper.journeys.definition import EventEntry
 from innkeeper.journeys.instants import first_instants
 from innkeeper.journeys.scoping import EnrollmentReader, count_for
 from innkeeper.kernel.ids import digest
-from innkeeper.kernel.time import FOREVER
+from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.profiles.fold import key_text
 from innkeeper.profiles.reading import at_path
 from innkeeper.profiles.state import Copy, Enrollment, Visit, used_key, visit_key
@@ -113,7 +113,7 @@ def enter_by_item(turn: Turn, rules: JourneyRules) -> None:
         if news.kind == "item":
             for compiled in rules.by_item.get((news.type, news.change), ()):
                 entry = {ITEM: news.view, "catalog": news.type, "change": news.change}
-                enter(turn, compiled, entry, news.id)
+                enter(turn, compiled, entry, news.id, under=(news.identifier, news.said_at))
 
 
 def enter_by_change(turn: Turn, rules: JourneyRules) -> None:
@@ -125,16 +125,20 @@ def enter_by_change(turn: Turn, rules: JourneyRules) -> None:
 
 
 def enter(
-    turn: Turn, compiled: CompiledJourney, properties: dict[str, Any], key: str | None, *, identifier: str | None = None
-) -> bool:
+    turn: Turn, compiled: CompiledJourney, properties: dict[str, Any], key: str | None, *,
+    under: tuple[str, Instant] | None = None,
+) -> bool:  # fmt: skip
     """Begin one enrollment, unless its trigger is too old, it may not come again, or its condition is false.
 
-    *identifier*: under which it is made; None: that of the input. Answers whether it has begun.
+    *under*: the identifier that it is made under, and the instant that says whose it is; None: those of the input.
+    Answers whether it has begun.
     """
-    journey, identifier = compiled.journey, identifier or turn.identifier
+    journey, (identifier, said_at) = compiled.journey, under or (turn.identifier, turn.said_at)
     if turn.now - turn.happened_at > journey.shelf_life or not _may_enter(turn, compiled, key):
         return False
-    candidate = Enrollment("", journey.name, journey.version, key, identifier, turn.now, properties)
+    candidate = Enrollment(
+        "", journey.name, journey.version, key, identifier, turn.now, properties, said_at=said_at
+    )  # fmt: skip
     copy = copy_of(turn, compiled, key)
     if copy is not None:
         candidate.about, candidate.ended = True, copy.view["ended"]
@@ -150,7 +154,12 @@ def enter(
     turn.trace.append(f"journey '{journey.name}'")
     turn.outputs.append(
         JourneyEntered(
-            identifier=identifier, journey=journey.name, version=journey.version, enrollment=candidate.id, key=key
+            identifier=identifier,
+            journey=journey.name,
+            version=journey.version,
+            enrollment=candidate.id,
+            key=key,
+            owned_at=said_at,
         )
     )
     candidate.step = compiled.first
@@ -202,8 +211,8 @@ def _count_visit(turn: Turn, enrollment: Enrollment) -> int:
     for visit in visits:
         if visit.identifier == enrollment.identifier:
             visit.count += 1
-            visit.began_at = turn.now
+            visit.began_at, visit.said_at = turn.now, enrollment.said_at
             return visit.count
     number = turn.state.used.get(used_key(enrollment.identifier, name), 0) + 1
-    visits.append(Visit(enrollment.identifier, number, turn.now, None))
+    visits.append(Visit(enrollment.identifier, number, turn.now, None, enrollment.said_at))
     return number

@@ -16,17 +16,21 @@ from innkeeper.profiles.state import ProfileState
 
 
 def offer_again(
-    state: ProfileState, due: Sequence[tuple[DeliveryPlanned, Instant]], now: Instant, rules: JourneyRules, zone: str
+    state: ProfileState,
+    due: Sequence[tuple[DeliveryPlanned, Instant, Instant]],
+    now: Instant,
+    rules: JourneyRules,
+    zone: str,
 ) -> list[Output]:
-    """Ask the gates about messages, each with the instant at which its enrollment began; what they say."""
-    found = [_candidate(planned, began_at, rules) for planned, began_at in due]
+    """Ask the gates about messages; what they say. With each: when its enrollment began, and what says whose it is."""
+    found = [_candidate(*each, rules) for each in due]
     sight = Sight(state=state, now=now, policies=rules.policies, workspace_zone=zone)
     outputs: list[Output] = []
     arbitrate([each for each in found if each is not None], sight, outputs)
     return outputs
 
 
-def _candidate(planned: DeliveryPlanned, began_at: Instant, rules: JourneyRules) -> Candidate | None:
+def _candidate(planned: DeliveryPlanned, began_at: Instant, owned_at: Instant, rules: JourneyRules) -> Candidate | None:
     message = rules.messages.get(planned.message)
     compiled = rules.find(planned.journey, planned.version)
     if message is None or compiled is None:
@@ -37,6 +41,6 @@ def _candidate(planned: DeliveryPlanned, began_at: Instant, rules: JourneyRules)
         message=message, purpose=purpose, journey=journey.name, version=planned.version,
         enrollment=planned.enrollment, identifier=planned.identifier, key=planned.key, step=planned.step,
         priority=purpose.priority if journey.priority is None else journey.priority,
-        offered_at=planned.expires_at - journey.shelf_life, began_at=began_at, shelf_life=journey.shelf_life,
-        context=planned.context,
+        offered_at=planned.expires_at - journey.shelf_life, began_at=began_at, owned_at=owned_at,
+        shelf_life=journey.shelf_life, context=planned.context,
     )  # fmt: skip

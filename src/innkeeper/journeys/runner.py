@@ -149,6 +149,7 @@ def candidate_of(turn: Turn, rules: JourneyRules, enrollment: Enrollment, name: 
         message=message, purpose=purpose, journey=journey.name, version=enrollment.version, enrollment=enrollment.id,
         identifier=enrollment.identifier, key=enrollment.key, step=enrollment.step,
         priority=purpose.priority if journey.priority is None else journey.priority,
-        offered_at=enrollment.reached_at, began_at=enrollment.began_at, shelf_life=journey.shelf_life,
+        offered_at=enrollment.reached_at, began_at=enrollment.began_at, owned_at=enrollment.owned_at,
+        shelf_life=journey.shelf_life,
         context=template_context(turn.state, turn.reader, enrollment, rules.workspace, compiled.key_path),
     )  # fmt: skip

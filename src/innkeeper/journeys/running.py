@@ -12,7 +12,7 @@ from innkeeper.journeys.scoping import EnrollmentReader, KeyPath
 from innkeeper.kernel.ids import display_id
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.memories import all_memories
-from innkeeper.profiles.reading import ProfileReader
+from innkeeper.profiles.reading import ProfileReader, held_of
 from innkeeper.profiles.state import Enrollment, ProfileState
 from innkeeper.profiles.ties import account_view
 from innkeeper.profiles.traits import all_traits, trait_value
@@ -65,7 +65,7 @@ def template_context(
 ) -> dict[str, Any]:
     """What templates may read: traits, memories, account, the entry event, item, object, the journey, zone and locale.
 
-    An object's dates are as they were said, its other properties too.
+    An object's dates are as they were said, its other properties too; `roles` are the customer's roles in it.
     """
     memories, account = all_memories(state), account_view(state)
     told = all_traits(state, reader.merges) | ({"memories": memories} if memories else {})
@@ -89,4 +89,5 @@ def _object(state: ProfileState, of: str, key: str | None) -> dict[str, Any]:
     copy = state.objects.get(of, {}).get(key or "")
     if copy is None:
         return {of: {"id": key}}
-    return {of: {**copy.view["properties"], "id": key, "status": copy.view["status"]}}
+    roles = list(held_of(copy).roles)
+    return {of: {"roles": roles, **copy.view["properties"], "id": key, "status": copy.view["status"]}}

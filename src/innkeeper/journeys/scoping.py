@@ -2,21 +2,25 @@
 
 A function without `within` counts what was taken after the enrollment began: summaries kept with the enrollment. In a
 journey with a key, an event that carries the key's property counts only for the enrollment with that key: windowed
-functions read summaries kept apart by that property.
+functions read summaries kept apart by that property. About an object, the role in it is asked for as `any` does: a
+condition holds if it does in one of the customer's roles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from innkeeper.audiences.types import MISSING, Accumulator, Held
+from innkeeper.audiences.nodes import Expression, Path, walk
+from innkeeper.audiences.types import MISSING, Accumulator, Condition, FactsReader, Held
 from innkeeper.events.types import Event
+from innkeeper.kernel.time import Instant
 from innkeeper.objects.fold import readable
 from innkeeper.profiles.fold import key_text
-from innkeeper.profiles.reading import ProfileReader, at_path
+from innkeeper.profiles.reading import ProfileReader, at_path, held_of
 from innkeeper.profiles.rules import partition_key
-from innkeeper.profiles.state import Enrollment
+from innkeeper.profiles.state import Copy, Enrollment
 
 
 class KeyPath(NamedTuple):
@@ -38,12 +42,30 @@ class KeyPath(NamedTuple):
 
 
 class EnrollmentReader:
-    """Reads a profile as one enrollment sees it; *own*: with the scope of exits, goals and waits."""
+    """Reads a profile as one enrollment sees it.
 
-    __slots__ = ("_enrollment", "_key_path", "_own", "_profile")
+    Args:
+        own: With the scope of exits, goals and waits.
+        role: In which of its roles the object of the enrollment is looked at.
+    """
 
-    def __init__(self, profile: ProfileReader, enrollment: Enrollment, key_path: KeyPath | None, *, own: bool) -> None:
+    __slots__ = ("_enrollment", "_key_path", "_own", "_profile", "_role")
+
+    def __init__(
+        self, profile: ProfileReader, enrollment: Enrollment, key_path: KeyPath | None, *, own: bool,
+        role: str | None = None,
+    ) -> None:  # fmt: skip
         self._profile, self._enrollment, self._key_path, self._own = profile, enrollment, key_path, own
+        self._role = role
+
+    def in_each_role(self) -> list[EnrollmentReader]:
+        """The same, once for each role that the profile has in the enrollment's object; itself if it has none."""
+        copy = self._copy()
+        roles = () if copy is None else held_of(copy).roles
+        return [
+            EnrollmentReader(self._profile, self._enrollment, self._key_path, own=self._own, role=role)
+            for role in roles
+        ] or [self]
 
     def accumulated(self, accumulator: Accumulator) -> Any:
         """The summary in the enrollment's scope."""
@@ -102,12 +124,36 @@ class EnrollmentReader:
         """A value of the object that the enrollment is about."""
         if self._key_path is None or self._key_path.about != parts[0]:
             return MISSING
-        copy = self._profile.state.objects.get(parts[0], {}).get(self._enrollment.key or "")
-        return MISSING if copy is None else at_path(readable(copy.view), parts[1:])
+        copy = self._copy()
+        return MISSING if copy is None else at_path({**readable(copy.view), "role": self._role}, parts[1:])
+
+    def _copy(self) -> Copy | None:
+        if self._key_path is None or self._key_path.about is None:
+            return None
+        return self._profile.state.objects.get(self._key_path.about, {}).get(self._enrollment.key or "")
 
     def objects(self, of: str) -> list[Held]:
         """The profile's objects of a type."""
         return self._profile.objects(of)
+
+
+def asking_for_role(compile_live: Callable[[Expression], Condition], expression: Expression) -> Condition:
+    """A journey's condition; one that asks for the role in its object holds if it does in one of the roles."""
+    condition = compile_live(expression)
+    if not any(isinstance(node, Path) and _is_role(node) for node in walk(expression)):
+        return condition
+
+    def in_one_role(facts: FactsReader, now: Instant) -> tuple[bool, Instant]:
+        if not isinstance(facts, EnrollmentReader):
+            return condition.evaluate(facts, now)
+        answers = [condition.evaluate(each, now) for each in facts.in_each_role()]
+        return any(holds for holds, _ in answers), min(at for _, at in answers)
+
+    return replace(condition, evaluate=in_one_role)
+
+
+def _is_role(path: Path) -> bool:
+    return path.root == "object" and path.parts[1:] == ("role",)
 
 
 def count_for(

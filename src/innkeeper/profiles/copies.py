@@ -34,10 +34,13 @@ def put_copy(state: ProfileState, news: News) -> None:
     copy = kept.get(news.id)
     if news.roles:
         if copy is None:
-            copy = kept[news.id] = Copy({}, {})
+            copy = kept[news.id] = Copy({}, {}, {})
         copy.view, copy.holders[news.identifier] = news.view, list(news.roles)
+        if news.kind == "object":
+            copy.said[news.identifier] = news.said_at
     elif copy is not None:
         copy.holders.pop(news.identifier, None)
+        copy.said.pop(news.identifier, None)
         if not copy.holders:
             del kept[news.id]
 
@@ -82,6 +85,7 @@ def join_copies(state: ProfileState, other: ProfileState) -> None:
                     mine[id_].view = copy.view
                 kept = mine[id_].holders
                 kept |= {each: sorted({*kept.get(each, ()), *names}) for each, names in copy.holders.items()}
+                mine[id_].said |= copy.said
             else:
                 mine[id_] = copy
     for name, plan in other.plans.items():
@@ -94,11 +98,14 @@ def split_copies(state: ProfileState, apart: ProfileState, goes: Callable[[Role]
     for role in [role for role in roles(state) if goes(role)]:
         mine, theirs = shelf_of(state, role.kind, role.type), shelf_of(apart, role.kind, role.type)
         copy = mine[role.id]
-        kept = theirs.setdefault(role.id, Copy(dict(copy.view), {}))
+        kept = theirs.setdefault(role.id, Copy(dict(copy.view), {}, {}))
         kept.holders.setdefault(role.identifier, []).append(role.name)
+        if role.identifier in copy.said:
+            kept.said[role.identifier] = copy.said[role.identifier]
         copy.holders[role.identifier].remove(role.name)
         if not copy.holders[role.identifier]:
             del copy.holders[role.identifier]
+            copy.said.pop(role.identifier, None)
         if not copy.holders:
             del mine[role.id]
     for name, plan in list(state.plans.items()):

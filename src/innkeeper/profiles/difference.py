@@ -219,13 +219,19 @@ def _comparable(state: ProfileState) -> bytes:
         objects={name: shelf for name, shelf in state.objects.items() if shelf},
         accounts={id_: unnumbered(each) for id_, each in state.accounts.items()},
         visits={
-            key: [msgspec.structs.replace(one, count=0) for one in sorted(visits, key=lambda one: one.identifier)]
+            key: [
+                msgspec.structs.replace(one, count=0, said_at=one.owned_at)
+                for one in sorted(visits, key=lambda one: one.identifier)
+            ]
             for key, visits in state.visits.items()
         },
-        enrollments=sorted(state.enrollments, key=lambda one: one.id),
-        # An older Innkeeper has not noted when their enrollments began.
+        enrollments=[
+            msgspec.structs.replace(one, said_at=one.owned_at)
+            for one in sorted(state.enrollments, key=lambda one: one.id)
+        ],
+        # An older Innkeeper has not noted whose their enrollments are.
         reservations=[
-            msgspec.structs.replace(one, began_at=None)
+            msgspec.structs.replace(one, enrolled_at=None)
             for one in sorted(state.reservations, key=lambda one: one.delivery_id)
         ],
     )  # fmt: skip

@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any
 
 from innkeeper.events.types import Event
-from innkeeper.kernel.time import Instant
+from innkeeper.kernel.time import BEGINNING, Instant
 from innkeeper.objects.definition import CANCELLED, EXPLICIT, Change, ObjectType
 from innkeeper.objects.fold import View, decode, encode, ids_of, take, view_of
 from innkeeper.profiles.others import Folded, Kind, News, Whom
@@ -60,7 +60,8 @@ def _tell(
             continue
         fields = after.fields if after and has else {}
         change = _change(before, after, had, has)
-        yield whom, News("object", declared.name, id_, fields, has, identifier, change, changed)
+        said_at = max((after.said[role] for role in has), default=BEGINNING) if after else BEGINNING
+        yield whom, News("object", declared.name, id_, fields, has, identifier, change, changed, said_at)
 
 
 def _by_holder(view: View | None, owner: Callable[[str, Instant], Whom]) -> dict[tuple[Whom, str], tuple[str, ...]]:

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from innkeeper.events.types import Event
-from innkeeper.kernel.time import FOREVER, Instant
+from innkeeper.kernel.time import BEGINNING, FOREVER, Instant
 
 Kind = Literal["object", "account", "item"]
 Whom = TypeVar("Whom")
@@ -28,6 +28,8 @@ class News(msgspec.Struct, frozen=True, gc=False):
         identifier: Under which the profile holds them.
         change: created, changed, cancelled, removed, role_lost, ...
         changed: Names of the properties that changed.
+        said_at: When the word was said that the profile is told for: what gives the roles, a wish. A member of an
+            account is the identifier, whoever has it.
     """
 
     kind: Kind
@@ -38,6 +40,7 @@ class News(msgspec.Struct, frozen=True, gc=False):
     identifier: str
     change: str
     changed: tuple[str, ...] = ()
+    said_at: Instant = BEGINNING
 
 
 class Tell(Protocol):

@@ -186,6 +186,8 @@ class Enrollment(msgspec.Struct, array_like=True, gc=False):
         about: Whether it began with an object that the profile had a role in.
         ended: Whether that object had ended already.
         planned_for: For a wait for an object's date, the instant that was last said.
+        said_at: When the word was said that it began by: the event, or what gave the role in its object. None in a
+            state that an older Innkeeper has written.
     """
 
     id: str
@@ -206,22 +208,35 @@ class Enrollment(msgspec.Struct, array_like=True, gc=False):
     about: bool = False
     ended: bool = False
     planned_for: Instant = FOREVER
+    said_at: Instant | None = None
+
+    @property
+    def owned_at(self) -> Instant:
+        """The instant that says whose it is, under an identifier that changes hands."""
+        return self.began_at if self.said_at is None else self.said_at
 
 
 class Visit(msgspec.Struct, array_like=True, gc=False):
-    """How often an identifier has been in a (journey, key), and when last."""
+    """How often an identifier has been in a (journey, key), and when last; *said_at*: that of the last enrollment."""
 
     identifier: str
     count: int
     began_at: Instant
     ended_at: Instant | None
+    said_at: Instant | None = None
+
+    @property
+    def owned_at(self) -> Instant:
+        """The instant that says whose it is, as for an enrollment."""
+        return self.began_at if self.said_at is None else self.said_at
 
 
 class Reservation(msgspec.Struct, array_like=True, gc=False):
     """One planned delivery as the caps count it.
 
     Attributes:
-        began_at: When the enrollment that planned it began; None in a state that an older Innkeeper has written.
+        enrolled_at: The instant that says whose the enrollment is that planned it; None in a state that an older
+            Innkeeper has written.
     """
 
     delivery_id: str
@@ -231,19 +246,26 @@ class Reservation(msgspec.Struct, array_like=True, gc=False):
     channel: str
     message: str
     kind: str
-    began_at: Instant | None = None
+    enrolled_at: Instant | None = None
 
     @property
     def owned_at(self) -> Instant:
         """The instant that says whose it is, under an identifier that changes hands: it goes with its enrollment."""
-        return self.at if self.began_at is None else self.began_at
+        return self.at if self.enrolled_at is None else self.enrolled_at
 
 
 class Copy(msgspec.Struct, array_like=True, gc=False):
-    """A profile's copy of a thing that it has a role in: what it may read of it, and its roles by identifier."""
+    """A profile's copy of a thing that it has a role in.
+
+    Attributes:
+        view: What it may read of it.
+        holders: Its roles by identifier.
+        said: By identifier, when the word was said that gives the roles, as the profile was last told.
+    """
 
     view: dict[str, Any]
     holders: dict[str, list[str]]
+    said: dict[str, Instant] = {}
 
 
 class Plan(msgspec.Struct, array_like=True, gc=False):
@@ -356,11 +378,6 @@ def visit_key(journey: str, key: str | None) -> str:
     False
     """
     return journey if key is None else f"{journey}\n{key}"
-
-
-def visited(name: str) -> str | None:
-    """The key of a `visit_key`."""
-    return name.partition("\n")[2] or None
 
 
 def used_key(identifier: str, visit: str) -> str:

@@ -7,13 +7,12 @@ steps) is evaluated afterwards by `lifecycle.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from functools import partial
 
 from innkeeper.events.reserved import is_reserved
 from innkeeper.kernel.time import Instant
 from innkeeper.profiles.copies import Role, join_copies, split_copies
 from innkeeper.profiles.rules import STAGES, ProfileRules
-from innkeeper.profiles.state import Aside, Enrollment, ProfileState, new_state, used_owner, visited
+from innkeeper.profiles.state import Aside, Enrollment, ProfileState, new_state, used_owner
 
 #: Whether what was made under an identifier at an instant goes to another profile.
 Goes = Callable[[str, Instant], bool]
@@ -70,24 +69,26 @@ def _younger(mine: list[Enrollment], theirs: list[Enrollment]) -> list[Enrollmen
 
 
 def contents(state: ProfileState) -> Iterator[tuple[str, Instant]]:
-    """Under which identifiers, and when, everything of a profile was made, but for its roles in things."""
+    """Under which identifiers, and when, a profile's facts and memberships were made."""
     for identifier, facts in state.facts.items():
         yield identifier, facts.since
     for membership in state.memberships.values():
         yield membership.identifier, membership.at
-    for enrollment in state.enrollments:
-        yield enrollment.identifier, enrollment.began_at
-    for visits in state.visits.values():
-        for visit in visits:
-            yield visit.identifier, visit.began_at
-    for reservation in state.reservations:
-        yield reservation.identifier, reservation.owned_at
+
+
+def runs(state: ProfileState) -> Iterator[tuple[str, Instant]]:
+    """Under which identifiers a profile's enrollments and what came of them were made, and what says whose they are."""
+    yield from ((each.identifier, each.owned_at) for each in state.enrollments)
+    yield from ((each.identifier, each.owned_at) for each in state.reservations)
+    yield from ((each.identifier, each.owned_at) for visits in state.visits.values() for each in visits)
 
 
 def split(
-    state: ProfileState, subject: str, goes: Goes, role_goes: Callable[[Role], bool], at: Instant
+    state: ProfileState, subject: str, goes: Goes, run_goes: Goes, role_goes: Callable[[Role], bool], at: Instant
 ) -> ProfileState:
     """Take what *goes* out of *state*, into a profile of its own that looks again at *at*.
+
+    *run_goes*: what of `runs`; the rest is facts and memberships.
 
     The stage was that of both, so both keep it until they look again; a profile that had a stage of its own before
     they became one has that.
@@ -107,36 +108,31 @@ def split(
     if aside is not None:
         apart.memberships = aside.memberships | apart.memberships
         apart.stage, apart.stage_by, apart.stage_at = aside.stage, aside.stage_by, aside.stage_at
-    with_role = partial(_goes_with_role, state, apart, goes)
-    gone = [each for each in state.enrollments if with_role(each.identifier, each.key, each.began_at)]
-    apart.enrollments, state.enrollments = gone, [each for each in state.enrollments if each not in gone]
-    apart.reservations = [each for each in state.reservations if goes(each.identifier, each.owned_at)]
-    state.reservations = [each for each in state.reservations if not goes(each.identifier, each.owned_at)]
-    _split_visits(state, apart, with_role)
+    apart.enrollments = [each for each in state.enrollments if run_goes(each.identifier, each.owned_at)]
+    state.enrollments = [each for each in state.enrollments if not run_goes(each.identifier, each.owned_at)]
+    apart.reservations = [each for each in state.reservations if run_goes(each.identifier, each.owned_at)]
+    state.reservations = [each for each in state.reservations if not run_goes(each.identifier, each.owned_at)]
+    _split_visits(state, apart, run_goes)
     _split_counts(state, apart, at)
     return apart
 
 
-def _goes_with_role(
-    state: ProfileState, apart: ProfileState, goes: Goes, identifier: str, key: str | None, began_at: Instant
-) -> bool:
-    """Whether what a journey has made under an identifier goes: about an object, with the role in it."""
-    stays, went = (
-        any(identifier in shelf[key].holders for shelf in side.objects.values() if key in shelf)
-        for side in (state, apart)
-    )
-    return goes(identifier, began_at) if stays == went else went
-
-
-def _split_visits(state: ProfileState, apart: ProfileState, goes: Callable[[str, str | None, Instant], bool]) -> None:
+def _split_visits(state: ProfileState, apart: ProfileState, goes: Goes) -> None:
     for name in list(state.visits):
-        visits, key = state.visits[name], visited(name)
-        if theirs := [each for each in visits if goes(each.identifier, key, each.began_at)]:
+        visits = state.visits[name]
+        if theirs := [each for each in visits if goes(each.identifier, each.owned_at)]:
             apart.visits[name] = theirs
             state.visits[name] = [each for each in visits if each not in theirs]
         if not state.visits[name]:
             del state.visits[name]
+        _enter_anew(*((apart, state) if name in state.visits else (state, apart)), name)
     _split_used(state, apart)
+
+
+def _enter_anew(lacking: ProfileState, having: ProfileState, name: str) -> None:
+    """Who has an object whose run is somebody else's is entered by its date as if nobody had been."""
+    if name in having.visits and name not in lacking.visits and name in lacking.plans:
+        lacking.plans[name].entered = False
 
 
 def _split_used(state: ProfileState, apart: ProfileState) -> None:

@@ -66,6 +66,8 @@ class Turn:
         about: The event that the news are of, whoever sent it.
         replan: Whether every date has to be looked at again: a zone has changed, or objects have come with a merge.
         identifier: Under which the outputs are made that no older entry names.
+        said_at: The instant that says whose what is made under it is, if it changes hands: of its owner at the event,
+            or when that was said which the profile is told for.
         happened_at: When what is reacted to happened: the event's timestamp, or the timer's instant.
         nodes: Bitmask of audiences and stages to evaluate again.
         watchers: Bitmask of journeys whose open enrollments must look again, from the next round on.
@@ -76,7 +78,7 @@ class Turn:
 
     __slots__ = (
         "about", "changed", "concerned", "event", "had", "happened_at", "history", "identifier", "news", "nodes", "now",
-        "outputs", "reader", "replan", "rules", "state", "trace", "watchers",
+        "outputs", "reader", "replan", "rules", "said_at", "state", "trace", "watchers",
     )  # fmt: skip
 
     def __init__(self, state: ProfileState, rules: ProfileRules, reader: ProfileReader, now: Instant) -> None:
@@ -89,6 +91,9 @@ class Turn:
         self.history = False
         self.identifier = sender_of(state)
         self.happened_at = now
+        facts = state.facts.get(self.identifier)
+        # What comes of time alone goes with what is known.
+        self.said_at = now if facts is None else min(facts.latest, now)
         self.nodes = 0
         self.watchers = 0
         self.concerned = 0

@@ -75,11 +75,12 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A delivery that the world as if has planned, when, and when its enrollment began."""
+    """A delivery that the world as if has planned, when; when its enrollment began, and what says whose that is."""
 
     output: o.DeliveryPlanned
     at: Instant
     began_at: Instant
+    owned_at: Instant
 
 
 class AsIf(Again):
@@ -228,8 +229,8 @@ class AsIfEngine(TellingAsIf):
         pages: ToldPages,
     ) -> None:
         self.past = past
-        #: When the enrollments of this world began.
-        self._began: dict[str, Instant] = {}
+        #: When the enrollments of this world began, and the instants that say whose they are.
+        self._began: dict[str, tuple[Instant, Instant]] = {}
         #: What this world has planned, by delivery.
         self.plans: dict[str, Plan] = {}
         self._planned: dict[str, dict[str, Plan]] = {}
@@ -309,13 +310,14 @@ class AsIfEngine(TellingAsIf):
     # Ids
 
     def _name(self, enrollment: Enrollment, number: int) -> str:
-        found = [id for id, at in self.past.entries(enrollment) if at == enrollment.began_at and id not in self._given]
+        began_at = enrollment.began_at
+        found = [id for id, at, _ in self.past.entries(enrollment) if at == began_at and id not in self._given]
         usual = enrollment_id(enrollment, number)
         # A name made of the instant is none that a number makes.
         chosen = usual if usual in found else min(found, default="")
         tries = count()
         while not chosen:
-            made = enrollment_id(enrollment, f"{enrollment.began_at}.{next(tries)}")
+            made = enrollment_id(enrollment, f"{began_at}.{next(tries)}")
             chosen = "" if made in self._given else made
         self._given.add(chosen)
         return chosen
@@ -324,8 +326,8 @@ class AsIfEngine(TellingAsIf):
         # Whoever may enter once is in the same enrollment, whenever it began: nothing is sent to them twice. Under a
         # shared browser somebody else may have entered.
         owner, name = self.identities.owner, enrollment.identifier
-        mine = owner(name, enrollment.began_at)
-        known = (id for id, at in self.past.entries(enrollment) if id not in self._given and owner(name, at) == mine)
+        mine = owner(name, enrollment.owned_at)
+        known = (id for id, _, at in self.past.entries(enrollment) if id not in self._given and owner(name, at) == mine)
         found = next(known, None)
         if found is None:
             return self._name(enrollment, number)
@@ -372,10 +374,11 @@ class AsIfEngine(TellingAsIf):
 
     def _emit(self, state: ProfileState, at: Instant, outputs: Sequence[o.Output]) -> None:
         super()._emit(state, at, outputs)
-        self._began.update((output.enrollment, at) for output in outputs if isinstance(output, o.JourneyEntered))
+        entered = (output for output in outputs if isinstance(output, o.JourneyEntered))
+        self._began.update((output.enrollment, (at, output.owned_at)) for output in entered)
         planned = [output for output in outputs if isinstance(output, o.DeliveryPlanned)]
         for output in planned:
-            plan = self.plans[output.delivery_id] = Plan(output, at, self._began[output.enrollment])
+            plan = self.plans[output.delivery_id] = Plan(output, at, *self._began[output.enrollment])
             self._planned.setdefault(output.identifier, {})[output.delivery_id] = plan
             known = self.past.deliveries.get(output.delivery_id)
             if known is not None and known.sent:

@@ -6,7 +6,7 @@ What changes is `identities.py`, what that does to profiles `moving.py`; what a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from innkeeper.events.types import Event
@@ -15,7 +15,7 @@ from innkeeper.identity.spans import ALWAYS
 from innkeeper.kernel.ids import ANONYMOUS, USER
 from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.objects.fold import decode, role_said_at
-from innkeeper.profiles.copies import Role
+from innkeeper.profiles.copies import Role, roles
 from innkeeper.profiles.state import ProfileState
 from innkeeper.runtime import moving
 from innkeeper.runtime.identities import Change, Identities
@@ -52,8 +52,20 @@ class Identification:
         """
         if role.kind != "object" or not self.identities.in_spans(role.identifier):
             return self.identities.owner(role.identifier, ALWAYS)
+        return self.identities.owner(role.identifier, self._said_at(role))
+
+    def _said_at(self, role: Role) -> Instant:
         body = self.engine.things.body(ThingKey(role.kind, role.type, role.id))
-        return self.identities.owner(role.identifier, role_said_at(decode(body), role.name))
+        return role_said_at(decode(body), role.name)
+
+    def tell_since_when(self, state: ProfileState, identifiers: Collection[str]) -> None:
+        """Let a profile know since when it has its roles in objects under some identifiers that change hands.
+
+        Its copies know when it was last told; a role may have been said again since, with nothing new to tell.
+        """
+        for role in roles(state):
+            if role.kind == "object" and role.identifier in identifiers and self.identities.in_spans(role.identifier):
+                state.objects[role.type][role.id].said[role.identifier] = self._said_at(role)
 
     def stamp(self, state: ProfileState, identifier: str, at: Instant) -> str:
         """The identifier that what a profile says at an instant is stored under: one that is its own at that instant.

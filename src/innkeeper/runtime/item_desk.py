@@ -104,6 +104,6 @@ def wish_row(event: Event, wish: Wish) -> WishRow:
     return WishRow(wish.catalog, wish.id, event.identifier, event.timestamp, event.source, event.message_id, wish.open)
 
 
-def item_news(catalog: str, item: str, view: dict[str, Any], identifier: str, change: str) -> News:
-    """What somebody hears of an item that was asked for."""
-    return News("item", catalog, item, view, ("wisher",), identifier, change)
+def item_news(catalog: str, item: str, view: dict[str, Any], identifier: str, change: str, said_at: Instant) -> News:
+    """What somebody hears of an item that was asked for; what it begins is of whose the identifier was at *said_at*."""
+    return News("item", catalog, item, view, ("wisher",), identifier, change, said_at=said_at)

@@ -17,7 +17,7 @@ from innkeeper.identity.spans import ALWAYS
 from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.profiles.copies import Role, roles
 from innkeeper.profiles.state import Enrollment, Facts, ProfileState, used_owner
-from innkeeper.profiles.transfer import contents, join, split
+from innkeeper.profiles.transfer import contents, join, runs, split
 from innkeeper.runtime.identities import Change
 from innkeeper.store.identity import Merge
 from innkeeper.store.projections import Move
@@ -110,6 +110,9 @@ class _Moving:
             made |= self._from_the_log(identifier)
             self.divided.add(identifier)
             self._restate(identifier)
+            for name, _ in holders:
+                for subject in sorted(set().union(*targets) - {name}):
+                    self._move_rows(name, subject, identifier)
         return made
 
     def _restate(self, identifier: str) -> None:
@@ -128,19 +131,20 @@ class _Moving:
 
     def _take_apart(self, name: str, state: ProfileState) -> None:
         home = self._owner(name, ALWAYS, name)
+        self.engine.identification.tell_since_when(state, self.change.identifiers)
         goes, role_goes = self._destinations(state, home), partial(self._holder, here=home)
-        found = {goes(identifier, at) for identifier, at in contents(state)} | {
-            role_goes(each) for each in roles(state)
-        }
+        run_goes = partial(self._owner, here=home)
+        found = {goes(*each) for each in contents(state)} | {run_goes(*each) for each in runs(state)}
+        found |= {role_goes(each) for each in roles(state)}
         for subject in sorted(found - {home}):
-            self._release(state, subject, goes, role_goes)
+            self._release(state, subject, goes, run_goes, role_goes)
         if home != name:
             del self.engine.cache[name]
             self.disturbed.pop(name, None)
             self.pieces.setdefault(home, []).append(state)
 
     def _destinations(self, state: ProfileState, home: str) -> Callable[[str, Instant], str]:
-        """Where what a profile has made goes. What was made under a browser goes with its facts, if those are whole."""
+        """Where facts and memberships go. Under a browser these go with its facts, if they are whole."""
         with_facts = {
             identifier: self._owner(identifier, facts.since, home)
             for identifier, facts in state.facts.items()
@@ -156,19 +160,26 @@ class _Moving:
         return self.engine.identification.holder(role) if role.identifier in self.change.identifiers else here
 
     def _release(
-        self, state: ProfileState, subject: str, goes: Callable[[str, Instant], str], role_goes: Callable[[Role], str]
+        self,
+        state: ProfileState,
+        subject: str,
+        goes: Callable[[str, Instant], str],
+        run_goes: Callable[[str, Instant], str],
+        role_goes: Callable[[Role], str],
     ) -> None:
         members = set(state.memberships)
         apart = split(
             state, subject, lambda identifier, at: goes(identifier, at) == subject,
+            lambda identifier, at: run_goes(identifier, at) == subject,
             lambda role: role_goes(role) == subject, self.at,
         )  # fmt: skip
         for each in (state.subject, subject):
             self.disturbed.setdefault(each, set()).update(members)
         self._note("apart", state.subject, subject)
         self.apart |= {state.subject, subject}
+        made = {identifier for identifier, _ in (*contents(apart), *runs(apart))}
         held = {each.identifier for each in roles(apart)}
-        for identifier in sorted(self.change.identifiers | {each for each, _ in contents(apart)} | held):
+        for identifier in sorted(self.change.identifiers | made | held):
             self._move_rows(state.subject, subject, identifier)
         self.pieces.setdefault(subject, []).append(apart)
 

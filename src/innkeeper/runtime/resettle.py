@@ -19,7 +19,7 @@ from innkeeper.identity.spans import Turn, turns_of, within_limit
 from innkeeper.kernel.ids import digest
 from innkeeper.kernel.json import canonical
 from innkeeper.profiles.copies import roles
-from innkeeper.profiles.transfer import contents
+from innkeeper.profiles.transfer import contents, runs
 from innkeeper.runtime import moving
 from innkeeper.runtime.identities import Change
 from innkeeper.runtime.recall import Recall
@@ -169,8 +169,10 @@ def _bring(engine: Engine, name: str) -> None:
     if state is None:
         return
     who = engine.identities
-    held = dict.fromkeys([name, *(identifier for identifier, _ in contents(state))])
-    who.know([*held, *(each.identifier for each in roles(state))])
+    held = dict.fromkeys([name, *(identifier for identifier, _ in (*contents(state), *runs(state)))])
+    given = [each.identifier for each in roles(state)]
+    who.know([*held, *given])
+    engine.identification.tell_since_when(state, given)
     moved = {each for each in held if _elsewhere(engine, each, state.subject, state)}
     moved |= {each.identifier for each in roles(state) if engine.identification.holder(each) != name}
     if moved:

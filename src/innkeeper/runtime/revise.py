@@ -221,8 +221,8 @@ class _Batch:
 
     def _tables(self, groups: list[Group], left: Numbers) -> None:
         names = set[str]().union(*(group.identifiers for group in groups))
-        tables.put_owners(self.connection, names, self.batch.owner)
         tables.put_enrollments(self.connection, self.scratch, names, self.at, self.order.reason)
+        tables.put_owners(self.connection, names, self.batch.owner)
         tables.put_tasks(self.connection, self.scratch, names)
         # A word that another has overtaken leaves no trace in a profile, but the claim has it.
         states = [state for group in self.batch.groups for state in group.after.values()]
@@ -259,7 +259,7 @@ class _Batch:
         batch, subject = self.batch, state.subject
         due = [plan for plan in group.due if batch.is_of(plan, subject)]
         offered = offer_again(
-            state, [(plan.output, plan.began_at) for plan in due], at, self.engine.world.journeys,
+            state, [(plan.output, plan.began_at, plan.owned_at) for plan in due], at, self.engine.world.journeys,
             self.engine.world.profiles.zone,
         )  # fmt: skip
         planned = [one.delivery_id for one in offered if isinstance(one, o.DeliveryPlanned)]
@@ -297,8 +297,9 @@ class _Batch:
             )  # fmt: skip
         for one in different.began:
             yield o.JourneyEntered(
-                identifier=one.identifier, journey=one.journey, version=one.version, enrollment=one.id, key=one.key
-            )
+                identifier=one.identifier, journey=one.journey, version=one.version, enrollment=one.id, key=one.key,
+                owned_at=one.owned_at,
+            )  # fmt: skip
         for one in (*different.began, *different.moved):
             yield from self._step(one)
 

@@ -76,7 +76,7 @@ class Batch:
 
     def is_of(self, plan: Plan, subject: str) -> bool:
         """Whether a profile of the world as if has planned a delivery."""
-        return self.owner(plan.output.identifier, plan.began_at) == subject
+        return self.owner(plan.output.identifier, plan.owned_at) == subject
 
     def has(self, delivery: KnownDelivery, subject: str) -> bool:
         """Whether a real delivery belongs to a profile of the world as if."""
@@ -194,8 +194,8 @@ def _group(
     _deliveries(group, played, ends, at)
     # What is over leaves no trace in a profile's state, but it did happen there, or would have.
     past = {(one.identifier, one.owned_at) for one in (*group.sent, *group.cancelled)}
-    past |= {(plan.output.identifier, plan.began_at) for plan in (*group.due, *group.missed)}
-    past |= {(name, began_at) for name in names for began_at in rows.get(name, ())}
+    past |= {(plan.output.identifier, plan.owned_at) for plan in (*group.due, *group.missed)}
+    past |= {(name, owned_at) for name in names for owned_at in rows.get(name, ())}
     owner = played.engine.identities.owner
     for subject in sorted({owner(*each) for each in past} - group.different.keys()):
         stage = theirs[subject].stage if subject in theirs else None

@@ -71,9 +71,13 @@ class _Told:
         self.because += was - would
         self.otherwise += would - was
         names = {name for group in batch.groups if group.different for name in group.identifiers}
-        closed = tables.tasks_to_close(real.real.connection, batch.scratch.connection, names, batch.owner)
-        for identifier, tasks in sorted(closed.items()):
-            self.lists["closed"] += [{"id": display_id(identifier), "task": task} for task in tasks]
+        stores = real.real.connection, batch.scratch.connection
+        closed = {
+            (subject, task)
+            for subject, tasks in tables.tasks_to_close(*stores, names, batch.owner).items() for task in tasks
+        }  # fmt: skip
+        closed.update(tables.questions_to_close(*stores, batch.identifiers))
+        self.lists["closed"] += [{"id": display_id(subject), "task": task} for subject, task in sorted(closed)]
         for group in batch.groups:
             if group.different:
                 self.different += len(group.different)

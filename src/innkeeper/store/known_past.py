@@ -8,6 +8,7 @@ Next in the flow: `runtime/as_if.py` plays against it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import Instant
@@ -83,6 +84,14 @@ class KnownDelivery:
         )
 
 
+class KnownEntry(NamedTuple):
+    """An enrollment that really began: when, and the instant that says whose it is."""
+
+    id: str
+    began_at: Instant
+    owned_at: Instant
+
+
 @dataclass(slots=True)
 class KnownPast:
     """Deliveries by id, what counts for the caps by identifier, and the enrollments that really began."""
@@ -90,7 +99,7 @@ class KnownPast:
     deliveries: dict[str, KnownDelivery] = field(default_factory=dict)
     sent: dict[str, list[Reservation]] = field(default_factory=dict)
     _under: dict[str, list[KnownDelivery]] = field(default_factory=dict)
-    _entries: dict[tuple[str, str, str | None], list[tuple[str, Instant]]] = field(default_factory=dict)
+    _entries: dict[tuple[str, str, str | None], list[KnownEntry]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, ledger: State, real: State, identifiers: set[str], position: int) -> KnownPast:
@@ -107,8 +116,8 @@ class KnownPast:
         heard = {row[0]: (row[1], row[2]) for row in real.connection.execute(_HEARD, bound)}
         for row in ledger.connection.execute(_DELIVERIES, bound):
             known._add(row, heard)
-        for identifier, journey, key, id, at in ledger.connection.execute(_ENROLLMENTS, bound):
-            known._entries.setdefault((identifier, journey, key), []).append((id, at))
+        for identifier, journey, key, *entry in ledger.connection.execute(_ENROLLMENTS, bound):
+            known._entries.setdefault((identifier, journey, key), []).append(KnownEntry(*entry))
         return known
 
     def _add(self, row: tuple[object, ...], heard: dict[str, tuple[str, str]]) -> None:
@@ -138,8 +147,8 @@ class KnownPast:
                 found.setdefault(each.identifier, []).append(each)
         return found
 
-    def entries(self, enrollment: Enrollment) -> list[tuple[str, Instant]]:
-        """The enrollments of the same identifier, journey and key that really began: id and instant."""
+    def entries(self, enrollment: Enrollment) -> list[KnownEntry]:
+        """The enrollments of the same identifier, journey and key that really began."""
         return self._entries.get((enrollment.identifier, enrollment.journey, enrollment.key), [])
 
 
@@ -157,6 +166,6 @@ SELECT id, subject, identifier, message, channel, purpose, kind, journey, enroll
 FROM deliveries WHERE subject IN (SELECT value FROM json_each(:subjects)) ORDER BY planned_at, id
 """  # noqa: S608 – names of ours
 _ENROLLMENTS = """
-SELECT identifier, journey, key, id, entered_at FROM enrollments
+SELECT identifier, journey, key, id, entered_at, owned_at FROM enrollments
 WHERE subject IN (SELECT value FROM json_each(:subjects)) ORDER BY entered_at, id
 """

@@ -30,8 +30,8 @@ REACHED = frozenset({"accepted", "delivered", "bounced", "complained", "in_doubt
 _INSTANTS = ("until", "expires_at", "at", "from", "to")
 # Why an enrollment leaves whose object is no longer there for it; its deliveries go with it.
 _OBJECT_GONE = ("role_lost", "removed", "ended: ", "no date: ")
-# What stays in the ledger and is not repeated in the log: it may hold personal data and is read at the claim only.
-_LEDGER_ONLY = ("context", "quiet", "address")
+# What stays in the tables and is not repeated in the log: it may hold personal data, or is read here only.
+_TABLE_ONLY = ("context", "quiet", "address", "owned_at")
 
 
 def to_outbox(taken_at: Instant, subject: str, number: int, index: int, output: o.Output, identifier: str) -> OutboxRow:
@@ -39,9 +39,8 @@ def to_outbox(taken_at: Instant, subject: str, number: int, index: int, output: 
     fields: dict[str, Any] = msgspec.structs.asdict(output)
     del fields["identifier"]
     traits = fields.pop("traits") if isinstance(output, o.TraitsUpdated) else {}
-    if isinstance(output, o.DeliveryPlanned):
-        for name in _LEDGER_ONLY:
-            del fields[name]
+    if isinstance(output, o.DeliveryPlanned | o.JourneyEntered):
+        fields = {name: value for name, value in fields.items() if name not in _TABLE_ONLY}
     if identifier.startswith(ACCOUNT):
         fields["account_id"] = identifier[len(ACCOUNT) :]
     if isinstance(output, o.StepReplanned):
@@ -138,8 +137,9 @@ class Projections:
                 self._parked.append((subject, output.error, at))
             case o.JourneyEntered():
                 self._entered.append(
-                    (output.enrollment, subject, output.identifier, output.journey, output.version, output.key, at)
-                )
+                    (output.enrollment, subject, output.identifier, output.journey, output.version, output.key, at,
+                     output.owned_at)
+                )  # fmt: skip
             case o.StepReached():
                 self._stepped[output.enrollment] = output.step
             case o.StepReplanned(enrollment=str(enrollment)):
@@ -206,11 +206,11 @@ class Move(NamedTuple):
     until: Instant | None = None
 
 
-_WITH_ENROLLMENT = "coalesce((SELECT entered_at FROM enrollments AS run WHERE run.id = enrollment), {})"
+_WITH_ENROLLMENT = "coalesce((SELECT owned_at FROM enrollments AS run WHERE run.id = enrollment), {})"
 #: The tables whose rows belong to a profile, and the instant that says to whom, under an identifier that changes hands:
 #: what an enrollment has brought about is of whoever the enrollment is of. A question about a home has no enrollment.
 OWNED: Final = {
-    "enrollments": "entered_at", "deliveries": _WITH_ENROLLMENT.format("planned_at"),
+    "enrollments": "owned_at", "deliveries": _WITH_ENROLLMENT.format("planned_at"),
     "decisions": _WITH_ENROLLMENT.format("first_at"), "tasks": _WITH_ENROLLMENT.format("created_at"),
 }  # fmt: skip
 #: Words that replace each other have no one time.
@@ -304,8 +304,8 @@ def _decision(at: Instant, subject: str, output: o.DecisionMade) -> tuple[object
 
 _PARK = "INSERT OR REPLACE INTO parked (subject, error, at) VALUES (?, ?, ?)"
 _INSERT_ENROLLMENT = (
-    "INSERT INTO enrollments (id, subject, identifier, journey, version, key, entered_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (id) DO NOTHING"
+    "INSERT INTO enrollments (id, subject, identifier, journey, version, key, entered_at, owned_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 )
 _MOVE_ENROLLMENT = "UPDATE enrollments SET step = ? WHERE id = ?"
 _END_ENROLLMENT = "UPDATE enrollments SET ended_at = ?, outcome = ?, reason = ? WHERE id = ?"

@@ -163,7 +163,7 @@ def put_many(real: State, scratch: State, identifiers: set[str]) -> None:
 def put_enrollments(connection: Connection, scratch: Connection, identifiers: set[str], at: Instant, why: str) -> None:
     """Let the enrollments be those of the other world; what only this one had is `retracted`."""
     there = scratch.execute(
-        "SELECT id, subject, identifier, journey, version, key, step, entered_at, ended_at, outcome, reason"
+        "SELECT id, subject, identifier, journey, version, key, step, entered_at, owned_at, ended_at, outcome, reason"
         " FROM enrollments"
     ).fetchall()
     mine = [row for row in there if row[1] in identifiers]
@@ -174,10 +174,11 @@ def put_enrollments(connection: Connection, scratch: Connection, identifiers: se
         {"at": at, "why": why, "names": dumps(sorted(identifiers)), "ids": dumps([row[0] for row in mine])},
     )
     connection.executemany(
-        "INSERT INTO enrollments (id, subject, identifier, journey, version, key, step, entered_at, ended_at, outcome,"
-        " reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET subject = excluded.subject,"
-        " version = excluded.version, step = excluded.step, entered_at = excluded.entered_at,"
-        " ended_at = excluded.ended_at, outcome = excluded.outcome, reason = excluded.reason",
+        "INSERT INTO enrollments (id, subject, identifier, journey, version, key, step, entered_at, owned_at, ended_at,"
+        " outcome, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+        " subject = excluded.subject, version = excluded.version, step = excluded.step,"
+        " entered_at = excluded.entered_at, owned_at = excluded.owned_at, ended_at = excluded.ended_at,"
+        " outcome = excluded.outcome, reason = excluded.reason",
         mine,
     )
 
@@ -185,14 +186,14 @@ def put_enrollments(connection: Connection, scratch: Connection, identifiers: se
 def different_enrollments(
     connection: Connection, scratch: Connection, identifiers: set[str]
 ) -> set[tuple[str, Instant]]:
-    """The enrollments that are not the same in both worlds, open or over: under which identifier, and since when."""
+    """The enrollments that are not the same in both worlds, open or over: identifiers, and what says whose they are."""
+    everything = "SELECT identifier, owned_at, id, journey, key, step, entered_at, ended_at, outcome FROM enrollments"
     real = connection.execute(
-        "SELECT id, identifier, journey, key, step, entered_at, ended_at, outcome FROM enrollments"
-        " WHERE subject IN (SELECT value FROM json_each(?)) AND outcome IS NOT 'retracted'",
+        everything  # noqa: S608 – ours
+        + " WHERE subject IN (SELECT value FROM json_each(?)) AND outcome IS NOT 'retracted'",
         (dumps(sorted(identifiers)),),
     )
-    there = scratch.execute("SELECT id, identifier, journey, key, step, entered_at, ended_at, outcome FROM enrollments")
-    return {(row[1], row[5]) for row in set(real) ^ set(there)}
+    return {(row[0], row[1]) for row in set(real) ^ set(scratch.execute(everything))}
 
 
 def put_tasks(connection: Connection, scratch: Connection, identifiers: set[str]) -> list[str]:
@@ -226,6 +227,21 @@ def tasks_to_close(
         if id not in there:
             found.setdefault(owner(identifier, at), []).append(id)
     return found
+
+
+def questions_to_close(connection: Connection, scratch: Connection, identifiers: set[str]) -> list[tuple[str, str]]:
+    """The open questions about homes in which nobody has died there: whose task it is, and its id."""
+    bound = {"names": dumps(sorted(identifiers))}
+    alive = _dead(connection, bound) - _dead(scratch, bound)
+    questions = connection.execute(
+        "SELECT household, deceased FROM bereavement_questions WHERE deceased IN (SELECT value FROM json_each(?))",
+        (dumps(sorted(alive)),),
+    )
+    ids = dumps(sorted(question_id(household, deceased) for household, deceased in questions))
+    return connection.execute(
+        "SELECT subject, id FROM tasks WHERE state = 'open' AND id IN (SELECT value FROM json_each(?)) ORDER BY id",
+        (ids,),
+    ).fetchall()
 
 
 def cancel_deliveries(connection: Connection, ids: Iterable[str], at: Instant) -> None:
