@@ -255,6 +255,7 @@ def _warnings(found: Iterable[Said]) -> Iterable[Problem]:
 WORDS: Final = {
     "health": "something about health", "religion": "a religion", "union": "membership of a union",
     "sexuality": "something about sexuality", "ethnicity": "an ethnic origin", "politics": "a political opinion",
+    "genetics": "genetic data", "biometrics": "biometric data", "criminal": "a criminal record",
     "national_id": "the number of an identity document", "card": "the number of a payment card",
     "bank_account": "the number of a bank account", "secret": "a password or another secret",
 }  # fmt: skip
