@@ -69,8 +69,8 @@ HARMLESS = """
     wheelchair_accessible smoking_room patience medium media_type bloodyMary dietary_needs weight product_weight
     device_fingerprint browserFingerprint fingerprint interface_id surface_id typeface retina_display iris_color
     first_touch_id carrier_status brandDNA faithful_customer ChurchStreet churchill_suite denomination
-    gift_card_denomination party_size partySize third_party party_name up_voted votes vote_count upvotedAt conservative_estimate
-    union_id unionPay credit_union western_union Union_Square reunion communion_wine
+    gift_card_denomination party_size partySize third_party party_name up_voted votes vote_count upvotedAt
+    conservative_estimate     union_id unionPay credit_union western_union Union_Square reunion communion_wine
     race_time raceName race_number tribe_id broadcaster castellano racetrack embrace
     probation_end sentence_length court_name tennis_court offense_rating
     secretary tokens_used maxTokens token_limit orientation screen_orientation interested_in preferences
