@@ -2,7 +2,7 @@
 
 The first level that holds counts. Labels are the words that a person reads as evidence. Columns have names of ours
 (`f0`, `f1`): a trait's name never becomes SQL. Each level says how often one person's two profiles are at it, and how
-often two strangers' are, for where there are too few people to learn that: guesses of ours, on the careful side, because
+often two strangers' are, for where there are too few people to learn that: guesses of ours, on the careful side, as
 who lives under one address or shares a mailbox is not one person. Next in the flow: `match_model.py`.
 """
 
