@@ -139,8 +139,13 @@ def test_words_end_at_their_instant_and_the_job_takes_them_away(tmp_path: Path) 
     assert replay(workspace.home).different == 0
     assert retain(workspace.home).goes > 0
     assert replay(workspace.home).different == 0
-    (shown,) = (each for each in workspace.cli("catalog", "traits")["traits"] if each["name"] == "plan")
-    assert (shown["count"], shown["examples"]) == (0, [])
+    traits = {each["name"]: each for each in workspace.cli("catalog", "traits")["traits"]}
+    shown = traits["plan"]
+    assert (shown["count"], shown["examples"], shown["gone_at"]) == (0, [], format_instant(later))
+    assert traits["city"]["gone_at"] is None
+    page = workspace.shell("catalog", "traits", "plan").stdout
+    assert "plan" in page
+    assert "came, and has gone  values went by its retention, last on 2026-04-06" in page
 
 
 def test_what_has_ended_is_nowhere_not_even_in_checkpoints(tmp_path: Path) -> None:

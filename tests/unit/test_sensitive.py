@@ -32,6 +32,62 @@ ORDINARY = """
 """
 
 
+#: The special categories of data (GDPR, articles 9 and 10), as English-speaking senders name them.
+SPECIAL = {
+    "health": [
+        "healthCondition", "mental_health", "Medical History", "medicationName", "primary_diagnosis", "chronic_disease",
+        "isPregnant", "disability_type", "Hearing Impairment", "food_allergies", "bloodPressure", "HIVStatus",
+        "covid_vaccinated", "vaccination date", "symptoms", "patientId", "prescription_number", "diabetesType",
+        "has_asthma", "resting heart rate", "BMI", "smokingStatus", "wheelchair_user", "last_menstruation",
+        "nhs_number", "health_insurance_no",
+    ],
+    "genetics": ["geneticData", "genome_sequence", "DNA Test", "genotype", "BRCA1", "hereditary_risk", "dnaSample"],
+    "biometrics": [
+        "biometricTemplate", "fingerprint_scan", "Face ID", "facialRecognitionHash", "voiceprint", "iris_scan",
+        "face_embedding", "palmPrint",
+    ],
+    "religion": [
+        "religion", "religiousBeliefs", "church_tax", "Faith", "isMuslim", "jewish_holidays", "philosophicalBeliefs",
+        "place of worship",
+    ],
+    "sexuality": [
+        "sexual_orientation", "sexualOrientation", "Sex Life", "gender_identity", "genderIdentity", "Gender Identity",
+        "isTransgender", "non_binary", "partner_gender", "sexAssignedAtBirth", "LGBTQ member", "is_gay",
+    ],
+    "ethnicity": ["ethnicity", "ethnicOrigin", "race", "Racial Background", "skinTone", "caste", "indigenous_status"],
+    "politics": ["political_party", "politicalOpinion", "Party Affiliation", "votedFor", "voter_registration"],
+    "union": ["trade_union", "unionMembership", "Labor Union", "union_dues"],
+    "criminal": [
+        "criminal_record", "criminalConvictions", "Felony", "arrestDate", "is_sex_offender", "background check",
+        "prison_term", "on_parole",
+    ],
+}  # fmt: skip
+HARMLESS = """
+    gender sex_of_pet nationality birth_date country_of_birth language marital_status pronouns title
+    health_score customerHealthScore HealthCheck system_health batteryHealth diagnostics device_diagnostic_code
+    is_disabled disabledAt emailDisabled hospitality hospitality_group hospitalityScore therapist golf_handicap
+    wheelchair_accessible smoking_room patience medium media_type bloodyMary dietary_needs weight product_weight
+    device_fingerprint browserFingerprint fingerprint interface_id surface_id typeface retina_display iris_color
+    first_touch_id carrier_status brandDNA faithful_customer ChurchStreet churchill_suite denomination
+    gift_card_denomination party_size partySize third_party party_name up_voted votes vote_count upvotedAt
+    conservative_estimate     union_id unionPay credit_union western_union Union_Square reunion communion_wine
+    race_time raceName race_number tribe_id broadcaster castellano racetrack embrace
+    probation_end sentence_length court_name tennis_court offense_rating
+    secretary tokens_used maxTokens token_limit orientation screen_orientation interested_in preferences
+"""
+
+
+def test_special_categories_are_known_however_they_are_written() -> None:
+    assert sum(map(len, SPECIAL.values())) >= 60
+    found = {name: (category, sensitive_name(name)) for category, names in SPECIAL.items() for name in names}
+    assert {name: both for name, both in found.items() if both[0] != both[1]} == {}
+
+
+def test_what_only_sounds_like_a_special_category_is_no_alarm() -> None:
+    assert len(HARMLESS.split()) >= 60
+    assert {name: found for name in HARMLESS.split() if (found := sensitive_name(name)) is not None} == {}
+
+
 @pytest.mark.parametrize(("category", "name"), [(key, name) for key, names in NAMES.items() for name in names.split()])
 def test_sensitive_names(category: str, name: str) -> None:
     assert sensitive_name(name) == category

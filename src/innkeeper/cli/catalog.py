@@ -82,7 +82,11 @@ def _head(one: dict[str, Any]) -> str:
 
 
 def _told(one: dict[str, Any]) -> str:
-    when = f"{one['first_at'][:10]} to {one['last_at'][:10]}" if one["count"] else "never came"
+    when = "never came"
+    if one["count"]:
+        when = f"{one['first_at'][:10]} to {one['last_at'][:10]}"
+    elif one.get("gone_at"):
+        when = "came, and has gone"
     return f"{one['count']:>10,}  {one['name']:<28}  {when}  {'; '.join(_remarks(one))}".rstrip()
 
 
@@ -92,6 +96,8 @@ def _remarks(one: dict[str, Any]) -> Iterator[str]:
         yield kinds
     if one["sources"]:
         yield ", ".join(one["sources"])
+    if one.get("gone_at"):
+        yield f"values went by its retention, last on {one['gone_at'][:10]}"
     if one.get("reserved"):
         yield "reserved: left out"
     elif not one["declared"]:

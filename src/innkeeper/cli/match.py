@@ -62,7 +62,7 @@ def _tell_report(report: Report) -> None:
     if report.decided:
         click.echo(f"{report.decided:,} more were accepted or rejected before")
     if report.compared and not report.trained_on:
-        click.echo("too few profiles to learn from: probabilities come from starting values, look at each")
+        click.echo("fewer than 100 profiles: nothing was learned, probabilities are careful guesses, look at each")
     if report.homes or report.too_large:
         click.echo(f"{report.homes:,} homes proposed, {report.new_homes:,} of them new")
     if report.too_large:

@@ -11,33 +11,67 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import accumulate
 from typing import Final
 
-#: Category -> beginnings of words in names. A word of up to four letters must be the whole word.
+#: Category -> beginnings of words in names: the special categories of data (GDPR, articles 9 and 10), then numbers and
+#: secrets. A word of up to four letters must be the whole word.
 STEMS: Final[dict[str, tuple[str, ...]]] = {
+    "genetics": (
+        "geneti", "genome", "genomic", "genotyp", "genevariant", "genemutation", "dna", "brca", "haplo", "heredit",
+        "chromosom", "erfelijk", "erbgut", "erbkrank", "генети", "геном", "днк", "基因", "遗传",
+    ),
+    "biometrics": (
+        "biometr", "fingerprintscan", "fingerprinttempl", "fingerprintdata", "fingerprintimage", "faceid", "facerecog",
+        "facialrecog", "facialgeom", "faceprint", "facescan", "faceembed", "facetempl", "voiceprint", "irisscan",
+        "iriscode", "iristempl", "retinascan", "retinalscan", "palmprint", "palmvein", "handgeometry", "gaitpattern",
+        "vingerafdruk", "gezichtsherken", "fingerabdruck", "gesichtserkenn", "биометр", "отпечат", "指纹", "人脸",
+        "虹膜", "声纹",
+    ),
+    "criminal": (
+        "criminal", "convict", "felon", "misdemean", "arrest", "offender", "imprison", "prison", "jail", "parole",
+        "probationofficer", "policerecord", "policecheck", "courtrecord", "courtcase", "indictment", "prosecut",
+        "backgroundcheck", "dbscheck", "strafblad", "strafrecht", "veroordel", "vorstraf", "verurteil",
+        "führungszeugnis", "судимост", "преступлен", "犯罪", "前科",
+    ),
     "health": (
-        "health", "medic", "diagnos", "disease", "illness", "pregnan", "disab", "allerg", "blood", "hiv", "gezond",
-        "ziekte", "medicijn", "zwanger", "handicap", "bloed", "gesund", "krank", "schwanger", "behinder", "blut",
-        "здоров", "болезн", "диагноз", "беремен", "инвалид", "аллерг", "zdorov",
-        "健康", "疾病", "病史", "怀孕", "过敏", "血型",
+        "health", "medic", "diagnos", "disease", "illness", "sick", "pregnan", "disabilit", "disabledperson",
+        "handicap", "visualimpair", "hearingimpair", "mobilityimpair", "cognitiveimpair", "allerg", "blood", "hiv",
+        "covid", "vaccin", "symptom", "surgery", "hospitaliz", "hospitalis", "hospitaladm", "patient", "prescription",
+        "cancer", "diabet", "asthma", "epilep", "depression", "anxiety", "autis", "adhd", "dementia", "alzheimer",
+        "hepatitis", "psychiat", "psychother", "addiction", "alcoholism", "substanceabuse", "druguse", "drugtest",
+        "issmoker", "nonsmoker", "smokerstatus", "smokingstatus", "smokinghabit", "bmi", "bodymass", "bodyfat",
+        "heartrate", "glucoselevel", "insulin", "menstrua", "fertility", "contracept", "miscarriage", "abortion",
+        "wheelchairuser", "deaf", "icdcode", "nhsnumber", "gezond", "ziekte", "medicijn", "zwanger", "bloed", "gesund",
+        "krank", "schwanger", "behinder", "blut", "здоров", "болезн", "диагноз", "беремен", "инвалид", "аллерг",
+        "zdorov", "健康", "疾病", "病史", "怀孕", "过敏", "血型",
     ),
     "religion": (
-        "religio", "church", "denomination", "faith", "confession", "geloof", "godsdienst", "kerk", "glaube",
-        "konfession",
-        "kirche", "kirchensteuer", "религи", "вероисповед", "церков", "宗教", "信仰", "教会",
+        "religio", "church", "faith", "confession", "creed", "baptis", "catholic", "muslim", "islam", "jewish",
+        "judais", "hindu", "buddhis", "sikh", "mosque", "synagogue", "parish", "worship", "atheis", "zakat",
+        "spiritualbelief", "philosophicalbelief", "worldview", "geloof", "godsdienst", "kerk", "levensbeschouw",
+        "glaube", "konfession", "kirche", "weltanschauung", "религи", "вероисповед", "церков", "宗教", "信仰", "教会",
     ),
-    "union": ("union", "tradeunion", "vakbond", "gewerkschaft", "профсоюз", "profsoyuz", "工会"),
+    "union": (
+        "union", "tradeunion", "laborunion", "labourunion", "workscouncil", "vakbond", "ondernemingsraad",
+        "gewerkschaft", "betriebsrat", "профсоюз", "profsoyuz", "工会",
+    ),
     "sexuality": (
-        "sexual", "gay", "lesbian", "lgbt", "lgbtq", "queer", "seksue", "geaard", "homosex", "sexuell", "сексуальн",
-        "ориентаци", "性取向", "同性",
+        "sexual", "bisexual", "homosex", "heterosex", "asexual", "pansexual", "gay", "lesbian", "lgbt", "lgbtq",
+        "queer", "sexlife", "sexpref", "sexorient", "sexatbirth", "birthsex", "assignedsex", "sexassigned", "intersex",
+        "samesex", "genderident", "genderreassign", "gendertransition", "transgender", "transsex", "cisgender",
+        "nonbinary", "partnergender", "spousegender", "fetish", "seksue", "geaard", "geslachtsident", "sexuell",
+        "geschlechtsident", "сексуальн", "ориентаци", "гендернаяидент", "性取向", "同性", "性别认同",
     ),
     "ethnicity": (
-        "ethni", "race", "racial", "skincolo", "etnisch", "afkomst", "huidskleur", "herkunft", "hautfarbe", "этнич",
-        "национальн", "раса", "民族", "种族",
+        "ethni", "race", "racial", "skincolo", "skintone", "caste", "tribal", "indigenous", "aborigin",
+        "ancestry", "etnisch", "afkomst", "huidskleur", "herkunft", "hautfarbe", "этнич", "национальн", "раса",
+        "民族", "种族",
     ),
     "politics": (
-        "politic", "partymember", "voted", "politiek", "partijlid", "politisch", "parteimitglied", "политич", "партийн",
-        "политик", "政治", "党员",
+        "politic", "partymember", "partyaffil", "partyregistration", "votedfor", "votingintent", "votingpref",
+        "votingrecord", "voterregist", "voterid", "politiek", "partijlid", "stemvoorkeur", "politisch",
+        "parteimitglied", "parteizugeh", "политич", "партийн", "политик", "政治", "党员",
     ),
     "national_id": (
         "ssn", "socialsecurity", "nationalid", "passport", "idcard", "idnumber", "taxid", "nino", "bsn",
@@ -60,8 +94,28 @@ STEMS: Final[dict[str, tuple[str, ...]]] = {
     ),
 }  # fmt: skip
 
+#: What begins like a word of a category and is something else, by category.
+ORDINARY: Final[dict[str, tuple[str, ...]]] = {
+    "genetics": ("branddna", "genomen"),
+    "criminal": ("arresting",),
+    "health": (
+        "healthscore", "healthcheck", "systemhealth", "servicehealth", "batteryhealth", "diagnostic", "golfhandicap",
+        "handicapindex", "bloodymary", "bloodorange",
+    ),
+    "religion": ("faithful", "churchill", "churchstreet", "churchroad"),
+    "union": (
+        "unionpay", "unionid", "unionsquare", "unionstation", "unionstreet", "unionjack", "creditunion", "westernunion",
+        "europeanunion",
+    ),
+    "ethnicity": (
+        "racetime", "racename", "racedate", "raceday", "raceid", "racenumber", "racetrack", "racecar", "raceresult",
+        "racedistance", "racecondition", "racetype", "caster", "castell",
+    ),
+    "secret": ("secretary", "secretsanta", "tokens", "tokencount", "tokenlimit", "tokenusage"),
+}  # fmt: skip
+
 _WORD = re.compile(r"[^\W\d_]+|\d+")
-_CAMEL = re.compile(r"(?<=[a-zа-я])(?=[A-ZА-Я])")
+_CAMEL = re.compile(r"(?<=[a-zа-я])(?=[A-ZА-Я])|(?<=[A-ZА-Я])(?=[A-ZА-Я][a-zа-я])")
 #: What a value must look like to be looked at closer, in the dialect of RE2; DuckDB picks the candidates with it.
 CANDIDATE: Final = (
     r"[A-Za-z]{2}[0-9]{2}[ ]?([A-Za-z0-9]{4}[ ]?){2,7}[A-Za-z0-9]{1,4}|[0-9][0-9 -]{7,21}[0-9Xx]|[0-9]{8}-?[A-Za-z]"
@@ -88,16 +142,28 @@ def sensitive_name(name: str) -> str | None:
     words = [word.casefold() for word in _WORD.findall(_CAMEL.sub(" ", text))]
     starts = ["".join(words[place:]) for place in range(len(words))]
     for category, stems in STEMS.items():
+        places = range(len(words)) if category not in ORDINARY else _telling(words, starts, ORDINARY[category])
         for stem in stems:
             if not stem.isascii() and ord(stem[0]) >= 0x3000:
                 if stem in text:
                     return category
             elif len(stem) <= 4:
-                if stem in words:
+                if any(stem == words[place] for place in places):
                     return category
-            elif any(start.startswith(stem) for start in starts):
+            elif any(starts[place].startswith(stem) for place in places):
                 return category
     return None
+
+
+def _telling(words: list[str], starts: list[str], ordinary: tuple[str, ...]) -> list[int]:
+    """The places of the words that are no part of anything ordinary."""
+    covered = set[int]()
+    for place, start in enumerate(starts):
+        for each in ordinary:
+            if start.startswith(each):
+                begins = accumulate(map(len, words[place:]), initial=0)
+                covered.update(place + number for number, begin in enumerate(begins) if begin < len(each))
+    return [place for place in range(len(words)) if place not in covered]
 
 
 def sensitive_values(values: Iterable[str]) -> str | None:

@@ -16,6 +16,7 @@ from innkeeper.events.reserved import is_reserved
 from innkeeper.events.sensitive import CANDIDATE, masked, sensitive_name, sensitive_values
 from innkeeper.kernel.errors import Problem, UsageError, did_you_mean
 from innkeeper.kernel.time import Instant, format_instant
+from innkeeper.runtime.gaps import Gaps
 from innkeeper.store.bulk import Bulk
 from innkeeper.strategy.types import Workspace
 
@@ -156,12 +157,13 @@ def event_properties(bulk: Bulk, workspace: Workspace, name: str) -> dict[str, A
 
 
 def traits(bulk: Bulk, workspace: Workspace) -> list[dict[str, Any]]:
-    """Every trait that arrived, the most frequent first; then those that are declared and never came."""
+    """Every trait that arrived, the most frequent first; then those that are declared and never came, or have gone."""
     found = []
     seen = set()
+    gone = Gaps(bulk.home).traits
     for each in _said(bulk, _TRAITS, {}):
         seen.add(each.name)
-        found.append(each.as_dict() | _declaration(each.name, each, workspace))
+        found.append(each.as_dict() | _declaration(each.name, each, workspace) | _gone(gone.get(each.name)))
     never: dict[str, Any] = {
         "count": 0,
         "first_at": None,
@@ -171,9 +173,15 @@ def traits(bulk: Bulk, workspace: Workspace) -> list[dict[str, Any]]:
         "examples": [],
         "sensitive": None,
     }
-    for name in sorted(workspace.declared.keys() - seen):
-        found.append({"name": name} | never | _declaration(name, Said("", name), workspace))
+    for name in sorted((workspace.declared.keys() | gone.keys()) - seen):
+        declared = _declaration(name, Said("", name), workspace)
+        found.append({"name": name} | never | declared | _gone(gone.get(name)))
     return found
+
+
+def _gone(at: Instant | None) -> dict[str, Any]:
+    """When words on a trait went by its retention last."""
+    return {"gone_at": None if at is None else format_instant(at)}
 
 
 def account_traits(bulk: Bulk, workspace: Workspace) -> list[dict[str, Any]]:
@@ -255,6 +263,7 @@ def _warnings(found: Iterable[Said]) -> Iterable[Problem]:
 WORDS: Final = {
     "health": "something about health", "religion": "a religion", "union": "membership of a union",
     "sexuality": "something about sexuality", "ethnicity": "an ethnic origin", "politics": "a political opinion",
+    "genetics": "genetic data", "biometrics": "biometric data", "criminal": "a criminal record",
     "national_id": "the number of an identity document", "card": "the number of a payment card",
     "bank_account": "the number of a bank account", "secret": "a password or another secret",
 }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path as File
 
 from innkeeper.audiences.catalog import Catalog
@@ -38,6 +38,11 @@ class Gaps:
     def names(self) -> dict[str, frozenset[str]]:
         """Names of events that the log has seen, whatever is left of them."""
         return {name: frozenset() for name in self._let_go}
+
+    @property
+    def traits(self) -> Mapping[str, Instant]:
+        """By trait, when words on it went by its retention last."""
+        return self._ended
 
     def problems(self, expression: Expression, at: Instant) -> tuple[Problem, ...]:
         """Why the answer to an expanded expression, as of an instant, may count too little; empty: it is exact."""

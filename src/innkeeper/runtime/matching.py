@@ -60,7 +60,7 @@ class Report:
         compared: How many pairs were.
         proposed, new: Open proposals now, and those among them that were not there before.
         decided: Pairs that would be proposed if nobody had decided on them.
-        trained_on: The fields whose agreement taught the model; empty: too few profiles, starting values are used.
+        trained_on: The fields whose agreement taught the model; empty: too few profiles, fixed shares are used.
         too_large: Addresses where too many live to be a home.
     """
 

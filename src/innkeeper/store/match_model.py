@@ -23,15 +23,17 @@ from innkeeper.identity.matching import Evidence, MatchRules, Proposal, comparab
 from innkeeper.kernel.errors import OperationFailed
 from innkeeper.store import duck
 from innkeeper.store.match_blocks import Block, Blocks
-from innkeeper.store.match_levels import Compared, comparisons
+from innkeeper.store.match_levels import SAME, STRANGERS, Compared, comparisons
 
 if TYPE_CHECKING:
     import duckdb
 
 _SEED: Final = 1
 _SAMPLED_PAIRS: Final = 1_000_000
-#: Fewer people than this tell nothing about how often people agree: splink's own starting values are used.
-_ENOUGH_PEOPLE: Final = 100
+#: Fewer people than this tell nothing about how often people agree: the fixed shares of `match_levels.py` are used.
+ENOUGH_PEOPLE: Final = 100
+#: Then a pair counts, before anything is seen, as one of so many people's.
+_AS_IF_AMONG: Final = 1_000
 #: What share of the true pairs agrees on two fields at least; the rest differs somewhere.
 _RECALL: Final = 0.7
 _MEMORY: Final = "2GB"
@@ -141,6 +143,10 @@ class _Model:
         self.people = int(duck.run(connection, "SELECT count(*) FROM people")[0][0])
         self.trained_on: list[str] = []
 
+    @property
+    def _few(self) -> bool:
+        return self.people < ENOUGH_PEOPLE
+
     def propose(self, threshold: float) -> Scored:
         blocks = self._chosen() if len(self.compared) > 1 else []
         if not blocks:
@@ -184,7 +190,7 @@ class _Model:
             ],
             blocking_rules_to_generate_predictions=rules,
             # Before anything is seen: about every person has one double.
-            probability_two_random_records_match=min(0.5, 1 / max(self.people, 2)),
+            probability_two_random_records_match=1 / (_AS_IF_AMONG if self._few else self.people),
             retain_matching_columns=True,
             retain_intermediate_calculation_columns=True,
             linker_uid="innkeeper",
@@ -193,15 +199,15 @@ class _Model:
         return Linker(api.register("people"), settings, log_level=None)
 
     def _levels(self, each: Compared) -> list[Any]:
-        """Its levels; among few people, how often a value is there says nothing of how rare it is."""
-        few = self.people < _ENOUGH_PEOPLE
-        return [
-            {name: value for name, value in level.items() if not (few and name == "tf_adjustment_column")}
-            for level in each.levels
-        ]
+        """Its levels; among few people, how often a value is there says nothing of how rare it is.
+
+        Where there are many, what each level is worth is learned.
+        """
+        left_out = {"tf_adjustment_column"} if self._few else {SAME, STRANGERS}
+        return [{name: value for name, value in level.items() if name not in left_out} for level in each.levels]
 
     def _train(self, linker: Any) -> None:
-        if self.people < _ENOUGH_PEOPLE:
+        if self._few:
             return
         from splink.internals.exceptions import EMTrainingException
 
