@@ -66,6 +66,7 @@ def show(call: Call, catalog: str, item: str) -> None:
 def set_(call: Call, catalog: str, item: str, values: tuple[str, ...], by: str, at: str | None) -> None:
     """Set values of an item, as an event does: stock=0 price=9.5; null gives the file its say again."""
     from innkeeper.cli.served import ask
+    from innkeeper.runtime.audit import by_command
     from innkeeper.runtime.items import set_item, value_of
 
     given: dict[str, Any] = {}
@@ -78,7 +79,8 @@ def set_(call: Call, catalog: str, item: str, values: tuple[str, ...], by: str, 
     asked = {"set": given, "by": by, "at": None if moment is None else format_instant(moment)}
     done = ask(home, "POST", ("items", catalog, item), asked)
     if done is None:
-        done = set_item(home, catalog, item, given, by=by, at=moment)
+        with by_command(home, "set", "item", f"{catalog} {item}"):
+            done = set_item(home, catalog, item, given, by=by, at=moment)
     call.answer(done, lambda: click.echo(f"{catalog} {item}: {_told(done['set'])}; the next run takes it"))
 
 

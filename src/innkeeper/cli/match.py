@@ -38,6 +38,7 @@ def propose(call: Call, threshold: float | None, fields: str | None, kind: Kind)
     from innkeeper.cli.served import ask
     from innkeeper.identity.read_matching import parse_fields
     from innkeeper.runtime import matching
+    from innkeeper.runtime.audit import by_command
     from innkeeper.runtime.definitions import workspace_of
 
     home = call.existing_home()
@@ -45,7 +46,8 @@ def propose(call: Call, threshold: float | None, fields: str | None, kind: Kind)
     told = ask(home, "POST", ("matches", "propose"), {"fields": named, "threshold": threshold, "kind": kind})
     if told is None:
         chosen = parse_fields(named, workspace_of(home).matching) if named else None
-        told = matching.propose(home, fields=chosen, threshold=threshold, kind=kind).as_dict()
+        with by_command(home, "propose", "match", kind):
+            told = matching.propose(home, fields=chosen, threshold=threshold, kind=kind).as_dict()
     call.answer(told, lambda: _tell_report(told))
 
 
@@ -131,13 +133,15 @@ def accept(call: Call, proposals: tuple[str, ...], above: float | None, homes: b
     """Join what was proposed: an ordinary link, that can be taken back."""
     from innkeeper.cli.served import ask
     from innkeeper.runtime import matching
+    from innkeeper.runtime.audit import by_command
 
     if not proposals and above is None and not homes:
         raise click.UsageError("name proposals by their ids, or --above P, or --homes")
     home, asked = call.existing_home(), {"ids": list(proposals), "above": above, "homes": homes}
     told = ask(home, "POST", ("matches", "accept"), asked)
     if told is None:
-        told = {"accepted": [one["id"] for one in matching.accept(home, proposals, above=above, homes=homes)]}
+        with by_command(home, "accept", "match", " ".join(proposals)):
+            told = {"accepted": [one["id"] for one in matching.accept(home, proposals, above=above, homes=homes)]}
     call.answer(told, lambda: click.echo(f"{len(told['accepted']):,} accepted; the next run joins them"))
 
 
@@ -148,9 +152,11 @@ def reject(call: Call, proposals: tuple[str, ...]) -> None:
     """Say that they are not one; they are not proposed again."""
     from innkeeper.cli.served import ask
     from innkeeper.runtime import matching
+    from innkeeper.runtime.audit import by_command
 
     home = call.existing_home()
     told = ask(home, "POST", ("matches", "reject"), {"ids": list(proposals)})
     if told is None:
-        told = {"rejected": [one["id"] for one in matching.reject(home, proposals)]}
+        with by_command(home, "reject", "match", " ".join(proposals)):
+            told = {"rejected": [one["id"] for one in matching.reject(home, proposals)]}
     call.answer(told, lambda: click.echo(f"{len(told['rejected']):,} rejected; they are not proposed again"))

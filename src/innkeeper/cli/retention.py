@@ -19,6 +19,7 @@ def command(call: Call, dry_run: bool, yes: bool) -> None:
     What no window bounds is carried before its events go, so that counts, sums and first times stay right.
     """
     from innkeeper.cli.served import ask
+    from innkeeper.runtime.audit import by_command
     from innkeeper.runtime.retention import retain, survey
 
     if dry_run and yes:
@@ -26,7 +27,8 @@ def command(call: Call, dry_run: bool, yes: bool) -> None:
     home = call.existing_home()
     told = ask(home, "POST", ("retention",)) if yes else survey(home).as_dict()
     if told is None:
-        told = retain(home).as_dict()
+        with by_command(home, "let go", "retention"):
+            told = retain(home).as_dict()
     call.answer(told, lambda: _tell(told))
 
 
