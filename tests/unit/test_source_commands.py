@@ -17,7 +17,7 @@ from support.door import NOW, Served, opened, reopened
 from support.workspace import Workspace
 
 from innkeeper.kernel.errors import UsageError
-from innkeeper.kernel.time import DAY, SECOND, FixedClock, parse_instant
+from innkeeper.kernel.time import DAY, SECOND, FixedClock, SystemClock, parse_instant
 from innkeeper.runtime import sources
 from innkeeper.runtime.user_tokens import by_public_key, by_secret, user_of
 
@@ -59,7 +59,7 @@ def test_the_commands(tmp_path: Path) -> None:
 
 def test_sources_are_made_and_revoked_while_a_home_is_in_use(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
-    with opened(tmp_path) as served:
+    with opened(tmp_path, clock=SystemClock()) as served:
         made = workspace.cli("source", "create", "help-desk", "--kind", "server")
         assert status(served, made["write_key"]) == 200
         assert workspace.cli("source", "revoke", "help-desk")["revoked"] == 1
