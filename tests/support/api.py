@@ -20,7 +20,8 @@ from support.door import NOW, Answer, Served, reopened
 from support.workspace import BASE, Workspace, event, identify, message
 
 STRATEGY = {
-    "strategy.yaml": "name: test\nzone: UTC\ntraits: [plan, email]\n"
+    "strategy.yaml": "name: test\nzone: UTC\ntraits: [plan, email, street]\n"
+    "matching: {household: {address: [street]}}\n"
     "events: {Login: [], Order Completed: [total], Booking: [booking_id, room, arrival], Wanted: [product_id]}\n"
     "accounts: {traits: {seats: number}, roles: [admin, member]}\n"
     "objects: {booking: {id: booking_id, roles: {owner: user}, properties: [room], dates: {arrival: UTC},"
@@ -121,6 +122,7 @@ CASES: dict[tuple[str, str], Ask] = {
     ("POST", "/households/leave"): Ask(body={"id": "cy"}),
     ("GET", "/matches"): Ask(),
     ("GET", "/matches/{id}"): Ask({"id": MATCH}, {"id": "m-9"}),
+    ("POST", "/matches/propose"): Ask(body={"kind": "household"}),
     ("POST", "/matches/accept"): Ask(body={"homes": True}),
     ("POST", "/matches/reject"): Ask(body={}),
     ("GET", "/definitions"): Ask(),
@@ -130,6 +132,8 @@ CASES: dict[tuple[str, str], Ask] = {
     ("GET", "/retractions"): Ask(),
     ("POST", "/retractions"): Ask(body={"source": "shop", "messages": ["wrong"]}),
     ("POST", "/retractions/{name}/lift"): Ask({"name": "RETRACTION"}, {"name": "retraction-9-canary"}, body={}),
+    ("GET", "/retention"): Ask(),
+    ("POST", "/retention"): Ask(),
     ("POST", "/imports"): Ask(query={"name": "guests.jsonl"}, body=identify("cy", "2026-01-02T10:00:00Z")),
     ("GET", "/imports"): Ask(),
     ("GET", "/imports/{id}"): Ask(_IMPORT, _NO_IMPORT),

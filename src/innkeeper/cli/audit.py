@@ -9,7 +9,7 @@ from innkeeper.cli.main import Call
 
 @click.group()
 def command() -> None:
-    """Who changed what through the API, users and tokens; and whether that record holds."""
+    """Who changed what, through the API or by a command; and whether that record holds."""
 
 
 @command.command("list")
@@ -26,9 +26,10 @@ def list_(call: Call, last: int) -> None:
     def tell() -> None:
         for one in found:
             status = "begun" if one["status"] == BEGUN else str(one["status"])
-            click.echo(f"{one['seq']:>6}  {one['at']}  {one['actor']}  {one['action']} {one['about']}  {status}")
+            what = one["about"] if one["about"].startswith("/") else f"{one['noun']} {one['about']}".rstrip()
+            click.echo(f"{one['seq']:>6}  {one['at']}  {one['actor']}  {one['action']} {what}  {status}")
         if not found:
-            click.echo("nothing was changed through the API yet")
+            click.echo("nothing was changed yet")
 
     call.answer({"entries": found}, tell)
 

@@ -26,13 +26,14 @@ def command(context: click.Context, end: str | None, guests: int, seed: int, lea
     Plays in .innkeeper-demo, or in an empty --home; a workspace that is no demo is never touched.
     """
     from innkeeper.cli.demo_told import as_dict, tell, watching
+    from innkeeper.runtime.audit import by_command
     from innkeeper.runtime.demo import play, prepare, today
 
     call: Call = context.obj
     home = _home(context, call)
     instant = today() if end is None else _end(end)
     prepare(home)
-    with watching(sys.stderr, instant) as watcher:
+    with by_command(home, "play", "demo"), watching(sys.stderr, instant) as watcher:
         played = play(home, seed=seed, guests=guests, end=instant, watcher=watcher)
     call.answer(as_dict(played, seed=seed, guests=guests), lambda: tell(played, guests=guests))
     if not leave:

@@ -25,13 +25,15 @@ def command(call: Call, forget: str | None) -> None:
     from msgspec.structs import asdict
 
     from innkeeper.runtime.accounts import too_large
+    from innkeeper.runtime.audit import by_command
     from innkeeper.runtime.items import refused_values
     from innkeeper.runtime.known import too_many_names
     from innkeeper.store.doctor import examine, forget_segment
 
     home = call.existing_home()
     if forget is not None:
-        forget_segment(home, forget)
+        with by_command(home, "forget", "segment", forget):
+            forget_segment(home, forget)
     findings = examine(home)
     ok = not any(finding.state == "wrong" for finding in findings)
     if ok:

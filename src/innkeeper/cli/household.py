@@ -67,11 +67,13 @@ def join(call: Call, id: str, household: str) -> None:
     """Say that somebody lives in a household."""
     from innkeeper.cli.served import ask
     from innkeeper.runtime import households
+    from innkeeper.runtime.audit import by_command
 
     home = call.existing_home()
     told = ask(home, "POST", ("households", "join"), {"id": id, "household": household})
     if told is None:
-        told = {"joined": households.join(home, id, household), "household": household}
+        with by_command(home, "join", "household", id):
+            told = {"joined": households.join(home, id, household), "household": household}
     call.answer(told, lambda: click.echo(f"{id} joins {household} with the next run"))
 
 
@@ -83,11 +85,13 @@ def leave(call: Call, id: str, household: str | None) -> None:
     """Say that somebody has left a household; without a name, whichever it was."""
     from innkeeper.cli.served import ask
     from innkeeper.runtime import households
+    from innkeeper.runtime.audit import by_command
 
     home, what = call.existing_home(), household or "the household"
     told = ask(home, "POST", ("households", "leave"), {"id": id, "household": household})
     if told is None:
-        told = {"left": households.leave(home, id, household), "household": household}
+        with by_command(home, "leave", "household", id):
+            told = {"left": households.leave(home, id, household), "household": household}
     call.answer(told, lambda: click.echo(f"{id} leaves {what} with the next run"))
 
 
@@ -99,12 +103,14 @@ def release(call: Call, household: str, allowed: bool | None) -> None:
     """Answer: may a home where somebody has died be written to? Yes lets go what was held, no cancels it."""
     from innkeeper.cli.served import ask
     from innkeeper.runtime import households
+    from innkeeper.runtime.audit import by_command
 
     if allowed is None:
         raise click.UsageError("answer with --yes or --no")
     home = call.existing_home()
     if ask(home, "POST", ("households", household, "answer"), {"allowed": allowed}) is None:
-        households.release(home, household, allowed=allowed)
+        with by_command(home, "release", "household", household):
+            households.release(home, household, allowed=allowed)
     done = "what was held goes out" if allowed else "what was held is cancelled"
     call.answer(
         {"household": household, "answer": "yes" if allowed else "no"},

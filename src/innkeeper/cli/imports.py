@@ -34,11 +34,15 @@ def command(call: Call, file: Path, mapping: Path | None, source: str) -> None:
     takes the file beside live events; Ctrl-C ends it, and what was taken stays.
     """
     from innkeeper.cli.imports_served import import_beside
+    from innkeeper.runtime.audit import by_command
     from innkeeper.runtime.imports import Order, import_file
 
     order = Order(file=file, mapping=mapping, source=source)
     with _bar(file) as progress:
-        done = import_beside(call.home, order, progress) or import_file(call.home, order, progress=progress)
+        done = import_beside(call.home, order, progress)
+        if done is None:
+            with by_command(call.home, "import", "file", file.name):
+                done = import_file(call.home, order, progress=progress)
     result = {
         "read": done.read,
         "events": done.events,

@@ -70,6 +70,7 @@ def show(call: Call, catalog: str, item: str) -> None:
 def set_(call: Call, catalog: str, item: str, values: tuple[str, ...], by: str, at: str | None, new: bool) -> None:
     """Set values of an item, as an event does: stock=0 price=9.5; null gives the file its say again."""
     from innkeeper.cli.served import ask
+    from innkeeper.runtime.audit import by_command
     from innkeeper.runtime.items import set_item, value_of
 
     given: dict[str, Any] = {}
@@ -82,7 +83,8 @@ def set_(call: Call, catalog: str, item: str, values: tuple[str, ...], by: str, 
     asked = {"set": given, "by": by, "at": None if moment is None else format_instant(moment), "new": new}
     done = ask(home, "POST", ("items", catalog, item), asked)
     if done is None:
-        done = set_item(home, catalog, item, given, by=by, at=moment, new=new)
+        with by_command(home, "set", "item", f"{catalog} {item}"):
+            done = set_item(home, catalog, item, given, by=by, at=moment, new=new)
     call.answer(done, lambda: click.echo(f"{catalog} {item}: {_told(done['set'])}; the next run takes it"))
 
 

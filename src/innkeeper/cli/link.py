@@ -37,13 +37,15 @@ def remove(call: Call, a: str, b: str, reason: str) -> None:
 
 def _say(call: Call, a: str, b: str, *, added: bool, why: str) -> None:
     from innkeeper.cli.served import ask
+    from innkeeper.runtime.audit import by_command
     from innkeeper.runtime.links import REASONS, say
 
     home = call.existing_home()
     parts = ("links",) if added else ("links", "remove")
     said = ask(home, "POST", parts, {"a": a, "b": b, "reason": why})
     if said is None:
-        said = say(home, a, b, added=added, why=why).as_dict()
+        with by_command(home, "add" if added else "remove", "link", f"{a} {b}"):
+            said = say(home, a, b, added=added, why=why).as_dict()
 
     def tell() -> None:
         word = "linked" if added else "no longer linked"

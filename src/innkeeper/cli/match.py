@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +9,7 @@ import click
 from innkeeper.cli.main import Call
 
 if TYPE_CHECKING:
-    from innkeeper.runtime.matching import Kind, Report
+    from innkeeper.runtime.matching import Kind
 
 _STATES = click.Choice(["open", "accepted", "rejected", "all"])
 _KINDS = click.Choice(["person", "household", "all"])
@@ -36,37 +35,35 @@ def propose(call: Call, threshold: float | None, fields: str | None, kind: Kind)
 
     Nobody is joined by it. What is open is made anew; what was accepted or rejected stays decided.
     """
+    from innkeeper.cli.served import ask
     from innkeeper.identity.read_matching import parse_fields
     from innkeeper.runtime import matching
+    from innkeeper.runtime.audit import by_command
+    from innkeeper.runtime.definitions import workspace_of
 
     home = call.existing_home()
-    chosen = parse_fields([one.strip() for one in fields.split(",")], _declared(home)) if fields else None
-    report = matching.propose(home, fields=chosen, threshold=threshold, kind=kind)
-    call.answer({**asdict(report), "trained_on": list(report.trained_on)}, lambda: _tell_report(report))
+    named = [one.strip() for one in fields.split(",")] if fields else []
+    told = ask(home, "POST", ("matches", "propose"), {"fields": named, "threshold": threshold, "kind": kind})
+    if told is None:
+        chosen = parse_fields(named, workspace_of(home).matching) if named else None
+        with by_command(home, "propose", "match", kind):
+            told = matching.propose(home, fields=chosen, threshold=threshold, kind=kind).as_dict()
+    call.answer(told, lambda: _tell_report(told))
 
 
-def _declared(home: Any) -> Any:
-    from innkeeper.runtime.definitions import applied
-    from innkeeper.store.state import State
-
-    with State.open(home, readonly=True) as state:
-        definitions = applied(state)
-    return None if definitions is None else definitions.workspace.matching
-
-
-def _tell_report(report: Report) -> None:
+def _tell_report(told: dict[str, Any]) -> None:
     click.echo(
-        f"{report.profiles:,} profiles, {report.compared:,} pairs compared:"
-        f" {report.proposed:,} proposed, {report.new:,} of them new"
+        f"{told['profiles']:,} profiles, {told['compared']:,} pairs compared:"
+        f" {told['proposed']:,} proposed, {told['new']:,} of them new"
     )
-    if report.decided:
-        click.echo(f"{report.decided:,} more were accepted or rejected before")
-    if report.compared and not report.trained_on:
+    if told["decided"]:
+        click.echo(f"{told['decided']:,} more were accepted or rejected before")
+    if told["compared"] and not told["trained_on"]:
         click.echo("fewer than 100 profiles: nothing was learned, probabilities are careful guesses, look at each")
-    if report.homes or report.too_large:
-        click.echo(f"{report.homes:,} homes proposed, {report.new_homes:,} of them new")
-    if report.too_large:
-        click.echo(f"{report.too_large:,} addresses where too many live to be a home")
+    if told["homes"] or told["too_large"]:
+        click.echo(f"{told['homes']:,} homes proposed, {told['new_homes']:,} of them new")
+    if told["too_large"]:
+        click.echo(f"{told['too_large']:,} addresses where too many live to be a home")
 
 
 @command.command("list")
@@ -136,13 +133,15 @@ def accept(call: Call, proposals: tuple[str, ...], above: float | None, homes: b
     """Join what was proposed: an ordinary link, that can be taken back."""
     from innkeeper.cli.served import ask
     from innkeeper.runtime import matching
+    from innkeeper.runtime.audit import by_command
 
     if not proposals and above is None and not homes:
         raise click.UsageError("name proposals by their ids, or --above P, or --homes")
     home, asked = call.existing_home(), {"ids": list(proposals), "above": above, "homes": homes}
     told = ask(home, "POST", ("matches", "accept"), asked)
     if told is None:
-        told = {"accepted": [one["id"] for one in matching.accept(home, proposals, above=above, homes=homes)]}
+        with by_command(home, "accept", "match", " ".join(proposals)):
+            told = {"accepted": [one["id"] for one in matching.accept(home, proposals, above=above, homes=homes)]}
     call.answer(told, lambda: click.echo(f"{len(told['accepted']):,} accepted; the next run joins them"))
 
 
@@ -153,9 +152,11 @@ def reject(call: Call, proposals: tuple[str, ...]) -> None:
     """Say that they are not one; they are not proposed again."""
     from innkeeper.cli.served import ask
     from innkeeper.runtime import matching
+    from innkeeper.runtime.audit import by_command
 
     home = call.existing_home()
     told = ask(home, "POST", ("matches", "reject"), {"ids": list(proposals)})
     if told is None:
-        told = {"rejected": [one["id"] for one in matching.reject(home, proposals)]}
+        with by_command(home, "reject", "match", " ".join(proposals)):
+            told = {"rejected": [one["id"] for one in matching.reject(home, proposals)]}
     call.answer(told, lambda: click.echo(f"{len(told['rejected']):,} rejected; they are not proposed again"))

@@ -80,6 +80,7 @@ def set_object(
     from innkeeper.cli.served import ask
     from innkeeper.kernel.errors import UsageError
     from innkeeper.runtime import objects
+    from innkeeper.runtime.audit import by_command
 
     if status is None and not sets and not roles:
         raise UsageError("nothing to set", code="nothing-to-set", fix="give --status, --set or --role")
@@ -89,7 +90,8 @@ def set_object(
     asked = {"status": status, "set": given, "roles": held, "at": None if moment is None else format_instant(moment)}
     written = ask(home, "POST", ("objects", type, id), asked)
     if written is None:
-        written = objects.change(home, type, id, status=status, sets=given, roles=held, at=moment)
+        with by_command(home, "set", "object", f"{type} {id}"):
+            written = objects.change(home, type, id, status=status, sets=given, roles=held, at=moment)
     call.answer(written, lambda: _tell(written))
 
 
@@ -102,12 +104,14 @@ def remove(call: Call, type: str, id: str, at: str | None) -> None:
     """Take an object away: writes the event 'Object Removed'."""
     from innkeeper.cli.served import ask
     from innkeeper.runtime import objects
+    from innkeeper.runtime.audit import by_command
 
     home, moment = call.existing_home(), parse_time(at, option="--at")
     asked = {"at": None if moment is None else format_instant(moment)}
     written = ask(home, "POST", ("objects", type, id, "remove"), asked)
     if written is None:
-        written = objects.change(home, type, id, remove=True, at=moment)
+        with by_command(home, "remove", "object", f"{type} {id}"):
+            written = objects.change(home, type, id, remove=True, at=moment)
     call.answer(written, lambda: _tell(written))
 
 

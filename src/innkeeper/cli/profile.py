@@ -68,6 +68,7 @@ def note(call: Call, id: str, text: str, by: str | None, memories: tuple[str, ..
     With --memory the house remembers it as the customer's own word.
     """
     from innkeeper.cli.served import ask
+    from innkeeper.runtime.audit import by_command
     from innkeeper.runtime.notes import write_note
 
     if not text.strip() and not memories:
@@ -78,7 +79,8 @@ def note(call: Call, id: str, text: str, by: str | None, memories: tuple[str, ..
     }  # fmt: skip
     written = ask(home, "POST", ("profiles", id, "notes"), asked)
     if written is None:
-        written = write_note(home, id, text.strip(), by=by, memories=kept, at=moment, clock=SystemClock())
+        with by_command(home, "note", "profile", id):
+            written = write_note(home, id, text.strip(), by=by, memories=kept, at=moment, clock=SystemClock())
     call.answer(written, lambda: click.echo("written; the next run or up takes it"))
 
 

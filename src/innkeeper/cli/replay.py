@@ -13,9 +13,12 @@ from innkeeper.kernel.time import format_instant
 @click.pass_obj
 def command(call: Call) -> None:
     """Make all outputs again from the log, in the recorded order, and compare them with what was written."""
+    from innkeeper.cli.served import refuse
     from innkeeper.runtime.replay import replay
 
-    report = replay(call.existing_home())
+    home = call.existing_home()
+    refuse(home, "a replay compares with outputs that stand still", "stop it, and start it again afterwards")
+    report = replay(home)
 
     def tell() -> None:
         if report.begins_at is not None:

@@ -43,11 +43,14 @@ def command(
     """
     if ctx.invoked_subcommand is not None:
         return
+    from contextlib import nullcontext
+
     from innkeeper.cli.run import parse_time
     from innkeeper.cli.served import ask
     from innkeeper.kernel.errors import UsageError
     from innkeeper.kernel.time import format_instant
     from innkeeper.runtime import retract
+    from innkeeper.runtime.audit import by_command
 
     call: Call = ctx.obj
     home = call.existing_home()
@@ -58,7 +61,8 @@ def command(
             )
         told = ask(home, "POST", ("retractions", lifted, "lift"), {"do": True}) if yes else None
         if told is None:
-            told = retract.lift(home, lifted, do=yes)
+            with by_command(home, "lift", "retraction", lifted) if yes else nullcontext():
+                told = retract.lift(home, lifted, do=yes)
     else:
         if source is None:
             raise UsageError(
@@ -74,7 +78,8 @@ def command(
         }  # fmt: skip
         told = ask(home, "POST", ("retractions",), asked) if yes else None
         if told is None:
-            told = retract.retract(home, source, begin=since, end=end, messages=messages, do=yes)
+            with by_command(home, "retract", "source", source) if yes else nullcontext():
+                told = retract.retract(home, source, begin=since, end=end, messages=messages, do=yes)
     call.answer(told, lambda: _tell(told))
 
 

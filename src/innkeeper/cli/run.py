@@ -42,12 +42,18 @@ def parse_time(text: str | None, *, option: str) -> Instant | None:
 def command(call: Call, begin: str | None, until: str, deliver: str, tick: int) -> None:
     """Advance the workspace to a time: every event and every timer up to it, each at its own instant."""
     from innkeeper.cli.progress import instants
+    from innkeeper.cli.served import refuse
+    from innkeeper.runtime.audit import by_command
     from innkeeper.runtime.run import Deliver, run
 
     choices: dict[str, Deliver] = {"none": "none", "file": "file", "live": "live"}
     goal = parse_time(until, option="--until")
     history = parse_time(begin, option="--from")
-    with instants(goal, sys.stderr) as progress:
+    refuse(
+        call.home, "it runs by the wall clock, and takes every event and timer when its time has come",
+        "stop it, run, and start it again; to look ahead, run a copy of the home: --home COPY",
+    )  # fmt: skip
+    with by_command(call.home, "run", "workspace", f"until {until}"), instants(goal, sys.stderr) as progress:
         report = run(
             call.home,
             until=goal,

@@ -31,8 +31,11 @@ def create(call: Call, name: str, kind: Literal["public", "server"]) -> None:
     """A source and its write key, which is shown this once."""
     from innkeeper.kernel.time import SystemClock
     from innkeeper.runtime import sources
+    from innkeeper.runtime.audit import by_command
 
-    _tell_keys(call, sources.create(call.home, name, kind, SystemClock()))
+    with by_command(call.home, "create", "source", name):
+        made = sources.create(call.home, name, kind, SystemClock())
+    _tell_keys(call, made)
 
 
 @command.command()
@@ -43,8 +46,12 @@ def rotate(call: Call, name: str, grace: str) -> None:
     """A new key; the old one goes on for the time of grace."""
     from innkeeper.kernel.time import SystemClock, parse_duration
     from innkeeper.runtime import sources
+    from innkeeper.runtime.audit import by_command
 
-    _tell_keys(call, sources.rotate(call.existing_home(), name, parse_duration(grace), SystemClock()))
+    duration = parse_duration(grace)
+    with by_command(call.existing_home(), "rotate", "source", name):
+        made = sources.rotate(call.home, name, duration, SystemClock())
+    _tell_keys(call, made)
 
 
 @command.command()
@@ -54,8 +61,10 @@ def revoke(call: Call, name: str) -> None:
     """End every key of a source at once; `rotate` makes a new one."""
     from innkeeper.kernel.time import SystemClock
     from innkeeper.runtime import sources
+    from innkeeper.runtime.audit import by_command
 
-    ended = sources.revoke(call.existing_home(), name, SystemClock())
+    with by_command(call.existing_home(), "revoke", "source", name):
+        ended = sources.revoke(call.home, name, SystemClock())
     call.answer({"source": name, "revoked": ended}, lambda: click.echo(f"{name}: {ended} keys revoked"))
 
 
@@ -68,6 +77,7 @@ def revoke(call: Call, name: str) -> None:
 def user_tokens(call: Call, name: str, rs256: Path | None, hs256_env: str | None, off: bool) -> None:
     """How the tokens of a public source's users are signed (JWT: aud NAME, sub the user id, exp)."""
     from innkeeper.runtime import sources, user_tokens
+    from innkeeper.runtime.audit import by_command
 
     if (rs256 is not None) + (hs256_env is not None) + off != 1:
         raise click.UsageError("name one of --rs256 FILE, --hs256-env VARIABLE, --off")
@@ -76,7 +86,8 @@ def user_tokens(call: Call, name: str, rs256: Path | None, hs256_env: str | None
         signing = user_tokens.by_public_key(rs256.read_text(errors="replace"))
     elif hs256_env is not None:
         signing = user_tokens.by_secret(hs256_env)
-    sources.set_user_tokens(call.existing_home(), name, signing)
+    with by_command(call.existing_home(), "user-tokens", "source", name):
+        sources.set_user_tokens(call.home, name, signing)
     told = None if signing is None else signing.algorithm
     call.answer({"source": name, "user_tokens": told}, lambda: click.echo(f"{name}: user tokens {told or 'off'}"))
 

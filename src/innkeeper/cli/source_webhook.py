@@ -32,16 +32,19 @@ def webhook(
 ) -> None:
     """What a server source makes of webhooks, and how their sender signs them."""
     from innkeeper.runtime import webhooks
+    from innkeeper.runtime.audit import by_command
 
     home = call.existing_home()
     if off:
-        webhooks.withdraw(home, name)
+        with by_command(home, "webhook", "source", name):
+            webhooks.withdraw(home, name)
         call.answer({"source": name, "scheme": None}, lambda: click.echo(f"{name}: webhooks off"))
         return
     if mapping is None or scheme is None:
         raise click.UsageError("name both --mapping FILE and --scheme SCHEME, or --off")
     wish = webhooks.Wish(scheme=scheme, mapping=mapping, secret_env=secret_env, url=url, topic=topic)
-    told = webhooks.declare(home, name, wish)
+    with by_command(home, "webhook", "source", name):
+        told = webhooks.declare(home, name, wish)
 
     def tell() -> None:
         click.echo(f"{name}: webhooks at {told['path']}, signed as '{told['scheme']}' says")

@@ -30,6 +30,7 @@ def command(call: Call, directory: Path, yes: bool, allow_unknown: bool) -> None
     from innkeeper.kernel.errors import Problem
     from innkeeper.kernel.time import SystemClock
     from innkeeper.runtime import definitions
+    from innkeeper.runtime.audit import by_command
     from innkeeper.runtime.writing import writing
     from innkeeper.strategy.inventory import compare
 
@@ -40,7 +41,7 @@ def command(call: Call, directory: Path, yes: bool, allow_unknown: bool) -> None
         _ask(changes, directory)
     told = publish(call.home, files, number, allow_unknown=allow_unknown)
     if told is None:
-        with writing(call.home, create=True) as (_, state):
+        with by_command(call.home, "apply", "strategy", str(directory)), writing(call.home, create=True) as (_, state):
             now_in_force = definitions.applied_files(state)
             if not yes and compare(now_in_force, files) != changes:
                 _refuse("another strategy was applied meanwhile; nothing was applied", "changed-meanwhile", directory)

@@ -36,13 +36,15 @@ def create(call: Call, /, name: str, url: str, since: str | None, allow_private:
     """A subscription, and the secret by which its receiver knows us."""
     from innkeeper.kernel.time import SystemClock, parse_instant
     from innkeeper.runtime import subscriptions
+    from innkeeper.runtime.audit import by_command
     from innkeeper.runtime.outward import Selection
 
     told["audiences"] = told.pop("audience")
-    made = subscriptions.create(
-        call.existing_home(), name, url, Selection.read(**told), SystemClock(), private=allow_private,
-        since=None if since is None else parse_instant(since),
-    )  # fmt: skip
+    selection, begin = Selection.read(**told), None if since is None else parse_instant(since)
+    with by_command(call.existing_home(), "create", "subscription", name):
+        made = subscriptions.create(
+            call.home, name, url, selection, SystemClock(), private=allow_private, since=begin
+        )  # fmt: skip
 
     def tell() -> None:
         click.echo(_line(made))
@@ -112,9 +114,11 @@ def resume(call: Call, name: str) -> None:
 
 def _set(call: Call, name: str, *, active: bool) -> None:
     from innkeeper.runtime import subscriptions
+    from innkeeper.runtime.audit import by_command
 
     home = call.existing_home()
-    subscriptions.set_state(home, name, active=active)
+    with by_command(home, "resume" if active else "pause", "subscription", name):
+        subscriptions.set_state(home, name, active=active)
     one = subscriptions.show(home, name)
     call.answer(one, lambda: click.echo(_line(one)))
 
@@ -125,8 +129,10 @@ def _set(call: Call, name: str, *, active: bool) -> None:
 def remove(call: Call, name: str) -> None:
     """Forget it, and what waits for it."""
     from innkeeper.runtime import subscriptions
+    from innkeeper.runtime.audit import by_command
 
-    subscriptions.remove(call.existing_home(), name)
+    with by_command(call.existing_home(), "remove", "subscription", name):
+        subscriptions.remove(call.home, name)
     call.answer({"removed": name}, lambda: click.echo(f"{name} is removed"))
 
 
@@ -138,8 +144,11 @@ def rotate_secret(call: Call, name: str, grace: str) -> None:
     """A new secret; for the time of grace every notice has a signature by each."""
     from innkeeper.kernel.time import SystemClock, parse_duration
     from innkeeper.runtime import subscriptions
+    from innkeeper.runtime.audit import by_command
 
-    secret = subscriptions.rotate(call.existing_home(), name, parse_duration(grace), SystemClock())
+    duration = parse_duration(grace)
+    with by_command(call.existing_home(), "rotate-secret", "subscription", name):
+        secret = subscriptions.rotate(call.home, name, duration, SystemClock())
     call.answer({"subscription": name, "secret": secret}, lambda: click.echo(f"{name}\n  secret: {secret}"))
 
 
@@ -169,9 +178,11 @@ def redeliver(call: Call, name: str, since: str | None) -> None:
     """Tell again, under the same ids: what was given up, or everything since a time."""
     from innkeeper.kernel.time import parse_instant
     from innkeeper.runtime import subscriptions
+    from innkeeper.runtime.audit import by_command
 
     at = None if since is None else parse_instant(since)
-    result = subscriptions.redeliver(call.existing_home(), name, at)
+    with by_command(call.existing_home(), "redeliver", "subscription", name):
+        result = subscriptions.redeliver(call.home, name, at)
     told = f"everything since {since}" if since else f"{result['again']} that were given up"
     call.answer(result, lambda: click.echo(f"{name}: {told} will be told again"))
 

@@ -28,7 +28,7 @@ def add(call: Call, name: str, user: str, scopes: tuple[str, ...], lasts: str | 
     from innkeeper.store.access import Access
 
     duration = None if lasts is None else parse_duration(lasts)
-    with Access.open(call.existing_home()) as access, by_command(access, "add", "token", name):
+    with Access.open(call.existing_home()) as access, by_command(call.home, "add", "token", name):
         told = add_token(access, user, name, SystemClock(), scopes=scopes, lasts=duration)
 
     def tell() -> None:
@@ -49,7 +49,7 @@ def end(call: Call, name: str) -> None:
     from innkeeper.runtime.audit import by_command
     from innkeeper.store.access import Access
 
-    with Access.open(call.existing_home()) as access, by_command(access, "end", "token", name):
+    with Access.open(call.existing_home()) as access, by_command(call.home, "end", "token", name):
         told = end_token(access, name, SystemClock())
     call.answer(told, lambda: click.echo(f"{name} opens nothing any more"))
 

@@ -29,7 +29,7 @@ def add(call: Call, name: str, role: str) -> None:
     from innkeeper.runtime.audit import by_command
     from innkeeper.store.access import Access
 
-    with Access.open(call.home) as access, by_command(access, "add", "user", name):
+    with Access.open(call.home) as access, by_command(call.home, "add", "user", name):
         told = add_user(access, name, role, SystemClock())
     call.answer(told, lambda: _tell(told))
 
@@ -45,7 +45,7 @@ def role(call: Call, name: str, role: str) -> None:
     from innkeeper.runtime.audit import by_command
     from innkeeper.store.access import Access
 
-    with Access.open(call.existing_home()) as access, by_command(access, "role", "user", name):
+    with Access.open(call.existing_home()) as access, by_command(call.home, "role", "user", name):
         told = set_role(access, name, role, SystemClock())
     call.answer(told, lambda: _tell(told))
 
@@ -60,7 +60,7 @@ def end(call: Call, name: str) -> None:
     from innkeeper.runtime.audit import by_command
     from innkeeper.store.access import Access
 
-    with Access.open(call.existing_home()) as access, by_command(access, "end", "user", name):
+    with Access.open(call.existing_home()) as access, by_command(call.home, "end", "user", name):
         told = end_user(access, name, SystemClock())
     call.answer(told, lambda: _tell(told))
 
@@ -79,7 +79,7 @@ def password(call: Call, name: str, variable: str | None) -> None:
     with Access.open(call.existing_home()) as access:
         access.user(name)
         chosen = _asked(name) if variable is None else _from_environment(variable)
-        with by_command(access, "password", "user", name):
+        with by_command(call.home, "password", "user", name):
             told = set_password(access, name, chosen, SystemClock())
     call.answer(told, lambda: click.echo(f"{name} has a new password; {told['sessions_ended']} sessions ended"))
 

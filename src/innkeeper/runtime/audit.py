@@ -1,4 +1,5 @@
-"""The audit chain: every write through the API, each entry sealed by a hash over itself and the hash before it.
+"""The audit chain: every write through the API and of a command, each entry sealed by a hash over itself and the hash
+before it.
 
 SHA-256 over the JSON of the fields and the hash of the entry before. Whoever changes, removes or inserts an entry
 breaks the chain from there on; whoever can write the whole file can seal it anew, so the last hash is worth keeping
@@ -9,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
+import pwd
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +25,6 @@ from innkeeper.store.access import Access, Entry
 
 #: The status of an entry that was written before its work was done.
 BEGUN: Final = 0
-_COMMAND: Final = "command line"
 
 
 def record(
@@ -51,12 +53,19 @@ def record(
 
 
 @contextmanager
-def by_command(access: Access, action: str, noun: str, about: str) -> Iterator[None]:
-    """What the command line does within: an entry before, and one with the outcome (200, or 422 where it failed)."""
-    clock = SystemClock()
+def by_command(home: Path, action: str, noun: str, about: str = "") -> Iterator[None]:
+    """What a command does within, on the files of a home: an entry before, and one with the outcome.
+
+    The outcome is 200, or 422 where it failed. A command that makes the home has the second entry alone.
+    """
+    clock, actor = SystemClock(), f"{_user()} (command line)"
 
     def write(status: int) -> None:
-        record(access, at=clock.now(), actor=_COMMAND, action=action, noun=noun, about=about, body=b"", status=status)
+        if _is_home(home):
+            with Access.open(home) as access:
+                record(
+                    access, at=clock.now(), actor=actor, action=action, noun=noun, about=about, body=b"", status=status
+                )
 
     write(BEGUN)
     try:
@@ -65,6 +74,20 @@ def by_command(access: Access, action: str, noun: str, about: str) -> Iterator[N
         write(422)
         raise
     write(200)
+
+
+def _user() -> str:
+    """Who runs this process, as the system knows them: variables of the environment can say anything."""
+    number = os.getuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"uid {number}"
+
+
+def _is_home(home: Path) -> bool:
+    # A folder that was named by mistake gets no file of ours.
+    return home.is_dir() and any(home.glob("*.db"))
 
 
 def verify(home: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from innkeeper import lifecycle
 from innkeeper.audiences.merges import Merges
 from innkeeper.audiences.types import MISSING
 from innkeeper.events.types import Event, to_row
-from innkeeper.identity.homes import homes
+from innkeeper.identity.homes import Found, homes
 from innkeeper.identity.matching import (
     LINK_ADDED,
     LINK_REMOVED,
@@ -41,7 +41,7 @@ from innkeeper.store import proposals
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.homes import Homes
 from innkeeper.store.log import Log
-from innkeeper.store.match_model import Person, score
+from innkeeper.store.match_model import Person, Scored, score
 from innkeeper.store.state import State
 
 SOURCE = "cli"
@@ -74,11 +74,42 @@ class Report:
     new_homes: int = 0
     too_large: int = 0
 
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {**asdict(self), "trained_on": list(self.trained_on)}
+
 
 def propose(
     home: Path, *, fields: Mapping[str, FieldKind] | None = None, threshold: float | None = None, kind: Kind = "all"
 ) -> Report:
-    """Make the open proposals anew.
+    """Make the open proposals anew: `search`, then `keep`.
+
+    Raises:
+        UsageError: Nothing says what is to be compared.
+        OperationFailed: splink is not installed; the home is in use.
+    """
+    return keep(home, search(home, fields=fields, threshold=threshold, kind=kind))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searched:
+    """What a search found; None: it was not searched for that.
+
+    Attributes:
+        persons: Pairs that may be one person.
+        homes: Addresses that may be a home.
+        subjects: The profile of every name.
+    """
+
+    persons: Scored | None
+    homes: Found | None
+    subjects: dict[str, str]
+
+
+def search(
+    home: Path, *, fields: Mapping[str, FieldKind] | None = None, threshold: float | None = None, kind: Kind = "all"
+) -> Searched:
+    """Look for proposals; it takes long, and changes nothing.
 
     Args:
         home: The workspace.
@@ -88,17 +119,33 @@ def propose(
 
     Raises:
         UsageError: Nothing says what is to be compared.
-        OperationFailed: splink is not installed; the home is in use.
+        OperationFailed: splink is not installed.
     """
-    with writing(home) as (_, state):
+    with State.open(home, readonly=True) as state:
         rules = _rules(state, fields, kind)
         people, subjects = _people(state, rules, applied.world(state).profiles.merges)
-        report = Report()
-        if kind != "household" and rules.fields:
-            report = _propose_persons(home, state, rules, threshold or rules.threshold, people, subjects)
-        if kind != "person" and rules.household is not None:
-            report = _propose_homes(home, state, rules, people, report)
-        return report
+        known = {member: household for household, members in Homes(state.connection).all() for member in members}
+    persons = found = None
+    if kind != "household" and rules.fields:
+        persons = score(home, people, rules, threshold or rules.threshold)
+    if kind != "person" and rules.household is not None:
+        found = homes([(person.subject, person.values) for person in people], rules.household, known)
+    return Searched(persons=persons, homes=found, subjects=subjects)
+
+
+def keep(home: Path, searched: Searched) -> Report:
+    """Make what was found the open proposals; what people have decided stays decided.
+
+    Raises:
+        OperationFailed: The home is in use.
+    """
+    report = Report()
+    with writing(home) as (_, state):
+        if searched.persons is not None:
+            report = _keep_persons(home, state, searched.persons, searched.subjects)
+        if searched.homes is not None:
+            report = _keep_homes(home, state, searched.homes, report)
+    return report
 
 
 def _decisions(home: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -151,10 +198,7 @@ def _people(state: State, rules: MatchRules, merges: Merges) -> tuple[list[Perso
     return people, subjects
 
 
-def _propose_persons(
-    home: Path, state: State, rules: MatchRules, threshold: float, people: list[Person], subjects: dict[str, str]
-) -> Report:
-    scored = score(home, people, rules, threshold)
+def _keep_persons(home: Path, state: State, scored: Scored, subjects: dict[str, str]) -> Report:
     # A pair was decided on under the names that its profiles had then.
     said: dict[frozenset[str], ProposalState] = {
         frozenset(subjects.get(name, name) for name in pair): word for pair, word in decided(_decisions(home)).items()
@@ -176,11 +220,7 @@ def _propose_persons(
     )  # fmt: skip
 
 
-def _propose_homes(home: Path, state: State, rules: MatchRules, people: list[Person], report: Report) -> Report:
-    assert rules.household is not None
-    lived = Homes(state.connection)
-    known = {member: household for household, members in lived.all() for member in members}
-    found = homes([(person.subject, person.values) for person in people], rules.household, known)
+def _keep_homes(home: Path, state: State, found: Found, report: Report) -> Report:
     rejected = {properties.get("proposal") for name, properties in _decisions(home) if name == MATCH_REJECTED}
     told: list[tuple[Proposal, ProposalState]] = [
         (one, "rejected" if one.id in rejected else "open") for one in found.proposals

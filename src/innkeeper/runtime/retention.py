@@ -1,6 +1,9 @@
 """The retention job: says what is due and what something still needs, and lets the rest go, with what it added up to
 carried. Words on traits end by themselves, in the fold; here they go from the log.
 
+Beside a served home the door goes on appending, but for the one step that changes the log; what comes meanwhile stays,
+for only what was taken goes.
+
 The order, so that a kill anywhere leaves a workspace that is whole: outputs into the log and the tail into segments;
 checkpoints behind which something goes are dropped, and one is made if none is left; the log changes in one step; the
 ledger and the decisions follow; the files are written anew, so that nothing stays in their free pages. Done again, it
@@ -23,11 +26,11 @@ from innkeeper.runtime import checkpoint as checks
 from innkeeper.runtime import definitions as applied
 from innkeeper.runtime.carrying import Carrying, carried_summaries, let_go
 from innkeeper.runtime.checkpoints import make_checkpoint
-from innkeeper.runtime.lock import hold
 from innkeeper.runtime.outlet import drain
 from innkeeper.runtime.retention_needs import oldest_traits, still_read
 from innkeeper.runtime.retention_report import Case, Report, bytes_of, report_of, rules_of
 from innkeeper.runtime.thinning import ended_now, lives, write_thinned
+from innkeeper.runtime.writing import writing
 from innkeeper.store import duck, manifest, retired, sqlite
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.due import Due
@@ -60,7 +63,7 @@ def retain(home: Path, *, clock: Clock | None = None) -> Report:
         UsageError: Nothing is applied, or the workspace has not run yet.
         OperationFailed: The home is in use, or what goes cannot be carried exactly; nothing was changed.
     """
-    with hold(home), State.open(home) as state, Log.open(home) as log:
+    with writing(home) as (log, state):
         checks.sweep(home)
         drain(state, log)
         log.seal(force=True)
@@ -133,7 +136,7 @@ def _leaving(case: Case, due: Due) -> Leaving:
         if count.reason is None and (not count.ours or count.name in RECEIPTS):
             length = case.retention.rule_of(ENGINE_SOURCE if count.ours else "", count.name).length or 0
             going[count.name] = max(case.cursor.clock - length, going.get(count.name, BEGINNING))
-    rows, carried, thinned = (duck.scratch_file(case.home, name) for name in ("seal", "outbox", "thinned"))
+    rows, carried, thinned = (duck.scratch_file(case.home, name) for name in ("leaving", "outbox", "thinned"))
     carrying.write(due.folded(carrying.read), carried)
     write_thinned(due.thinned(), thinned)
     due.export(rows)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from innkeeper.events.retention import CARRIED, Class, Retention, class_of
 from innkeeper.events.types import ENGINE_SOURCE
-from innkeeper.kernel.time import Duration, Instant, format_duration, format_instant, to_datetime
+from innkeeper.kernel.time import Duration, Instant, format_duration, format_instant
 from innkeeper.store import retired
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.due import Due, DueRule, names
@@ -213,8 +213,3 @@ def bytes_of(home: Path) -> int:
 
 def _instant(value: Instant | None) -> str | None:
     return None if value is None else format_instant(value)
-
-
-def day_of(value: Instant | None) -> str:
-    """A day for people."""
-    return "-" if value is None else to_datetime(value).date().isoformat()

@@ -21,7 +21,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "sources:manage": "sources and their keys",
     "definitions:draft": "drafts of the strategy, and checking them",
     "definitions:publish": "making a strategy the workspace's own",
-    "privacy:manage": "retraction of events",
+    "privacy:manage": "retraction of events, and retention",
     "access:manage": "users and their tokens",
     "audit:read": "who did what",
     "session:own": "who one is, one's own sessions and password",

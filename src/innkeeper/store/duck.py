@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SCRATCH: Final = "tmp"
 
 _CHUNK: Final = 4000
-_OWNED: Final = re.compile(r"(?:duckdb_temp_|(?:tail|outbox|seal|thinned)-)(\d+)[_-]")
+_OWNED: Final = re.compile(r"(?:duckdb_temp_|(?:tail|outbox|seal|leaving|thinned)-)(\d+)[_-]")
 _TAIL: Final = (
     "seq", "source", "message_id", "type", "name", "user_id", "anonymous_id", "timestamp", "received_at", "properties",
     "traits", "context", "extra",

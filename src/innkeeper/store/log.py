@@ -246,7 +246,7 @@ class Log:
         return 1 if old else self.sizes.seal_rows
 
     def let_go(self, leaving: Leaving) -> None:
-        """Take rows out of the sealed log; see `letting_go.py`. Everything must be sealed.
+        """Take sealed rows out of the log; see `letting_go.py`. Appends wait meanwhile.
 
         Raises:
             OperationFailed: Nothing was changed.
@@ -256,6 +256,7 @@ class Log:
             self._end_stream()
             listed = LettingGo(self.home, self._database, self.sizes).let_go(leaving)
             self._sealed.reload(listed)
+            self._background.tail_is(self._count_tail())
 
     @property
     def seal_error(self) -> InnkeeperError | None:

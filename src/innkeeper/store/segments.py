@@ -67,15 +67,8 @@ class Sealer:
 
     def seal(self, *, least: int) -> int:
         """Seal while the tail holds at least *least* rows; how many rows were sealed."""
-        sealed = 0
         with self._alone():
-            listed = self._finish()
-            while True:
-                waiting, upto = self._waiting(listed.sealed_through)
-                if waiting == 0 or waiting < least:
-                    break
-                listed = self._seal_through(listed, upto)
-                sealed += waiting
+            listed, sealed = self._sealed(self._finish(), least)
             self._sweep(listed)
         return sealed
 
@@ -200,6 +193,16 @@ class Sealer:
                 (sealed_through, self.sizes.segment_rows),
             ).fetchone()
         return int(row[0]), int(row[1])
+
+    def _sealed(self, listed: Manifest, least: int) -> tuple[Manifest, int]:
+        """The manifest when the tail holds fewer than *least* rows, and how many were sealed for that."""
+        sealed = 0
+        while True:
+            waiting, upto = self._waiting(listed.sealed_through)
+            if waiting == 0 or waiting < least:
+                return listed, sealed
+            listed = self._seal_through(listed, upto)
+            sealed += waiting
 
     def _seal_through(self, listed: Manifest, upto: int) -> Manifest:
         after = listed.sealed_through

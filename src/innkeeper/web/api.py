@@ -38,6 +38,8 @@ Make = Callable[[Callable[..., Any]], ControllerRouterHandler]
 #: How many requests of one kind run at once, and how many more may wait for them.
 _READS: Final = (4, 12)
 _WRITES: Final = (1, 8)
+#: What takes minutes has a turn of its own: a note does not wait for it.
+_LONG: Final = (1, 2)
 #: A login takes 64 MiB, and half a second of a core.
 _LOGINS: Final = (1, 8)
 
@@ -89,6 +91,7 @@ class Api:
         self.home, self._house = home, house
         self.works: dict[str, Work] = {}
         self._reads, self._writes, self._logins = _Lane(*_READS), _Lane(*_WRITES), _Lane(*_LOGINS)
+        self._long = _Lane(*_LONG)
 
     @property
     def house(self) -> House:
@@ -109,10 +112,20 @@ class Api:
         status: int = 200,
         secret: bool = False,
         password: bool = False,
+        long: bool = False,
     ) -> Make:
-        """A route that changes something; *secret*: its answer must not be kept, *password*: nor its body's digest."""
+        """A route that changes something.
+
+        Args:
+            path, permission, example: Where, for whom, and what it answers.
+            status: Of a good answer.
+            secret: Its answer must not be kept.
+            password: Nor its body's digest.
+            long: It takes minutes; others that write do not wait for it.
+        """
+        lane = self._long if long else self._writes
         return functools.partial(
-            self._made, litestar_post, self._writes, path, permission, example, status=status, secret=secret,
+            self._made, litestar_post, lane, path, permission, example, status=status, secret=secret,
             password=password,
         )  # fmt: skip
 

@@ -28,6 +28,7 @@ from innkeeper.web import (
     metrics,
     problems,
     profiles,
+    retention,
     retractions,
     script,
     sessions,
@@ -114,7 +115,8 @@ def make_routes(house: House, desk: Desk, meter: Meter, metrics_token: str | Non
 def api_routes(api: Api) -> Router:
     """The typed API."""
     nouns = (
-        profiles, homes, audiences, deliveries, things, workspace, definitions, retractions, imports, access, sessions,
+        profiles, homes, audiences, deliveries, things, workspace, definitions, retractions, retention, imports, access,
+        sessions,
     )  # fmt: skip
     handlers: list[ControllerRouterHandler] = [handler for noun in nouns for handler in noun.routes(api)]
     house = api.house

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.types import ControllerRouterHandler
 
+from innkeeper.identity.read_matching import parse_fields
 from innkeeper.runtime import households, matching
+from innkeeper.runtime.definitions import workspace_of
 from innkeeper.store import proposals
 from innkeeper.store.state import State
 from innkeeper.web.api import Api
@@ -28,6 +30,14 @@ class Member(msgspec.Struct, forbid_unknown_fields=True):
 
     id: str
     household: str | None = None
+
+
+class Search(msgspec.Struct, forbid_unknown_fields=True):
+    """What is compared (`name`, or `name:kind` of a trait that is not declared), from which probability on."""
+
+    fields: list[str] = []
+    threshold: Annotated[float, msgspec.Meta(gt=0, lt=1)] | None = None
+    kind: Literal["person", "household", "all"] = "all"
 
 
 class Decided(msgspec.Struct, forbid_unknown_fields=True):
@@ -100,6 +110,15 @@ def _matches(api: Api) -> list[ControllerRouterHandler]:
         with State.open(api.home, readonly=True) as opened:
             return proposals.one(opened.connection, id)
 
+    @api.post("/matches/propose", "customers:write", {"profiles": 2000, "compared": 812, "proposed": 3}, long=True)
+    def propose_matches(data: JSONBody[Search]) -> dict[str, Any]:
+        """Find profiles that may be one person, or one home; nobody is joined by it, and what was decided stays."""
+        declared = workspace_of(api.home).matching
+        chosen = parse_fields(data.fields, declared) if data.fields else None
+        found = matching.search(api.home, fields=chosen, threshold=data.threshold, kind=data.kind)
+        with api.writing(at_rest=True):
+            return matching.keep(api.home, found).as_dict()
+
     @api.post("/matches/accept", "customers:write", {"accepted": ["m1"]})
     def accept_matches(data: JSONBody[Decided]) -> dict[str, Any]:
         """Join what was proposed: an ordinary link, that can be taken back."""
@@ -113,4 +132,4 @@ def _matches(api: Api) -> list[ControllerRouterHandler]:
         with api.writing(at_rest=True):
             return {"rejected": [one["id"] for one in matching.reject(api.home, data.ids)]}
 
-    return [list_matches, show_match, accept_matches, reject_matches]
+    return [list_matches, show_match, propose_matches, accept_matches, reject_matches]
