@@ -141,6 +141,52 @@ def test_a39_idle_connections_do_not_keep_others_out(served: Served) -> None:
             each.close()
 
 
+@pytest.mark.parametrize(
+    "begun", [b"", b"POST /v1/batch HTTP/1.1\r\nHost: x\r\n", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"]
+)
+def test_a39_who_asks_for_nothing_makes_room_for_who_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    """However many connections are opened and left: each new one is served, the oldest idle one ends."""
+    monkeypatch.setattr(http_server, "MOST_CONNECTIONS", 20)
+    with opened(tmp_path) as served:
+        idle = []
+        for number in range(50):
+            idle.append(socket.create_connection(("127.0.0.1", served.port), timeout=30))
+            idle[-1].sendall(begun)
+            if begun.endswith(b"\r\n\r\n"):
+                assert idle[-1].recv(1_000).startswith(b"HTTP/1.1 200")
+            assert served.send("/v1/page", {"anonymousId": "a", "messageId": f"{number}"}).status == 200
+        ended = 0
+        for each in idle[:30]:
+            try:
+                ended += each.recv(100) == b""
+            except ConnectionResetError:
+                ended += 1
+        assert ended == 30
+        for each in idle:
+            each.close()
+        assert len(served.events()) == 50
+
+
+def test_a39_who_is_being_answered_does_not_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "MOST_CONNECTIONS", 3)
+    body = b'{"anonymousId":"a"}'
+    with opened(tmp_path) as served:
+        head = b"POST /v1/page HTTP/1.1\r\nHost: x\r\nX-Write-Key: %s\r\nContent-Length: %d\r\n"
+        head += b"Expect: 100-continue\r\n\r\n"
+        busy = [socket.create_connection(("127.0.0.1", served.port), timeout=30) for _ in range(3)]
+        for each in busy:
+            each.sendall(head % (served.key().encode(), len(body)))
+            assert each.recv(1_000).startswith(b"HTTP/1.1 100"), "it is being worked on"
+        with socket.create_connection(("127.0.0.1", served.port), timeout=30) as late:
+            assert _is_cut_off(late, b"GET /health HTTP/1.1\r\n")
+        for each in busy:
+            each.sendall(body)
+            assert each.recv(1_000).startswith(b"HTTP/1.1 200")
+            each.close()
+
+
 def test_a27_new_names_without_end_leave_nothing_in_memory(tmp_path: Path) -> None:
     """Ten thousand events, each with names that were never there: the door remembers none of them."""
     with opened(tmp_path, clock=FixedClock(parse_instant(NOW))) as served:
