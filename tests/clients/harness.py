@@ -30,7 +30,7 @@ from innkeeper.runtime.links import links_of
 from innkeeper.store.sources import Kind
 
 CLIENTS: Final = Path(__file__).resolve().parent
-_SECONDS: Final = 30
+_SECONDS: Final = 120
 #: How many sources there are of each kind, and so how many tests.
 _SOURCES: Final = 24
 _KINDS: Final[tuple[Kind, ...]] = ("server", "public")
