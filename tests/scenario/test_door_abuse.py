@@ -1,5 +1,5 @@
-"""The door under attack over the wire: smuggled and slow requests (A39), new names without end (A27), and what must not
-be written down (A34)."""
+"""The door under attack over the wire: smuggled and slow requests, crowds (A39), endless questions (A40), new names
+without end (A27), and what must not be written down (A34)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import tracemalloc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from support.workspace import Workspace
 
 from innkeeper.kernel.time import FixedClock, parse_instant
 from innkeeper.runtime import http_server, sources
-from innkeeper.web import requests
+from innkeeper.web import requests, workspace
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +193,31 @@ def test_a39_who_is_being_answered_does_not_make_room(tmp_path: Path, monkeypatc
             each.close()
 
 
+def test_a40_questions_without_end_hold_up_no_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty questions over the whole log that never end: few run, some wait, the rest is sent away, events come in."""
+    go = threading.Event()
+
+    def endless(*_: object) -> list[object]:
+        assert go.wait(60)
+        return []
+
+    monkeypatch.setattr(workspace, "newest", endless)
+    with opened(tmp_path) as served, ThreadPoolExecutor(20) as pool:
+        asked = [pool.submit(served.ask, "GET", "/log?last=1000") for _ in range(20)]
+        refused = []
+        for each in as_completed(asked):
+            refused.append(each.result())
+            if len(refused) == 4:
+                break
+        assert {(each.status, each.json["code"], each.headers["retry-after"]) for each in refused} == {
+            (429, "busy", "1")
+        }
+        assert served.send("/v1/page", {"anonymousId": "a"}).status == 200
+        assert served.call("GET", "/health").status == 200
+        go.set()
+        assert sorted(each.result().status for each in asked) == [200] * 16 + [429] * 4
+
+
 def test_a27_new_names_without_end_leave_nothing_in_memory(tmp_path: Path) -> None:
     """Ten thousand events, each with names that were never there: the door remembers none of them."""
     with opened(tmp_path, clock=FixedClock(parse_instant(NOW))) as served:
@@ -230,10 +257,10 @@ CANARIES = [f"canary{number:02d}zq" for number in range(50)]
 
 def test_a34_what_is_sent_is_in_no_log_line_and_no_count(tmp_path: Path) -> None:
     """Fifty canaries in every part of requests, good, bad and broken; the log of events is the one place for them."""
-    workspace = Workspace(tmp_path / "home")
-    key = workspace.cli("source", "create", "shop", "--kind", "server")["write_key"]
+    made = Workspace(tmp_path / "home")
+    key = made.cli("source", "create", "shop", "--kind", "server")["write_key"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "innkeeper", "--home", str(workspace.home), "up", "--json", "--port", "0"],
+        [sys.executable, "-m", "innkeeper", "--home", str(made.home), "up", "--json", "--port", "0"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None
@@ -263,10 +290,10 @@ def test_a34_what_is_sent_is_in_no_log_line_and_no_count(tmp_path: Path) -> None
             bare.recv(1_000)
     process.terminate()
     out, errors = process.communicate(timeout=60)
-    shown = json.dumps(workspace.cli("source", "show", "shop")).encode()
+    shown = json.dumps(made.cli("source", "show", "shop")).encode()
     assert places == 250
     for canary in CANARIES:
         assert canary.encode() not in out + errors + shown
     assert key.encode() not in out + errors + shown
-    database = (workspace.home / "sources.db").read_bytes()
+    database = (made.home / "sources.db").read_bytes()
     assert b"canary" not in database
