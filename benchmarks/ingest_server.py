@@ -50,7 +50,7 @@ def main() -> None:
         return
     key = sources.create(home, "bench", "server", SystemClock()).keys["write"]
     State.open(home, create=True).close()
-    with Log.open(home) as log, opened(home, log, SystemClock()) as house:
+    with Log.open(home, seals_apart=True) as log, opened(home, log, SystemClock()) as house:
         _serve(make_app(house), key)
 
 

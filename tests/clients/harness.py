@@ -31,7 +31,7 @@ from innkeeper.runtime.user_tokens import by_secret
 from innkeeper.store.sources import Kind
 
 CLIENTS: Final = Path(__file__).resolve().parent
-_SECONDS: Final = 30
+_SECONDS: Final = 120
 #: How many sources there are of each kind, and so how many tests.
 _SOURCES: Final = 32
 _KINDS: Final[tuple[Kind, ...]] = ("server", "public")

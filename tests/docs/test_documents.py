@@ -22,7 +22,7 @@ LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 SOURCE_PATH = re.compile(r"`((?:src|tests|examples|benchmarks|docs)/[\w./-]+)`")
 #: Paths in the glossary and the flow are written from the package on.
 PACKAGE_PATH = re.compile(r"`((?!src/)(?:[a-z_]+/)+(?:[a-z_]+\.(?:py|sql))?|[a-z_]+\.py)`")
-SECONDS = 120
+SECONDS = 600
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
-"""The door under attack over the wire: smuggled and slow requests (A39), new names without end (A27), and what must not
-be written down (A34)."""
+"""The door under attack over the wire: smuggled and slow requests, crowds (A39), endless questions (A40), new names
+without end (A27), and what must not be written down (A34)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import tracemalloc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from support.workspace import Workspace
 
 from innkeeper.kernel.time import FixedClock, parse_instant
 from innkeeper.runtime import http_server, sources
-from innkeeper.web import requests
+from innkeeper.web import requests, workspace
 
 
 @pytest.fixture(scope="module")
@@ -109,12 +111,15 @@ def test_a39_slow_headers_and_bodies_are_given_up(tmp_path: Path, monkeypatch: p
             with socket.create_connection(("127.0.0.1", served.port), timeout=30) as connection:
                 connection.sendall(begun)
                 assert connection.recv(100) == b"", "closed without a word"
+        # What comes whole from now on has the time that a busy machine needs.
+        monkeypatch.setattr(http_server, "HEADER_SECONDS", 60)
         with socket.create_connection(("127.0.0.1", served.port), timeout=30) as connection:
             connection.sendall(head + b"Content-Length: 100\r\n\r\n{")
             assert connection.recv(100).startswith(b"HTTP/1.1 408")
         endless = head + b"X-Long: " + b"a" * 100_000
         with socket.create_connection(("127.0.0.1", served.port), timeout=30) as connection:
             assert _is_cut_off(connection, endless)
+        monkeypatch.setattr(requests, "BODY_SECONDS", 60)
         assert served.send("/v1/page", {"anonymousId": "a"}).status == 200
 
 
@@ -139,6 +144,78 @@ def test_a39_idle_connections_do_not_keep_others_out(served: Served) -> None:
     finally:
         for each in idle:
             each.close()
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", b"POST /v1/batch HTTP/1.1\r\nHost: x\r\n", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"]
+)
+def test_a39_who_asks_for_nothing_makes_room_for_who_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    """However many connections are opened and left: each new one is served, the oldest idle one ends."""
+    monkeypatch.setattr(http_server, "MOST_CONNECTIONS", 20)
+    with opened(tmp_path) as served:
+        idle = []
+        for number in range(50):
+            idle.append(socket.create_connection(("127.0.0.1", served.port), timeout=30))
+            idle[-1].sendall(begun)
+            if begun.endswith(b"\r\n\r\n"):
+                assert idle[-1].recv(1_000).startswith(b"HTTP/1.1 200")
+            assert served.send("/v1/page", {"anonymousId": "a", "messageId": f"{number}"}).status == 200
+        ended = 0
+        for each in idle[:30]:
+            try:
+                ended += each.recv(100) == b""
+            except ConnectionResetError:
+                ended += 1
+        assert ended == 30
+        for each in idle:
+            each.close()
+        assert len(served.events()) == 50
+
+
+def test_a39_who_is_being_answered_does_not_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "MOST_CONNECTIONS", 3)
+    monkeypatch.setattr(requests, "BODY_SECONDS", 60)
+    body = b'{"anonymousId":"a"}'
+    with opened(tmp_path) as served:
+        head = b"POST /v1/page HTTP/1.1\r\nHost: x\r\nX-Write-Key: %s\r\nContent-Length: %d\r\n"
+        head += b"Expect: 100-continue\r\n\r\n"
+        busy = [socket.create_connection(("127.0.0.1", served.port), timeout=30) for _ in range(3)]
+        for each in busy:
+            each.sendall(head % (served.key().encode(), len(body)))
+            assert each.recv(1_000).startswith(b"HTTP/1.1 100"), "it is being worked on"
+        with socket.create_connection(("127.0.0.1", served.port), timeout=30) as late:
+            assert _is_cut_off(late, b"GET /health HTTP/1.1\r\n")
+        for each in busy:
+            each.sendall(body)
+            assert each.recv(1_000).startswith(b"HTTP/1.1 200")
+            each.close()
+
+
+def test_a40_questions_without_end_hold_up_no_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty questions over the whole log that never end: few run, some wait, the rest is sent away, events come in."""
+    go = threading.Event()
+
+    def endless(*_: object) -> list[object]:
+        assert go.wait(60)
+        return []
+
+    monkeypatch.setattr(workspace, "newest", endless)
+    with opened(tmp_path) as served, ThreadPoolExecutor(20) as pool:
+        asked = [pool.submit(served.ask, "GET", "/log?last=1000") for _ in range(20)]
+        refused = []
+        for each in as_completed(asked):
+            refused.append(each.result())
+            if len(refused) == 4:
+                break
+        assert {(each.status, each.json["code"], each.headers["retry-after"]) for each in refused} == {
+            (429, "busy", "1")
+        }
+        assert served.send("/v1/page", {"anonymousId": "a"}).status == 200
+        assert served.call("GET", "/health").status == 200
+        go.set()
+        assert sorted(each.result().status for each in asked) == [200] * 16 + [429] * 4
 
 
 def test_a27_new_names_without_end_leave_nothing_in_memory(tmp_path: Path) -> None:
@@ -180,10 +257,10 @@ CANARIES = [f"canary{number:02d}zq" for number in range(50)]
 
 def test_a34_what_is_sent_is_in_no_log_line_and_no_count(tmp_path: Path) -> None:
     """Fifty canaries in every part of requests, good, bad and broken; the log of events is the one place for them."""
-    workspace = Workspace(tmp_path / "home")
-    key = workspace.cli("source", "create", "shop", "--kind", "server")["write_key"]
+    made = Workspace(tmp_path / "home")
+    key = made.cli("source", "create", "shop", "--kind", "server")["write_key"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "innkeeper", "--home", str(workspace.home), "up", "--json", "--port", "0"],
+        [sys.executable, "-m", "innkeeper", "--home", str(made.home), "up", "--json", "--port", "0"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None
@@ -213,10 +290,10 @@ def test_a34_what_is_sent_is_in_no_log_line_and_no_count(tmp_path: Path) -> None
             bare.recv(1_000)
     process.terminate()
     out, errors = process.communicate(timeout=60)
-    shown = json.dumps(workspace.cli("source", "show", "shop")).encode()
+    shown = json.dumps(made.cli("source", "show", "shop")).encode()
     assert places == 250
     for canary in CANARIES:
         assert canary.encode() not in out + errors + shown
     assert key.encode() not in out + errors + shown
-    database = (workspace.home / "sources.db").read_bytes()
+    database = (made.home / "sources.db").read_bytes()
     assert b"canary" not in database

@@ -43,12 +43,12 @@ def served(workspace: Workspace) -> Iterator[dict[str, Any]]:
         yield json.loads(line)
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=60) == 0
         assert process.stdout is not None
         process.stdout.close()
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:
+def eventually(holds: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "it did not come true in time"
@@ -56,7 +56,7 @@ def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:
 
 
 def get(url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         told: dict[str, Any] = json.loads(answer.read())
     return told
 
@@ -98,12 +98,17 @@ def test_the_engine_is_started_again_when_it_dies(tmp_path: Path) -> None:
     workspace.apply(STRATEGY)
     with served(workspace) as answer:
         eventually(lambda: get_ready(answer["url"]) is True)
-        children = subprocess.run(
-            ["ps", "--ppid", str(answer["pid"]), "-o", "pid="], capture_output=True, text=True, check=True
-        ).stdout.split()
-        os.kill(int(children[0]), signal.SIGKILL)
-        eventually(lambda: get_ready(answer["url"]) is False)
-        eventually(lambda: get_ready(answer["url"]) is True)
+        (first,) = children(answer["pid"])
+        os.kill(int(first), signal.SIGKILL)
+        # How long there is none is not seen on a busy machine.
+        eventually(lambda: children(answer["pid"]) not in ([], [first]) and get_ready(answer["url"]) is True)
+
+
+def children(pid: int) -> list[str]:
+    """The processes that a process has started and that have not ended."""
+    command = ["ps", "--ppid", str(pid), "-o", "pid=,stat="]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return [number for number, state in map(str.split, listed.splitlines()) if not state.startswith("Z")]
 
 
 def get_ready(url: str) -> bool | None:
@@ -127,7 +132,7 @@ def test_control_c_on_a_terminal_stops_both_without_a_word(tmp_path: Path) -> No
     url = json.loads(process.stdout.readline())["url"]
     eventually(lambda: get_ready(url) is True)
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
 
 

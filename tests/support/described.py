@@ -35,9 +35,9 @@ from support.door import Served
 
 PREFIX: Final = "/api/v1"
 #: What every answer must pass.
-_CHECKS: Final[list[CheckFunction]] = [
+_ANSWERS: Final[list[CheckFunction]] = [
     not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
-    response_schema_conformance, negative_data_rejection,
+    response_schema_conformance,
 ]  # fmt: skip
 #: The operation that needs no token, and so is not in the table of cases.
 LOGIN: Final = ("POST", "/session")
@@ -107,7 +107,9 @@ class Described:
     def _ask(self, case: Case[Any]) -> Response:
         headers = {"Authorization": f"Bearer {self.door.house.doorman.local_token}", "Origin": self.base}
         answer = case.call(base_url=self.base, session=self._session, headers=headers)
-        case.validate_response(answer, checks=_CHECKS)
+        # In an address the word null leaves a parameter out, which is no error.
+        left_out = None in (case.query or {}).values()
+        case.validate_response(answer, checks=_ANSWERS if left_out else [*_ANSWERS, negative_data_rejection])
         self.answered[answer.status_code] += 1
         return answer
 

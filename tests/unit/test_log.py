@@ -9,6 +9,7 @@ import pytest
 
 from innkeeper.events.types import Event, LogRow, from_row
 from innkeeper.kernel.errors import OperationFailed
+from innkeeper.kernel.failpoints import VARIABLE
 from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import SystemClock
 from innkeeper.store import manifest
@@ -196,6 +197,33 @@ def test_a_seal_that_fails_in_the_background_loses_nothing(tmp_path: Path, monke
         log._background.join()
         assert log.seal_error is None
         assert manifest.load(tmp_path).events == log.count() == 300
+
+
+def test_a_seal_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Log.open(tmp_path, sizes=SMALL, seals_apart=True) as log:
+        monkeypatch.setenv(VARIABLE, "seal.renamed")
+        log.append(rows(0, 120))
+        log._background.join()
+        assert log.seal_error is not None
+        assert log.seal_error.code == "seal-ended"
+        assert log.count() == len(log.read(0, 1_000)) == 120
+        monkeypatch.delenv(VARIABLE)
+        log.append(rows(120, 300))
+        log._background.join()
+        assert log.seal_error is None
+        assert manifest.load(tmp_path).events == log.count() == len(log.read(0, 1_000)) == 300
+        assert log.append(rows(0, 300)).duplicates == 300
+
+
+def test_a_seal_in_a_process_of_its_own_that_fails_says_why(tmp_path: Path) -> None:
+    with Log.open(tmp_path, sizes=SMALL, seals_apart=True) as log:
+        log.append(rows(0, 90))
+        manifest.path_of(tmp_path).parent.mkdir(exist_ok=True)
+        manifest.path_of(tmp_path).write_text('{"version": 99}')
+        log.append(rows(90, 120))
+        log._background.join()
+        assert log.seal_error is not None
+        assert (type(log.seal_error), log.seal_error.code) == (OperationFailed, "manifest-damaged")
 
 
 def test_after_a_failed_sync_nothing_is_acknowledged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

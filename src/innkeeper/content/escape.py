@@ -11,8 +11,9 @@ import re
 # All characters that begin or end an inline construct anywhere. As entities, which CommonMark reads in text, link
 # targets and titles, and never as structure (CommonMark 0.31, section 2.5).
 _INLINE = {ord(char): f"&#{ord(char)};" for char in "&<>\"'`*_[]()\\~|!"}
-# What makes a block of a line: heading, list, quote, rule, setext underline, numbered list.
-_BLOCK = re.compile(r"(?m)^(\s*)(?:([#+\-=:])|(\d{1,9})([.)]))")
+# What makes a block of a line: heading, list, quote, rule, setext underline, numbered list. The space before it
+# stays in its line: past the ends of lines, a text of empty ones would be read again from each of them.
+_BLOCK = re.compile(r"(?m)^([^\S\n]*)(?:([#+\-=:])|(\d{1,9})([.)]))")
 _BREAK = re.compile(r"\r\n?|\n")
 
 

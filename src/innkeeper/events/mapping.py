@@ -37,7 +37,7 @@ _MODIFIERS = frozenset({"where", "map", "otherwise", "epoch"})
 EPOCHS = {"seconds": SECOND, "milliseconds": SECOND // 1000}
 #: Types that a column can be declared to have.
 COLUMN_TYPES = ("text", "number", "boolean")
-_PRODUCT = re.compile(r"\s+\*\s+")
+_PRODUCT = re.compile(r"(?<!\s)\s+\*\s+")
 _SPLIT_TEMPLATE = "a template must be a text in quotes"
 
 

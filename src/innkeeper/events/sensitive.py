@@ -252,7 +252,8 @@ def masked(text: str) -> str:
     >>> masked("ada@example.org"), masked("+351 555 000 012"), masked("pro"), masked("2026-01-05T10:00:00Z")
     ('a…@example.org', '+35…12', 'pro', '2026-01-05T10:00:00Z')
     """
-    hidden = re.sub(r"([^\s@,;<>\"'])[^\s@,;<>\"']*@([\w.-]+)", r"\1…@\2", text)
+    # No longer than an address may be before its @: a text without one would be searched again from each character.
+    hidden = re.sub(r"([^\s@,;<>\"'])[^\s@,;<>\"']{0,63}@([\w.-]+)", r"\1…@\2", text)
     if not re.match(r"\d{4}-\d\d-\d\d", hidden):
         hidden = re.sub(r"[+(]?\d(?:[ ().\-/]?\d){7,}", lambda found: f"{found[0][:3]}…{found[0][-2:]}", hidden)
     return hidden if len(hidden) <= 40 else hidden[:39] + "…"

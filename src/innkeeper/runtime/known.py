@@ -14,43 +14,53 @@ from typing import Final
 from innkeeper.store.doctor import Finding
 from innkeeper.strategy.known import KnownNames
 
-#: Event names that are known at most; properties of one event, traits.
-MOST: Final = {"names": 2_000, "properties": 500, "traits": 500}
+#: Event names that are known at most; properties of one event, traits, traits of accounts, memories.
+MOST: Final = {"names": 2_000, "properties": 500, "traits": 500, "account traits": 500, "memories": 500}
+_NAMES = "SELECT name FROM events WHERE is_input GROUP BY name ORDER BY count(*) DESC, name LIMIT $names"
 # Property names are counted once per event name, on the texts: no value is decoded.
-_PROPERTIES = """
+_PROPERTIES = f"""
 SELECT name, property FROM (
-  SELECT name, unnest(json_keys(properties)) AS property FROM events WHERE is_input AND properties != '{}'
+  SELECT name, unnest(json_keys(properties)) AS property FROM events
+  WHERE is_input AND properties != '{{}}' AND name IN ({_NAMES})
 ) GROUP BY name, property
 QUALIFY row_number() OVER (PARTITION BY name ORDER BY count(*) DESC, property) <= $properties
-"""
-_NAMES = "SELECT name FROM events WHERE is_input GROUP BY name ORDER BY count(*) DESC, name LIMIT $names"
-_ACCOUNT_TRAITS = """
-SELECT DISTINCT unnest(json_keys(json_extract(extra, '$.traits'))) FROM events
+"""  # noqa: S608 - a constant of ours
+_OF_ACCOUNTS = """
+SELECT unnest(json_keys(json_extract(extra, '$.traits'))) AS trait FROM events
 WHERE type = 'group' AND json_type(extra, '$.traits') = 'OBJECT'
-UNION
-SELECT DISTINCT unnest(json_keys(json_extract(properties, '$.set'))) FROM events
+UNION ALL
+SELECT unnest(json_keys(json_extract(properties, '$.set'))) FROM events
 WHERE name = 'Account Updated' AND json_type(properties, '$.set') = 'OBJECT'
 """
+_ACCOUNT_TRAITS = f"""
+SELECT trait FROM ({_OF_ACCOUNTS}) GROUP BY trait ORDER BY count(*) DESC, trait LIMIT $traits
+"""  # noqa: S608 - a constant of ours
+_ABOUT = """
+SELECT json_extract_string(properties, '$.about') AS about FROM events
+WHERE is_input AND name = 'Memory Noted' AND json_type(properties, '$.about') = 'VARCHAR'
+"""
+_MEMORIES = f"""
+SELECT about FROM ({_ABOUT}) GROUP BY about ORDER BY count(*) DESC, about LIMIT $memories
+"""  # noqa: S608 - a constant of ours
 _TRAITS = """
 SELECT trait FROM (SELECT unnest(json_keys(traits)) AS trait FROM events WHERE traits != '{}')
 GROUP BY trait ORDER BY count(*) DESC, trait LIMIT $traits
 """
 # How many there are of each kind; of properties the event that has most.
-_NUMBERS = """
+_NUMBERS = f"""
 SELECT 'event names', NULL, count(DISTINCT name) FROM events WHERE is_input
 UNION ALL
 SELECT 'traits', NULL, count(DISTINCT trait)
-FROM (SELECT unnest(json_keys(traits)) AS trait FROM events WHERE traits != '{}')
+FROM (SELECT unnest(json_keys(traits)) AS trait FROM events WHERE traits != '{{}}')
+UNION ALL
+SELECT 'account traits', NULL, count(DISTINCT trait) FROM ({_OF_ACCOUNTS})
+UNION ALL
+SELECT 'memories', NULL, count(DISTINCT about) FROM ({_ABOUT})
 UNION ALL
 (SELECT 'properties', name, count(DISTINCT property) FROM (
-  SELECT name, unnest(json_keys(properties)) AS property FROM events WHERE is_input AND properties != '{}'
+  SELECT name, unnest(json_keys(properties)) AS property FROM events WHERE is_input AND properties != '{{}}'
 ) GROUP BY name ORDER BY count(DISTINCT property) DESC, name LIMIT 1)
-"""
-
-_MEMORIES = """
-SELECT DISTINCT json_extract_string(properties, '$.about') FROM events
-WHERE is_input AND name = 'Memory Noted' AND json_type(properties, '$.about') = 'VARCHAR'
-"""
+"""  # noqa: S608 - constants of ours
 
 
 def known_names(home: Path) -> KnownNames | None:
@@ -66,12 +76,12 @@ def known_names(home: Path) -> KnownNames | None:
     with Bulk.open(home) as bulk:
         for (name,) in bulk.rows(_NAMES, {"names": MOST["names"]}):
             events[name] = set()
-        for name, key in bulk.rows(_PROPERTIES, {"properties": MOST["properties"]}):
+        for name, key in bulk.rows(_PROPERTIES, {each: MOST[each] for each in ("names", "properties")}):
             if name in events:
                 events[name].add(key)
         traits = frozenset(trait for (trait,) in bulk.rows(_TRAITS, {"traits": MOST["traits"]}))
-        memories = frozenset(about for (about,) in bulk.rows(_MEMORIES, ()))
-        of_accounts = frozenset(trait for (trait,) in bulk.rows(_ACCOUNT_TRAITS, ()))
+        memories = frozenset(about for (about,) in bulk.rows(_MEMORIES, {"memories": MOST["memories"]}))
+        of_accounts = frozenset(trait for (trait,) in bulk.rows(_ACCOUNT_TRAITS, {"traits": MOST["account traits"]}))
     return KnownNames(
         events={name: frozenset(keys) for name, keys in events.items()}, traits=traits, memories=memories,
         account_traits=of_accounts,

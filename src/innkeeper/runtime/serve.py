@@ -81,7 +81,12 @@ def serve(home: Path, make_app: MakeApp, how: Serving, *, ready: Callable[[str],
         OperationFailed: The home is in use, the address is taken, or the engine keeps dying.
     """
     begin(how.log, "door")
-    with hold(home) as held, Log.open(home) as log, _signals_end_the_server(), _hang_up_reads_anew(how.certificate):
+    with (
+        hold(home) as held,
+        Log.open(home, seals_apart=True) as log,
+        _signals_end_the_server(),
+        _hang_up_reads_anew(how.certificate),
+    ):
         State.open(home, create=True).close()
         with listen_on(how.host, how.port) as listener:
             keeper = _Keeper(home, log, held, how.log)

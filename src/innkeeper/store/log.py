@@ -64,22 +64,26 @@ class Appended(NamedTuple):
 class Log:
     """The log of one home; made by `Log.open`."""
 
-    def __init__(self, home: Path, database: sqlite3.Connection, *, read_only: bool, sizes: Sizes) -> None:
+    def __init__(
+        self, home: Path, database: sqlite3.Connection, *, read_only: bool, sizes: Sizes, seals_apart: bool
+    ) -> None:
         self.home, self.path, self.read_only, self.sizes = home, home / FILE, read_only, sizes
         self._database = database
         self._mutex = threading.RLock()
         self._sealed = SealedReader(home)
         self._finder = SealedReader(home)
         self._known, self._gone = KnownMessages(home), GoneMessages(home)
-        self._background = BackgroundSeal(home, self.path, sizes)
+        self._background = BackgroundSeal(home, sizes, apart=seals_apart)
         self._stream: Iterator[list[tuple[Any, ...]]] | None = None
         self._streamed: list[tuple[Any, ...]] = []
         self._stream_at = -1
         self._broken: OperationFailed | None = None
 
     @classmethod
-    def open(cls, home: Path, *, read_only: bool = False, sizes: Sizes | None = None) -> Log:
+    def open(cls, home: Path, *, read_only: bool = False, sizes: Sizes | None = None, seals_apart: bool = False) -> Log:
         """The log of a home, made where there is none yet; with *read_only* it is then empty.
+
+        *seals_apart*: seals beside the appends are done by a process of their own (`seal_process.py`).
 
         Raises:
             OperationFailed: The store is damaged, newer, or not ours to use.
@@ -88,7 +92,7 @@ class Log:
             files.make_folder(home)
         database = _empty(home) if read_only and _is_absent(home) else sqlite.connect(home / FILE, read_only=read_only)
         try:
-            log = cls(home, database, read_only=read_only, sizes=sizes or Sizes())
+            log = cls(home, database, read_only=read_only, sizes=sizes or Sizes(), seals_apart=seals_apart)
             if read_only:
                 sqlite.readable(database, "log", home / FILE)
                 log._sealed.reload(restore(home, database, write=False))

@@ -1,4 +1,4 @@
-"""The seal in a thread of its own, so that a writer of the log does not wait for it."""
+"""The seal beside the appends, in a thread or a process of its own: a writer of the log does not wait for it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from innkeeper.kernel.errors import InnkeeperError
-from innkeeper.store import sqlite
-from innkeeper.store.segments import Sealer, Sizes
+from innkeeper.store.seal_process import seal, seal_apart
+from innkeeper.store.segments import Sizes
 
 #: A writer that is so many seals ahead waits for the one that is under way.
 _AHEAD: Final = 5
@@ -28,8 +28,10 @@ class BackgroundSeal:
         begin_at: How long the tail is when a seal begins beside the appends.
     """
 
-    def __init__(self, home: Path, path: Path, sizes: Sizes) -> None:
-        self.home, self.path, self.sizes = home, path, sizes
+    def __init__(self, home: Path, sizes: Sizes, *, apart: bool = False) -> None:
+        """*apart*: what begins beside the appends is done by a process of its own, whose memory ends with it."""
+        self.home, self.sizes = home, sizes
+        self._beside = seal_apart if apart else seal
         self.error: InnkeeperError | None = None
         self.begin_at = sizes.seal_rows
         self._mutex = threading.Lock()
@@ -79,7 +81,7 @@ class BackgroundSeal:
     def seal_now(self, least: int) -> int:
         """Seal in this thread while the tail holds at least *least* rows, and merge; rows sealed."""
         self.join()
-        sealed = self._seal(least, merge=True)
+        sealed = seal(self.home, self.sizes, least=least, merge=True, threads=None)
         self._ended(sealed, None)
         return sealed
 
@@ -88,27 +90,15 @@ class BackgroundSeal:
         beside = max(1, len(os.sched_getaffinity(0)) - 1)
         try:
             # While a large import goes on, segments are as large as its lead; merging them would slow it down.
-            sealed = self._seal(least, merge=False, threads=beside)
+            sealed = self._beside(self.home, self.sizes, least=least, merge=False, threads=beside)
             with self._mutex:
                 behind = self._tail_rows - sealed >= self.sizes.seal_rows // 2
             if not behind:
-                self._seal(self.sizes.seal_rows, merge=True, threads=beside)
+                self._beside(self.home, self.sizes, least=self.sizes.seal_rows, merge=True, threads=beside)
             self._ended(sealed, None)
         except InnkeeperError as error:
             _report(error)
             self._ended(0, error)
-
-    def _seal(self, least: int, *, merge: bool, threads: int | None = None) -> int:
-        """Over a connection of its own, so that appends go on."""
-        database = sqlite.connect(self.path)
-        try:
-            sealer = Sealer(self.home, database, self.sizes, threads=threads)
-            sealed = sealer.seal(least=least)
-            if merge:
-                sealer.compact()
-        finally:
-            database.close()
-        return sealed
 
     def _ended(self, sealed: int, error: InnkeeperError | None) -> None:
         with self._mutex:

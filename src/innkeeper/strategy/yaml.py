@@ -264,7 +264,7 @@ class _Builder:
             end = self._split_end(frame, index)
             if end is not None:
                 first, last = frame.pieces[index], frame.pieces[end]
-                whole = re.sub(r"\s*\n\s*", " ", self.text[first.start : last.end])
+                whole = re.sub(r"(?<!\s)\s*\n\s*", " ", self.text[first.start : last.end])
                 self.findings.problems.append(split_problem(whole, first.node.place, mapping=frame.mapping))
                 mended = _Piece(Located(whole, first.node.place), first.start, last.end)
                 cut = end + 1 if not frame.mapping or end % 2 else end + 2
