@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import anyio.to_thread
 from anyio import CapacityLimiter
+from litestar import Request
 from litestar import delete as litestar_delete
 from litestar import get as litestar_get
 from litestar import post as litestar_post
@@ -23,7 +24,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.types import ControllerRouterHandler
 
-from innkeeper.kernel.time import Instant, parse_instant
+from innkeeper.kernel.time import Clock, Instant, SystemClock, parse_instant
+from innkeeper.runtime.access import Actor
 from innkeeper.runtime.house import House
 from innkeeper.runtime.roles import PERMISSIONS
 from innkeeper.runtime.writing import lend
@@ -93,6 +95,11 @@ class Api:
         """The house that is served."""
         assert self._house is not None, "a route that needs a served home, made without one"
         return self._house
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the house; the time of day where only the files of a home are read."""
+        return SystemClock() if self._house is None else self._house.clock
 
     def get(self, path: str, permission: str, example: Any) -> Make:
         """A route that reads; the function's docstring says what it answers."""
@@ -171,6 +178,12 @@ class Api:
             operation_id=work.__name__, status_code=status,
         )(bounded)  # fmt: skip
         return made
+
+
+def asking(request: Request[Any, Any, Any]) -> Actor:
+    """Who makes a request that the guard has let in."""
+    actor: Actor = request.scope["state"]["actor"]
+    return actor
 
 
 def instant_of(text: str | None) -> Instant | None:

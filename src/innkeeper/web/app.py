@@ -21,6 +21,7 @@ from innkeeper.web import (
     definitions,
     deliveries,
     docs,
+    drafts,
     homes,
     ingest,
     mcp,
@@ -110,7 +111,7 @@ def make_routes(house: House, desk: Desk, meter: Meter, metrics_token: str | Non
 def api_routes(api: Api) -> Router:
     """The typed API."""
     nouns = (
-        profiles, homes, audiences, deliveries, things, workspace, definitions, retractions, access, sessions,
+        profiles, homes, audiences, deliveries, things, workspace, definitions, drafts, retractions, access, sessions,
     )  # fmt: skip
     handlers: list[ControllerRouterHandler] = [handler for noun in nouns for handler in noun.routes(api)]
     guard = Guard(api.house.doorman, api.house.sessions, api.house.clock)
