@@ -73,6 +73,7 @@ _DRAFT = {"files": {**BASE, **STRATEGY}}
 _A_DRAFT, _NO_DRAFT = {"id": "DRAFT"}, {"id": "draft-canary"}
 #: The version of a draft that was just made, over the first strategy.
 _OF_DRAFT = {"If-Match": '"1.1"'}
+_TASK, _NO_TASK = {"id": "TASK"}, {"id": "canary-task"}
 _LINK = {"a": "ann", "b": "anonymous_id:device-ann"}
 _USER, _NO_USER = {"name": "canary-user"}, {"name": "canary-use"}
 _SOURCE, _NO_SOURCE = {"name": "canary-source"}, {"name": "canary-sourc"}
@@ -111,6 +112,10 @@ CASES: dict[tuple[str, str], Ask] = {
     ("GET", "/catalog/events/{name}"): Ask({"name": "Booking"}, {"name": "Bookin"}),
     ("GET", "/catalog/traits"): Ask(),
     ("GET", "/tasks"): Ask(),
+    ("GET", "/tasks/{id}"): Ask(_TASK, _NO_TASK),
+    ("POST", "/tasks/{id}/claim"): Ask(_TASK, _NO_TASK, body={}),
+    ("POST", "/tasks/{id}/assign"): Ask(_TASK, _NO_TASK, body={"to": "maria"}),
+    ("POST", "/tasks/{id}/done"): Ask(_TASK, _NO_TASK, body={"outcome": "reached"}),
     ("GET", "/households"): Ask(),
     ("GET", "/households/{household}"): Ask({"household": "canary-house"}, {"household": "canary-hous"}),
     ("POST", "/households/{household}/answer"): Ask(
@@ -229,6 +234,7 @@ def ask(found: Served, method: str, template: str, parts: dict[str, str], **more
 def real(found: Served, case: Ask) -> dict[str, str]:
     """The parts of a path that are there, with the names that are only known once they are made."""
     made = {
+        "TASK": lambda: found.ask("GET", "/tasks?profile=ann").json["tasks"][0]["id"],
         "DELIVERY": lambda: found.ask("GET", "/deliveries").json["deliveries"][0]["id"],
         "DRAFT": lambda: found.ask("POST", "/drafts", CASES["POST", "/drafts"].body).json["draft"],
         "RETRACTION": lambda: found.ask("POST", "/retractions", _RETRACTION).json["retraction"],

@@ -22,7 +22,7 @@ from innkeeper.runtime import definitions, drafts
 from innkeeper.runtime.access import Actor
 from innkeeper.runtime.house import House
 from innkeeper.store.state import State
-from innkeeper.web import audiences, deliveries, homes, profiles, things, workspace
+from innkeeper.web import audiences, deliveries, homes, profiles, tasks, things, workspace
 from innkeeper.web import drafts as draft_routes
 from innkeeper.web.api import Api
 
@@ -54,6 +54,7 @@ ROUTES: Final = {
     "list_items": "Items of catalogs",
     "show_item": "One item",
     "list_tasks": "Work for people",
+    "show_task": "One task",
     "list_households": "Who lives together",
     "show_household": "One household",
     "list_matches": "Profiles that may be one customer",
@@ -67,6 +68,7 @@ ROUTES: Final = {
 WORDS: Final = {
     "above": "Only the more probable ones, 0 to 1.",
     "allow_unknown": "Names of events and traits that nobody has seen are warnings, not errors.",
+    "assignee": "A colleague who has the tasks.",
     "at": "An instant, ISO 8601 with a zone, such as 2026-05-01T09:00:00Z; without it, now.",
     "begin": "Changes after this instant, ISO 8601 with a zone.",
     "catalog": "A catalog's name.",
@@ -168,7 +170,7 @@ class Toolbox:
 def toolbox_of(home: Path, house: House | None = None) -> Toolbox:
     """The tools over the files of a home."""
     api = Api(home, house)
-    for noun in (profiles, audiences, deliveries, things, workspace, homes, draft_routes):
+    for noun in (profiles, audiences, deliveries, things, tasks, workspace, homes, draft_routes):
         noun.routes(api)
     return Toolbox(api)
 

@@ -28,6 +28,7 @@ _BEGINS: Final = {"unknown-": 404, "no-home": 404, "no-retraction": 404, "bad-":
 _ENDS: Final = {
     "-exists": 409, "-in-use": 409, "-conflict": 409, "already-lifted": 409, "changed-meanwhile": 409,
     "past-is-gone": 409, "stale-draft": 412,
+    "task-ended": 409,
 }  # fmt: skip
 
 logger = structlog.get_logger()
