@@ -140,6 +140,7 @@ CASES: dict[tuple[str, str], Ask] = {
     ("POST", "/drafts/{id}/rebase"): Ask(_A_DRAFT, _NO_DRAFT, body={}, headers=_OF_DRAFT),
     ("DELETE", "/drafts/{id}"): Ask(_A_DRAFT, _NO_DRAFT, headers=_OF_DRAFT),
     ("POST", "/drafts/{id}/publish"): Ask(_A_DRAFT, _NO_DRAFT, body={}, headers=_OF_DRAFT),
+    ("GET", "/reports/overview"): Ask(),
     ("GET", "/retractions"): Ask(),
     ("POST", "/retractions"): Ask(body={"source": "shop", "messages": ["wrong"]}),
     ("POST", "/retractions/{name}/lift"): Ask({"name": "RETRACTION"}, {"name": "retraction-9-canary"}, body={}),

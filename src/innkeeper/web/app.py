@@ -28,6 +28,7 @@ from innkeeper.web import (
     metrics,
     problems,
     profiles,
+    reports,
     retractions,
     script,
     sessions,
@@ -112,8 +113,8 @@ def make_routes(house: House, desk: Desk, meter: Meter, metrics_token: str | Non
 def api_routes(api: Api) -> Router:
     """The typed API."""
     nouns = (
-        profiles, homes, audiences, deliveries, things, tasks, workspace, definitions, drafts, retractions, access,
-        sessions,
+        profiles, homes, audiences, deliveries, things, tasks, workspace, definitions, drafts, reports, retractions,
+        access, sessions,
     )  # fmt: skip
     handlers: list[ControllerRouterHandler] = [handler for noun in nouns for handler in noun.routes(api)]
     guard = Guard(api.house.doorman, api.house.sessions, api.house.clock)

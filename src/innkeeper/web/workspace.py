@@ -17,7 +17,7 @@ from innkeeper.store.bulk import Bulk
 from innkeeper.store.queries import journey_counts
 from innkeeper.store.state import State
 from innkeeper.web.api import Api, instant_of
-from innkeeper.web.paging import most
+from innkeeper.web.paging import after, most, page
 
 
 def routes(api: Api) -> list[ControllerRouterHandler]:
@@ -49,12 +49,17 @@ def _counts(api: Api) -> list[ControllerRouterHandler]:
 
 
 def _arrivals(api: Api) -> list[ControllerRouterHandler]:
-    @api.get("/log", "events:read", {"events": [{"seq": 7, "event": "Login", "userId": "ana"}]})
+    @api.get("/log", "events:read", {"events": [{"seq": 7, "event": "Login", "userId": "ana"}], "next": None})
     def list_events(
-        last: FromQuery[int] = 20, source: FromQuery[str | None] = None, name: FromQuery[str | None] = None
-    ) -> dict[str, Any]:
-        """The newest events of the log, newest last."""
-        return {"events": newest(api.home, most(last), source, name)}
+        last: FromQuery[int] = 20, source: FromQuery[str | None] = None, name: FromQuery[str | None] = None,
+        cursor: FromQuery[str | None] = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """The newest events of the log, newest last; the cursor leads to those before them."""
+        before = after(cursor, int)
+        found = newest(api.home, most(last) + 1, source, name, before=None if before is None else before[0])
+        # One more than asked for, and the newest stand last: pages go back in time.
+        told = dict(page("events", found[::-1], last, lambda row: [row["seq"]]))
+        return told | {"events": told["events"][::-1]}
 
     @api.get("/catalog/events", "workspace:read", {"events": [{"name": "Login", "count": 40}]})
     def list_event_names() -> dict[str, Any]:
