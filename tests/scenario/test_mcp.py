@@ -374,9 +374,8 @@ def test_a_token_opens_what_its_role_and_scopes_say(served: Served) -> None:
         open_ = {tool.name for tool in toolbox_of(served.home).open_to(Actor("x", permissions))}
         assert {one["name"] for one in listed} == open_
     narrow = token(served, "owner", "narrow", "tasks:read")
-    assert [one["name"] for one in ask(served, request("tools/list"), token=narrow).json["result"]["tools"]] == [
-            "list_tasks", "show_task",
-        ]  # fmt: skip
+    tools = ask(served, request("tools/list"), token=narrow).json["result"]["tools"]
+    assert [one["name"] for one in tools] == ["list_tasks", "show_task"]
     refused = ask(served, calling("show_profile", id="ana"), token=narrow).json["result"]
     assert refused["structuredContent"]["errors"][0]["code"] == "not-allowed"
     assert "ana@example.com" not in json.dumps(refused)

@@ -44,7 +44,7 @@ GROUP BY identifier ORDER BY max(ts) DESC, identifier LIMIT $candidates
 
 
 def search(home: Path, text: str, limit: int) -> dict[str, Any]:
-    """Customers that a text may mean: `{"profiles", "more"}`, the surest first; *more*: there were more than *limit*.
+    """Customers that a text may mean: `{"profiles", "more"}`, the surest first; *more*: there may be more than these.
 
     Raises:
         UsageError: The text is too short or too long.
@@ -59,6 +59,7 @@ def search(home: Path, text: str, limit: int) -> dict[str, Any]:
         world = definitions.world(state)
         reader = IdentityReader(IdentityTables(state.connection), world.identity)
         told: dict[str, dict[str, Any]] = {}
+        said: list[str] = []
         exact = set(_exact(text, world.identity))
         by_id = list(_beginning(state, text, world.identity, limit))
         for found, identifiers in (("identifier", exact), ("beginning of an identifier", by_id)):
@@ -66,11 +67,12 @@ def search(home: Path, text: str, limit: int) -> dict[str, Any]:
             for each in _in_order(profiles(state.connection, owners), sorted(owners)):
                 told.setdefault(each.subject, _told(each, found, display_id(owners[each.subject])))
         if len(told) <= limit:
-            named = list(dict.fromkeys(reader.owner(each, FOREVER) for each in _said(home, text)))
+            said = _said(home, text)
+            named = list(dict.fromkeys(reader.owner(each, FOREVER) for each in said))
             for each in _in_order(profiles(state.connection, named), named):
                 if (name := _matching(each, text, world)) is not None:
                     told.setdefault(each.subject, _told(each, *name))
-    return {"profiles": list(told.values())[:limit], "more": len(told) > limit}
+    return {"profiles": list(told.values())[:limit], "more": len(told) > limit or len(said) == MOST_CANDIDATES}
 
 
 def _told(found: Found, by: str, value: str) -> dict[str, Any]:
