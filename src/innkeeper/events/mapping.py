@@ -11,8 +11,8 @@
 
 A value is the name of a column, or a mapping with one source (`column`, `value`, `template`, `sum`, `count`, `min`,
 `max`) and modifiers (`where`, `map`, `otherwise`, `epoch`, `divide`). Any other mapping is an object of such values; a
-dot in a key goes deeper. Next in the flow: `mapping_bind.py` ties it to a table's columns, or to the paths of a JSON payload
-(`payload_mapping.py`: what a webhook's mapping has besides).
+dot in a key goes deeper. Next in the flow: `mapping_bind.py` ties it to a table's columns, or to the paths of a JSON
+payload (`payload_mapping.py`: what a webhook's mapping has besides).
 """
 
 from __future__ import annotations
