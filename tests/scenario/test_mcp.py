@@ -59,6 +59,9 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "show_account": ({"id": "acme"}, ["account", "show", "acme"]),
     "list_items": ({"catalog": "products"}, ["item", "list", "products"]),
     "show_item": ({"catalog": "products", "id": "soap"}, ["item", "show", "products", "soap"]),
+    "list_households": ({}, ["household", "list"]),
+    "show_household": ({"household": "home-1"}, ["household", "show", "home-1"]),
+    "list_matches": ({}, ["match", "list"]),
     "list_tasks": ({"queue": "desk"}, ["task", "list", "--queue", "desk"]),
 }
 
@@ -100,7 +103,16 @@ def command(home: Path, *arguments: str) -> Any:
 
 
 def test_every_tool_has_its_case() -> None:
-    others = {"list_profiles", "list_journeys", "show_delivery"}
+    others = {
+        "list_profiles",
+        "list_journeys",
+        "show_delivery",
+        "list_drafts",
+        "show_draft",
+        "check_draft",
+        "plan_draft",
+    }
+    others |= {"show_match", "show_task"}
     assert set(CASES) | others == set(ROUTES)
 
 
@@ -135,7 +147,9 @@ def test_the_tools_without_a_command_of_their_own(home: Path, tools: Toolbox) ->
     assert used(tools, "show_delivery", {"id": id})["structuredContent"] == command(home, "explain", "delivery", id)
 
 
-def test_a_draft_is_checked_and_planned_and_nothing_is_in_force(home: Path, tools: Toolbox, tmp_path: Path) -> None:
+def test_a_draft_is_kept_checked_and_planned_and_nothing_is_in_force(
+    home: Path, tools: Toolbox, tmp_path: Path
+) -> None:
     before = applied(home)
     drafted = used(tools, "draft_definitions", {"files": {**DRAFT, "audiences/logged-in.yaml": None}})
     told = json.loads(drafted["content"][0]["text"])
@@ -147,13 +161,26 @@ def test_a_draft_is_checked_and_planned_and_nothing_is_in_force(home: Path, tool
     planned = command(home, "plan", str(folder))
     assert planned["added"] == ["journeys/later"]
     assert planned["removed"] == ["audiences/logged-in"]
+    kept = {name: told.pop(name) for name in ("draft", "etag")}
     assert told == {"errors": [], "warnings": [], "apply": mcp_tools.APPLY, **planned}
-    wrong = used(tools, "draft_definitions", {"files": {"journeys/later.yaml": "enter: {event: Logn}\nstep: []\n"}})
+    shown = used(tools, "show_draft", {"id": kept["draft"]})["structuredContent"]
+    assert (shown["author"], shown["etag"]) == (LOCAL, kept["etag"])
+    assert shown["files"] == {**DRAFT, "audiences/logged-in.yaml": None}
+    assert used(tools, "plan_draft", {"id": kept["draft"]})["structuredContent"]["removed"] == planned["removed"]
+    again = used(tools, "draft_definitions", {"files": DRAFT, "draft": kept["draft"], "etag": "1"})
+    assert again["structuredContent"]["errors"][0]["code"] == "stale-draft"
+    wrong = used(
+        tools, "draft_definitions", {"files": {"journeys/later.yaml": "enter: {event: Logn}\nstep: []\n"}, **kept}
+    )
     errors = wrong["structuredContent"]["errors"]
     (folder / "journeys/later.yaml").write_text("enter: {event: Logn}\nstep: []\n")
     assert [each["code"] for each in errors] == check_codes(home, folder)
     assert {each["file"] for each in errors} == {"journeys/later.yaml"}
     assert "added" not in wrong["structuredContent"]
+    assert wrong["structuredContent"]["draft"] == kept["draft"]
+    assert used(tools, "check_draft", {"id": kept["draft"]})["structuredContent"]["errors"] == errors
+    drafts = used(tools, "list_drafts", {})["structuredContent"]["drafts"]
+    assert [each["draft"] for each in drafts] == [kept["draft"]]
     assert applied(home) == before
     assert used(tools, "show_definitions", {})["structuredContent"]["files"] == sorted(before)
     path = "journeys/welcome.yaml"
@@ -192,7 +219,7 @@ def test_every_description_says_that_texts_are_data(tools: Toolbox) -> None:
     for tool in tools.open_to(OWNER):
         told = tool.told()
         assert told["description"].endswith(DATA)
-        assert told["annotations"]["readOnlyHint"]
+        assert told["annotations"]["readOnlyHint"] == (tool.name != "draft_definitions")
         schema = told["inputSchema"]
         assert schema["type"] == "object"
         assert not schema["additionalProperties"]
@@ -289,10 +316,10 @@ def test_tools_leave_the_home_as_it_is(home: Path, tools: Toolbox) -> None:
         # What SQLite shares among processes is no content.
         return {str(each): each.read_bytes() for each in home.rglob("*") if each.is_file() and each.suffix != ".db-shm"}
 
+    used(tools, "draft_definitions", {"files": DRAFT})
     before = content()
     for tool, (arguments, _) in CASES.items():
         assert not used(tools, tool, arguments)["isError"]
-    used(tools, "draft_definitions", {"files": DRAFT})
     assert {name: data for name, data in content().items() if data} == {k: v for k, v in before.items() if v}
 
 
@@ -347,9 +374,8 @@ def test_a_token_opens_what_its_role_and_scopes_say(served: Served) -> None:
         open_ = {tool.name for tool in toolbox_of(served.home).open_to(Actor("x", permissions))}
         assert {one["name"] for one in listed} == open_
     narrow = token(served, "owner", "narrow", "tasks:read")
-    assert [one["name"] for one in ask(served, request("tools/list"), token=narrow).json["result"]["tools"]] == [
-        "list_tasks"
-    ]
+    tools = ask(served, request("tools/list"), token=narrow).json["result"]["tools"]
+    assert [one["name"] for one in tools] == ["list_tasks", "show_task"]
     refused = ask(served, calling("show_profile", id="ana"), token=narrow).json["result"]
     assert refused["structuredContent"]["errors"][0]["code"] == "not-allowed"
     assert "ana@example.com" not in json.dumps(refused)

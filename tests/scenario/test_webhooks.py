@@ -102,7 +102,8 @@ EXPECTED: dict[str, tuple[str, dict[str, str], list[dict[str, Any]]]] = {
                 "type": "track", "event": "Invoice Paid", "messageId": "evt_1Q", "userId": "stripe-cus_9",
                 "timestamp": "2026-11-02T11:58:00Z", "traits": MAIL, "context": {"traits": MAIL},
                 "properties": {
-                    "invoice_id": "in_1Q", "amount_cents": 1999, "currency": "eur", "reason": "subscription_cycle",
+                    "invoice_id": "in_1Q", "amount_cents": 1999, "amount": 19.99, "currency": "eur",
+                    "reason": "subscription_cycle",
                 },
             }
         ],
@@ -356,6 +357,39 @@ def test_slack_is_greeted(served: Served) -> None:
     assert (answer.status, answer.text) == (200, b"abc")
     assert send(served, "slack", {"event": {"user": "U1"}, "event_id": "Ev1"}).json["accepted"] == 1
     assert [event.user_id for event in served.events()] == ["U1"]
+
+
+def test_a_sender_who_asks_first_hears_its_challenge(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = served.home / "mapping.yaml"
+    file.write_text(PLAIN)
+    wish = webhooks.Wish(scheme="github", mapping=file, secret_env="SHOP_SECRET", verify_env="SHOP_TOKEN")
+    webhooks.declare(served.home, "shop", wish)
+    token = "a-token-of-our-choice"
+    right = {"hub.mode": "subscribe", "hub.verify_token": token, "hub.challenge": "1158201444"}
+
+    def asked(query: dict[str, str], name: str = "shop") -> Answer:
+        return served.call("GET", f"/v1/webhooks/{name}?{urlencode(query)}")
+
+    assert asked(right).json["code"] == "no-webhook-secret"
+    monkeypatch.setenv("SHOP_TOKEN", f"{token} the-one-that-comes-next")
+    for each in (token, "the-one-that-comes-next"):
+        answer = asked(right | {"hub.verify_token": each})
+        assert (answer.status, answer.text) == (200, b"1158201444")
+        assert answer.headers["content-type"].startswith("text/plain")
+    wrong: list[dict[str, str]]
+    wrong = [{"hub.verify_token": each} for each in ("", "a", token[:-1], f"{token} ", "\u00fc", "SHOP_TOKEN", SECRET)]
+    wrong += [{"hub.mode": "unsubscribe"}, {"hub.mode": ""}]
+    wrong += [{"hub.challenge": each} for each in ("", "<b>", "a b", "x" * 201, "1\n2", "\u0661")]
+    for change in wrong:
+        refused = asked(right | change)
+        assert (refused.status, refused.json["code"]) == (403, "bad-challenge"), change
+        assert b"1158201444" not in refused.text
+        assert b"<b>" not in refused.text
+    assert asked({}).status == 403
+    assert asked(right, "web").status == asked(right, "nothing").status == 404
+    declare(served.home, "github", PLAIN)
+    assert asked(right).status == 404
+    assert send(served, "github", BODY).json["accepted"] == 1
 
 
 def test_what_became_of_them_is_shown(served: Served) -> None:

@@ -74,6 +74,10 @@ _ITEM = {"catalog": "products", "id": "soap"}
 _EXPRESSION = {"expression": EXPRESSION}
 _PERIOD = {"begin": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z"}
 _DRAFT = {"files": {**BASE, **STRATEGY}}
+_A_DRAFT, _NO_DRAFT = {"id": "DRAFT"}, {"id": "draft-canary"}
+#: The version of a draft that was just made, over the first strategy.
+_OF_DRAFT = {"If-Match": '"1.1"'}
+_TASK, _NO_TASK = {"id": "TASK"}, {"id": "canary-task"}
 _LINK = {"a": "ann", "b": "anonymous_id:device-ann"}
 _USER, _NO_USER = {"name": "canary-user"}, {"name": "canary-use"}
 _IMPORT, _NO_IMPORT = {"id": "IMPORT"}, {"id": "999"}
@@ -113,6 +117,10 @@ CASES: dict[tuple[str, str], Ask] = {
     ("GET", "/catalog/events/{name}"): Ask({"name": "Booking"}, {"name": "Bookin"}),
     ("GET", "/catalog/traits"): Ask(),
     ("GET", "/tasks"): Ask(),
+    ("GET", "/tasks/{id}"): Ask(_TASK, _NO_TASK),
+    ("POST", "/tasks/{id}/claim"): Ask(_TASK, _NO_TASK, body={}),
+    ("POST", "/tasks/{id}/assign"): Ask(_TASK, _NO_TASK, body={"to": "maria"}),
+    ("POST", "/tasks/{id}/done"): Ask(_TASK, _NO_TASK, body={"outcome": "reached"}),
     ("GET", "/households"): Ask(),
     ("GET", "/households/{household}"): Ask({"household": "canary-house"}, {"household": "canary-hous"}),
     ("POST", "/households/{household}/answer"): Ask(
@@ -129,6 +137,16 @@ CASES: dict[tuple[str, str], Ask] = {
     ("POST", "/definitions/check"): Ask(body=_DRAFT),
     ("POST", "/definitions/plan"): Ask(body=_DRAFT),
     ("POST", "/definitions/publish"): Ask(body=_DRAFT, headers={"If-Match": '"1"'}),
+    ("GET", "/drafts"): Ask(),
+    ("POST", "/drafts"): Ask(body={"files": {"audiences/canary.yaml": "when: did('Login')\n"}}),
+    ("GET", "/drafts/{id}"): Ask(_A_DRAFT, _NO_DRAFT),
+    ("GET", "/drafts/{id}/check"): Ask(_A_DRAFT, _NO_DRAFT),
+    ("GET", "/drafts/{id}/plan"): Ask(_A_DRAFT, _NO_DRAFT),
+    ("POST", "/drafts/{id}/files"): Ask(_A_DRAFT, _NO_DRAFT, body={"files": {}}, headers=_OF_DRAFT),
+    ("POST", "/drafts/{id}/rebase"): Ask(_A_DRAFT, _NO_DRAFT, body={}, headers=_OF_DRAFT),
+    ("DELETE", "/drafts/{id}"): Ask(_A_DRAFT, _NO_DRAFT, headers=_OF_DRAFT),
+    ("POST", "/drafts/{id}/publish"): Ask(_A_DRAFT, _NO_DRAFT, body={}, headers=_OF_DRAFT),
+    ("GET", "/reports/overview"): Ask(),
     ("GET", "/retractions"): Ask(),
     ("POST", "/retractions"): Ask(body={"source": "shop", "messages": ["wrong"]}),
     ("POST", "/retractions/{name}/lift"): Ask({"name": "RETRACTION"}, {"name": "retraction-9-canary"}, body={}),
@@ -231,8 +249,10 @@ def ask(found: Served, method: str, template: str, parts: dict[str, str], **more
 def real(found: Served, case: Ask) -> dict[str, str]:
     """The parts of a path that are there, with the names that are only known once they are made."""
     made = {
+        "TASK": lambda: found.ask("GET", "/tasks?profile=ann").json["tasks"][0]["id"],
         "DELIVERY": lambda: found.ask("GET", "/deliveries").json["deliveries"][0]["id"],
         "IMPORT": lambda: imported(found, b'{"no": "event"}\n')["id"],
+        "DRAFT": lambda: found.ask("POST", "/drafts", CASES["POST", "/drafts"].body).json["draft"],
         "RETRACTION": lambda: found.ask("POST", "/retractions", _RETRACTION).json["retraction"],
     }
     return {name: made[value]() if value in made else value for name, value in case.known.items()}

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from innkeeper.store.state import State
 from support.door import Answer, Served
 from support.workspace import Workspace, event, identify, message
 
@@ -30,8 +31,9 @@ def make(home: Path) -> Workspace:
     workspace = Workspace(home)
     workspace.apply(STRATEGY)
     workspace.add(
-        identify("ana", "2026-02-01T09:00:00Z", email="ana@example.com", plan="pro", first_name=INJECTED),
-        identify("bo", "2026-02-01T10:00:00Z", plan="free"),
+        identify("ana", "2026-02-01T09:00:00Z", email="ana@example.com", plan="pro", first_name=INJECTED,
+                 household="home-1"),
+        identify("bo", "2026-02-01T10:00:00Z", plan="free", household="home-1"),
         event("Login", "ana", "2026-02-02T09:00:00Z", anonymous="browser-1"),
         event("Login", "bo", "2026-02-03T09:00:00Z"),
         event("Booking", "ana", "2026-02-04T09:00:00Z", booking_id="b1", room="204"),
@@ -42,6 +44,12 @@ def make(home: Path) -> Workspace:
         },
     )  # fmt: skip
     workspace.run("2026-03-01T00:00:00Z")
+    with State.open(home) as state, state.transaction() as connection:
+        connection.execute(
+            "INSERT INTO proposals (id, kind, members, household_id, probability, weight, evidence, state, proposed_at)"
+            " VALUES ('m-1', 'person', ?, NULL, 0.9, 3.2, '[]', 'open', 0)",
+            ('["user_id:ana", "user_id:bo"]',),
+        )
     return workspace
 
 

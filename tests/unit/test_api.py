@@ -94,7 +94,8 @@ def test_an_answer_is_what_the_command_prints(door: Served, path: str, query: di
     answer = door.ask("GET", path_of(path, {}, query))
     assert answer.status == 200, answer.text
     told = answer.json
-    assert told.pop("next", None) is None
+    # The log goes on before the newest of it; `test_api_paging.py`.
+    assert told.pop("next", None) is None or path == "/log"
     assert told == command(door.home, *shlex.split(words))
 
 

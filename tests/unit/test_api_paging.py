@@ -16,13 +16,15 @@ from support.door import Served
 from support.workspace import Workspace, event, identify
 
 from innkeeper.kernel.errors import UsageError
+from innkeeper.store.state import State
 from innkeeper.web.paging import MOST, after, cut, most, page
 
 #: Every list that has pages, and the name of its rows.
 LISTS = [
     ("/profiles", {}, "profiles"), ("/audiences/members", {"expression": EXPRESSION}, "ids"),
     ("/deliveries", {}, "deliveries"), ("/objects/booking", {}, "objects"), ("/accounts", {}, "accounts"),
-    ("/items", {}, "items"), ("/tasks", {}, "tasks"), ("/households", {}, "households"), ("/audit", {}, "entries"),
+    ("/items", {}, "items"), ("/tasks", {}, "tasks"), ("/drafts", {}, "drafts"),
+    ("/decisions", {"order": "made"}, "decisions"), ("/households", {}, "households"), ("/audit", {}, "entries"),
 ]  # fmt: skip
 PAGED = pytest.mark.parametrize(("path", "query", "name"), LISTS, ids=[each[0] for each in LISTS])
 
@@ -30,6 +32,9 @@ PAGED = pytest.mark.parametrize(("path", "query", "name"), LISTS, ids=[each[0] f
 @pytest.fixture(scope="module")
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with served(tmp_path_factory.mktemp("api") / "home") as found:
+        for number in range(3):
+            path = f"audiences/a{number}.yaml"
+            assert found.ask("POST", "/drafts", {"files": {path: "when: did('Login')\n"}}).status == 201
         yield found
 
 
@@ -74,7 +79,7 @@ def test_a_cursor_that_is_none_of_its_list_is_told_so(
         assert answer.status == 200 or answer.json["code"].startswith("bad-"), answer.text
     for key in (keys[0], keys[2], keys[6], keys[8]):
         wrong = base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
-        if key != [] or path in ("/profiles", "/deliveries", "/audit"):
+        if key != [] or path in ("/profiles", "/deliveries", "/audit", "/decisions"):
             assert door.ask("GET", path_of(path, {}, query | {"cursor": wrong})).json["code"] == "bad-cursor", key
 
 
@@ -108,6 +113,45 @@ def test_rows_that_come_in_between_neither_repeat_nor_skip_others(tmp_path: Path
             # Those with a 0 came before the cursor; deliveries are in the order of their times, so none does.
             assert seen == [each for each in after if name == "deliveries" or not each.startswith("0")]
             assert set(before) <= set(seen)
+
+
+def test_the_log_is_read_back_page_by_page_while_it_grows(tmp_path: Path) -> None:
+    with served(tmp_path / "home") as door:
+        whole = door.ask("GET", "/log?last=1000").json
+        assert whole["next"] is None
+        seen: list[Any] = []
+        cursor = ""
+        while True:
+            told = door.ask("GET", f"/log?last=7{cursor}").json
+            assert len(told["events"]) <= 7
+            seen = told["events"] + seen
+            # What comes meanwhile is newer than all that is still to be told.
+            assert door.send("/v1/track", {"type": "track", "userId": "ann", "event": "Login"}, source="canary-source")
+            if told["next"] is None:
+                break
+            cursor = f"&cursor={told['next']}"
+        assert seen == whole["events"]
+        assert len(seen) > 14
+
+
+def test_decisions_that_are_renewed_keep_their_place(tmp_path: Path) -> None:
+    with served(tmp_path / "home") as door:
+        before = door.ask("GET", "/decisions?order=made").json["decisions"]
+        assert [each["first_at"] for each in before] == sorted(each["first_at"] for each in before)
+        seen: list[Any] = []
+        for number, rows in enumerate(walk(door, "/decisions", {"order": "made"}, "decisions", 1)):
+            seen += rows
+            if number == 0:
+                last = before[-1]
+                with State.open(door.home) as state, state.transaction() as connection:
+                    renewed = "UPDATE decisions SET last_at = last_at + 1, count = count + 1 WHERE enrollment = ?"
+                    connection.execute(renewed, (last["enrollment"],))
+        names = ("enrollment", "step", "gate", "reason")
+        assert [[each[name] for name in names] for each in seen] == [[each[name] for name in names] for each in before]
+        assert seen[-1]["count"] == before[-1]["count"] + 1
+        assert len(before) == len(door.ask("GET", "/decisions").json["decisions"]) > 2
+        for query in ("order=newest&cursor=WzEsImEiLCJhIiwxLCJhIiwiYSJd", "order=made&at=2026-01-01T00:00:00Z"):
+            assert door.ask("GET", f"/decisions?{query}").json["code"] == "bad-order"
 
 
 Ids = st.sets(st.text("abcé\U0001f9ff", max_size=3), max_size=6)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from innkeeper.events.limits import Refusal
+from innkeeper.events.mapping_values import divided
 from innkeeper.events.minimise import BY_DEFAULT
 from innkeeper.events.payloads import Around, events_of, read_payload
 from innkeeper.events.types import LogRow, from_row
@@ -56,6 +59,14 @@ def one(mapping: str, headers: dict[str, str] | None = None, **payload: Any) -> 
         ("{ column: a, epoch: seconds }", {"a": "1795000000.25"}, "2026-11-18T11:06:40.250000Z"),
         ("{ column: a, epoch: milliseconds }", {"a": 1_795_000_000_001}, "2026-11-18T11:06:40.001000Z"),
         ("{ column: a, epoch: seconds }", {"a": None}, None),
+        ("{ column: a, divide: 100 }", {"a": 1999}, 19.99),
+        ("{ column: a, divide: 100 }", {"a": 2000}, 20),
+        ("{ column: a, divide: 100 }", {"a": "-1999"}, -19.99),
+        ("{ column: a, divide: 3 }", {"a": 2}, 0.666667),
+        ("{ column: a, divide: 100 }", {"a": None}, None),
+        ("{ column: a, divide: 100, where: b != 'jpy' }", {"a": 5, "b": "jpy"}, None),
+        ("{ template: '{{ a }}', divide: 100 }", {"a": 5}, 0.05),
+        ("{ value: 5, divide: 1 }", {}, 5),
         ("_headers.x_topic", {}, "orders"),
         ("_query.shop", {}, "a"),
         ("_received_at", {}, "2026-11-25T12:00:00Z"),
@@ -64,6 +75,25 @@ def one(mapping: str, headers: dict[str, str] | None = None, **payload: Any) -> 
 def test_values(value: str, payload: dict[str, Any], expected: Any) -> None:
     event = one(f"{BASE}properties:\n  p: {value}\n", {"x-topic": "orders"}, **payload)
     assert event.properties == ({} if expected is None else {"p": expected})
+
+
+@pytest.mark.parametrize("bad", ["x", True, {}, [], 1e300, "1,999", "١٢"])
+def test_an_amount_that_is_none_is_refused(bad: Any) -> None:
+    (made,) = rows(
+        f"{BASE}properties: {{ p: {{ column: a, divide: 100 }} }}\n",
+        {"who": "a", "at": "2026-11-25T11:00:00Z", "a": bad},
+    )
+    assert isinstance(made, Refusal)
+    assert made.code == "not-a-number"
+
+
+def test_an_amount_is_divided_as_in_decimals() -> None:
+    chance = random.Random(8)
+    for _ in range(300):
+        amount, divisor = chance.randint(-(10**9), 10**9), chance.choice((1, 2, 3, 7, 100, 1_000, 999_999, 1_000_000))
+        exact = (Decimal(amount) / divisor).quantize(Decimal("0.000001"), ROUND_HALF_UP)
+        assert divided(amount, divisor) == float(exact), (amount, divisor)
+    print("seed 8: 300 amounts")
 
 
 @pytest.mark.parametrize("bad", ["x", True, 10**20, -(10**14), {}, [], 1e300, "١٢"])
@@ -153,6 +183,10 @@ def test_an_id_of_the_content_does_not_depend_on_when_it_comes() -> None:
         (BASE + "messageId: { template: 'a{{ _received_at }}' }", 4, "unsigned-id"),
         (BASE + "properties: { p: { template: '{{ a | nonsense }}' } }", 4, "bad-template"),
         (BASE + "properties: { p: { column: a, epoch: hours } }", 4, "not-a-choice"),
+        (BASE + "properties: { p: { column: a, divide: 0 } }", 4, "bad-divisor"),
+        (BASE + "properties: { p: { column: a, divide: 1000001 } }", 4, "bad-divisor"),
+        (BASE + "properties: { p: { column: a, divide: x } }", 4, "not-a-number"),
+        (BASE + "properties: { p: { column: a, divide: 100, epoch: seconds } }", 4, "divided-time"),
         ("event: { value: E }\nuserId: who", 1, "missing-key"),
         ("timestamp: at\nevents: []", 1, "missing-key"),
         ("timestamp: at\nevents:\n  - x", 3, "not-a-mapping"),

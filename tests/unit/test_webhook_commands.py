@@ -7,13 +7,16 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from support.webhooks import TOPIC
 from support.workspace import Workspace
 
 from innkeeper import store
+from innkeeper.cli.main import cli
 from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.time import FixedClock
 from innkeeper.runtime import sources, webhooks
+from innkeeper.runtime.webhook_files import changed_mappings
 
 SQL = Path(store.__file__).parent / "sql"
 MAPPING = "event: { value: E }\nuserId: who\nmessageId: id\n"
@@ -97,3 +100,32 @@ def test_a_secret_of_an_address_is_new_each_time_and_kept_as_a_hash(home: Path) 
     assert first != second
     kept = b"".join(path.read_bytes() for path in home.glob("sources.db*"))
     assert not any(path.rpartition("/")[2].encode() in kept for path in (first, second))
+
+
+def test_a_mapping_file_that_is_no_longer_what_was_declared_is_told(home: Path) -> None:
+    strategy, mappings = home / "strategy", home / "strategy" / "mappings"
+    mappings.mkdir(parents=True)
+    file = mappings / "m.yaml"
+    file.write_text(MAPPING)
+    assert changed_mappings(home / "nothing", strategy) == []
+    wish = webhooks.Wish(scheme="stripe", mapping=file, secret_env="SHOP_SECRET", verify_env="SHOP_TOKEN")
+    webhooks.declare(home, "shop", wish)
+    assert changed_mappings(home, strategy) == changed_mappings(home, home) == []
+    file.write_text(MAPPING + "properties: { amount: { column: cents, divide: 100 } }\n")
+    (told,) = changed_mappings(home, strategy)
+    assert (told.code, told.file) == ("webhook-changed", str(file))
+    assert "+properties: { amount: { column: cents, divide: 100 } }" in told.message
+    again = f"innkeeper source webhook shop --mapping {file} --scheme stripe"
+    assert told.fix == f"{again} --secret-env SHOP_SECRET --verify-env SHOP_TOKEN"
+    file.write_text(MAPPING + "evnt: x\n")
+    (wrong,) = changed_mappings(home, strategy)
+    assert (wrong.code, wrong.file, wrong.line) == ("unknown-key", str(file), 4)
+    file.write_text(MAPPING + "".join(f"# {number}\n" for number in range(60)))
+    (long,) = changed_mappings(home, strategy)
+    assert "lines more" in long.message
+    (strategy / "strategy.yaml").write_text("name: test\nzone: UTC\n")
+    done = CliRunner().invoke(cli, ["--home", str(home), "--json", "check", str(strategy)])
+    assert [each["code"] for each in json.loads(done.stdout)["warnings"]] == ["webhook-changed"]
+    assert done.exit_code == 0
+    webhooks.declare(home, "shop", wish)
+    assert changed_mappings(home, strategy) == []

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "decision": ("decision", "List decisions with gate, reason and facts."),
     "demo": ("demo", "A hotel with a year of guests, its story told."),
     "doctor": ("doctor", "Say what is wrong with the store, and what to do."),
+    "draft": ("draft", "Drafts of the strategy: list, show, plan, publish."),
     "events": ("events", "List what the log holds."),
     "explain": ("explain", "Why, or why not: a profile and a message, or a delivery."),
     "household": ("household", "Who lives together; the question after a death."),

@@ -38,6 +38,27 @@ def show(call: Call, id: str, at: str | None, timeline: int) -> None:
     call.answer(told, say)
 
 
+@command.command("find")
+@click.argument("text")
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
+@click.pass_obj
+def find(call: Call, text: str, limit: int) -> None:
+    """Find customers: by an identifier, or the beginning of one, of a name or of a mail address; the surest first."""
+    from innkeeper.runtime.finding import search
+
+    found = search(call.existing_home(), text, limit)
+
+    def tell() -> None:
+        for one in found["profiles"]:
+            click.echo(f"{one['id']}  {one['stage'] or '-'}  ({one['found_by']}: {one['value']})")
+        if not found["profiles"]:
+            click.echo("nobody is found by that")
+        if found["more"]:
+            click.echo("there are more: say more of it, or raise --limit")
+
+    call.answer(found, tell)
+
+
 @command.command("links")
 @click.argument("id")
 @click.pass_obj

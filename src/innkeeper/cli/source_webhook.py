@@ -18,6 +18,7 @@ from innkeeper.cli.main import Call
 @click.option("--secret-env", metavar="VARIABLE", help="Environment variable of `up` that holds the secret.")
 @click.option("--url", help="The address as the sender calls it, where that is signed.")
 @click.option("--topic", metavar="ARN", help="The topic of Amazon SNS.")
+@click.option("--verify-env", metavar="VARIABLE", help="Environment variable with the token of Meta's first question.")
 @click.option("--off", is_flag=True, help="Take no webhooks any more.")
 @click.pass_obj
 def webhook(
@@ -28,6 +29,7 @@ def webhook(
     secret_env: str | None,
     url: str | None,
     topic: str | None,
+    verify_env: str | None,
     off: bool,
 ) -> None:
     """What a server source makes of webhooks, and how their sender signs them."""
@@ -42,7 +44,9 @@ def webhook(
         return
     if mapping is None or scheme is None:
         raise click.UsageError("name both --mapping FILE and --scheme SCHEME, or --off")
-    wish = webhooks.Wish(scheme=scheme, mapping=mapping, secret_env=secret_env, url=url, topic=topic)
+    wish = webhooks.Wish(
+        scheme=scheme, mapping=mapping, secret_env=secret_env, url=url, topic=topic, verify_env=verify_env
+    )
     with by_command(home, "webhook", "source", name):
         told = webhooks.declare(home, name, wish)
 
@@ -52,6 +56,8 @@ def webhook(
             click.echo("  the last part is a secret, shown this once; the sender signs nothing else")
         if secret_env is not None:
             click.echo(f"  up reads the secret from {secret_env}")
+        if verify_env is not None:
+            click.echo(f"  and the token of the sender's first question from {verify_env}")
 
     call.answer(told, tell)
 

@@ -19,6 +19,7 @@ def read_and_examine(call: Call, directory: Path, *, allow_unknown: bool) -> tup
     """The folder's files, and what they say; problems name files as the user would type them."""
     from innkeeper.runtime.catalog import sensitive_warnings
     from innkeeper.runtime.known import known_names
+    from innkeeper.runtime.webhook_files import changed_mappings
     from innkeeper.strategy.folder import read_folder
     from innkeeper.strategy.load import examine
 
@@ -29,7 +30,11 @@ def read_and_examine(call: Call, directory: Path, *, allow_unknown: bool) -> tup
     return files, replace(
         examination,
         errors=tuple(_typed(problem, directory) for problem in examination.errors),
-        warnings=(*(_typed(problem, directory) for problem in examination.warnings), *looks_sensitive),
+        warnings=(
+            *(_typed(problem, directory) for problem in examination.warnings),
+            *looks_sensitive,
+            *changed_mappings(call.home, directory),
+        ),
     )
 
 

@@ -10,9 +10,9 @@
     products: { sku: StockCode, quantity: Quantity, price: UnitPrice }
 
 A value is the name of a column, or a mapping with one source (`column`, `value`, `template`, `sum`, `count`, `min`,
-`max`) and modifiers (`where`, `map`, `otherwise`, `epoch`). Any other mapping is an object of such values; a dot in a
-key goes deeper. Next in the flow: `mapping_bind.py` ties it to a table's columns, or to the paths of a JSON payload
-(`payload_mapping.py`: what a webhook's mapping has besides).
+`max`) and modifiers (`where`, `map`, `otherwise`, `epoch`, `divide`). Any other mapping is an object of such values; a
+dot in a key goes deeper. Next in the flow: `mapping_bind.py` ties it to a table's columns, or to the paths of a JSON
+payload (`payload_mapping.py`: what a webhook's mapping has besides).
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ KINDS: tuple[Kind, ...] = ("column", "value", "template", "sum", "count", "min",
 AGGREGATES = frozenset({"sum", "count", "min", "max"})
 #: Types that a table can hold; group and alias have ids of their own and come as JSONL.
 TYPES = ("track", "identify", "page", "screen")
-_MODIFIERS = frozenset({"where", "map", "otherwise", "epoch"})
+_MODIFIERS = frozenset({"where", "map", "otherwise", "epoch", "divide"})
+#: The largest number that a value may be divided by.
+_MOST_DIVISOR = 1_000_000
 #: What a time that is a number counts since 1970, and how many microseconds one is.
 EPOCHS = {"seconds": SECOND, "milliseconds": SECOND // 1000}
 #: Types that a column can be declared to have.
@@ -63,6 +65,7 @@ class Value:
         otherwise: What stands for texts that `table` does not name; None with `keeps` true: the text itself.
         keeps: Whether a text that `table` does not name stays.
         epoch: For a time that is a number: `seconds` or `milliseconds` since 1970.
+        divide: For a number in small units: how many of them are one, 100 of cents; 1 leaves it as it is.
         place: Where it stands in the file.
     """
 
@@ -75,7 +78,13 @@ class Value:
     otherwise: Scalar = None
     keeps: bool = True
     epoch: str | None = None
+    divide: int = 1
     place: Place = NOWHERE
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is its source's value as it stands."""
+        return self.where is None and self.table is None and self.epoch is None and self.divide == 1
 
 
 #: An object of an event: values and further objects by key.
@@ -201,6 +210,9 @@ def _spelled(node: Located, findings: Findings) -> Value | None:
     keeps = "otherwise" not in reader
     otherwise = reader.get("otherwise")
     epoch = reader.choice("epoch", tuple(EPOCHS))
+    divide = _divisor(reader, findings)
+    if epoch is not None and divide != 1:
+        findings.add(node, "divided-time", "a time that is a number is not divided", "keep one of 'epoch' and 'divide'")
     columns, literal, template = _source(kind, reader, findings)
     reader.close(also=(*KINDS, *_MODIFIERS))
     if otherwise is not None and isinstance(otherwise.value, dict | list):
@@ -218,8 +230,17 @@ def _spelled(node: Located, findings: Findings) -> Value | None:
         otherwise=otherwise.value if otherwise is not None else None,  # type: ignore[arg-type]
         keeps=keeps,
         epoch=epoch,
+        divide=divide,
         place=node.place,
     )
+
+
+def _divisor(reader: Reader, findings: Findings) -> int:
+    divisor, node = reader.integer("divide", 1), reader.get("divide")
+    if node is None or divisor is None or 1 <= divisor <= _MOST_DIVISOR:
+        return divisor or 1
+    findings.add(node, "bad-divisor", f"'divide' is {divisor}; it must be 1 to {_MOST_DIVISOR:,}", "divide: 100")
+    return 1
 
 
 def _source(kind: Kind, reader: Reader, findings: Findings) -> tuple[tuple[str, ...], object, str]:

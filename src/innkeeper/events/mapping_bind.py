@@ -23,6 +23,7 @@ from innkeeper.events.mapping_values import (
     add_up,
     as_text,
     cell_reader,
+    divided,
     epoch_text,
     plain_number,
     refuse_time,
@@ -172,6 +173,8 @@ class BoundMapping:
         get = self._source(value, exact=exact or value.table is not None)
         if value.epoch is not None:
             get = _dated(get, value.epoch)
+        if value.divide != 1:
+            get = _divided(get, value.divide)
         if value.table is not None:
             get = _mapped(get, value)
         holds = self._condition(value.where)
@@ -270,11 +273,11 @@ class BoundMapping:
     def _text(self, value: Value | None) -> Callable[[Rows], str | None] | None:
         if value is None:
             return None
-        if value.kind == "value" and value.where is None and value.table is None:
+        if value.kind == "value" and value.is_bare:
             literal = as_text(value.literal)
             return lambda rows: literal
         known = value.kind == "column" and self._there.find(value.columns[0]) is not None
-        if known and value.where is None and value.table is None and value.epoch is None:
+        if known and value.is_bare:
             column = self._column(value.columns[0], value.place, exact=True)
             if column is not None and column.kind == "text":
                 index = column.index
@@ -316,9 +319,7 @@ class BoundMapping:
         return (
             isinstance(value, Value)
             and value.kind == "column"
-            and value.where is None
-            and value.table is None
-            and value.epoch is None
+            and value.is_bare
             and (value.columns[0], False) in self._used
             and self._used[value.columns[0], False].kind not in ("instant", "local", "json")
         )
@@ -350,8 +351,7 @@ class BoundMapping:
     def _time(self, value: Value | None) -> Callable[[Row], Instant]:
         """When the event of a row happened."""
         column = self._there.find(value.columns[0]) if value is not None and value.kind == "column" else None
-        is_bare = value is not None and value.table is None and value.where is None and value.epoch is None
-        if value is not None and column is not None and is_bare:
+        if value is not None and column is not None and value.is_bare:
             if column.kind == "instant":
                 return self._instants(value)
             if column.kind == "local":
@@ -415,6 +415,10 @@ class BoundMapping:
 
 def _dated(get: Get, unit: str) -> Get:
     return lambda rows: epoch_text(get(rows), unit)
+
+
+def _divided(get: Get, divisor: int) -> Get:
+    return lambda rows: divided(get(rows), divisor)
 
 
 def _chosen(choose: Callable[..., Any], cells: Iterable[Any]) -> Any:

@@ -169,6 +169,21 @@ def epoch_text(value: Any, unit: str) -> str | None:
     return format_instant(instant)
 
 
+def divided(value: Any, divisor: int) -> int | float | None:
+    """A number in small units as one of large units, exact to six places; a text of digits counts."""
+    if value is None or value == "":
+        return None
+    number = value
+    if type(value) is str and _NUMBER.match(value):
+        number = float(value) if "." in value else int(value)
+    micro = to_micro(number)
+    if micro is None:
+        raise Refused("not-a-number", f"{str(value)[:80]!r} cannot be divided", "take 'divide' away")
+    whole, rest = divmod(abs(micro), divisor)
+    rounded = whole + (rest * 2 >= divisor)
+    return from_micro(rounded if micro >= 0 else -rounded)
+
+
 def refuse_time(value: Any, zone_name: str | None) -> Refused:
     """Why a cell is no time."""
     if value is None or value == "":

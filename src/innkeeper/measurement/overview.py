@@ -6,10 +6,10 @@ Here too: the words for reasons, outcomes and the lines of one profile's story.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from innkeeper.kernel.time import Instant, try_parse_instant
+from innkeeper.kernel.time import Instant, format_instant, try_parse_instant
 from innkeeper.kernel.zones import to_local
 
 Voice = Literal["guest", "house", "letter", "refused", "task"]
@@ -115,6 +115,14 @@ class Overview:
     balance: Balance
     story: Story | None = None
     notes: Sequence[str] = field(default_factory=tuple)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form: what the page shows, times as texts."""
+        told = asdict(self)
+        for part in (told, *told["stage_counts"], *(told["story"] or {"lines": ()})["lines"]):
+            part |= {name: format_instant(part[name]) for name in ("at", "since", "until") if name in part}
+        told["balance"]["difference"] = self.balance.difference
+        return told
 
 
 #: Reason codes in words; a code that is not here is shown as it is.

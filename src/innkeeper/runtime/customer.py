@@ -20,6 +20,7 @@ from innkeeper.runtime.identity_reading import IdentityReader
 from innkeeper.runtime.links import identifiers, merge_told
 from innkeeper.runtime.lookup import identifier_meant, rules_of
 from innkeeper.runtime.past import known
+from innkeeper.runtime.tasks import handled
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.identity import IdentityTables
 from innkeeper.store.overview import happenings_of, stretches_of
@@ -57,6 +58,8 @@ def look(home: Path, id: str, at: Instant | None, timeline: int) -> dict[str, An
         who = _who(store, state, world, at)
         own = stretches_of(store.connection, state.subject)
     steps = {each.id: each.step for each in state.enrollments}
+    if at is None:
+        rows["tasks"] = handled(home, rows["tasks"])
     for row in rows["enrollments"]:
         row["step"] = steps.get(row["id"], row["step"])
     sources = {} if definitions is None else definitions.workspace.sources

@@ -81,6 +81,13 @@ def applied_files(state: State) -> dict[str, str]:
     return {} if found is None else loads(found[2])
 
 
+def files_of(state: State, number: int) -> dict[str, str]:
+    """The texts of the strategy with a number by path; empty for 0: before any was applied."""
+    with translated("state.db"):
+        row = state.connection.execute("SELECT files FROM definitions WHERE number = ?", (number,)).fetchone()
+    return {} if row is None else loads(row[0])
+
+
 def number(state: State) -> int:
     """The number of the strategy in force, rising with every change; 0: none."""
     found = _latest(state)

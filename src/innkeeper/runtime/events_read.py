@@ -10,15 +10,17 @@ from innkeeper.kernel.time import format_instant
 from innkeeper.store.bulk import Bulk
 
 
-def newest(home: Path, last: int, source: str | None, name: str | None) -> list[dict[str, Any]]:
-    """The newest events of the log, newest last, as `events list --json` prints them."""
+def newest(
+    home: Path, last: int, source: str | None, name: str | None, *, before: int | None = None
+) -> list[dict[str, Any]]:
+    """The newest events of the log, or of those before a seq, newest last, as `events list --json` prints them."""
 
     with Bulk.open(home) as bulk:
         rows = bulk.rows(
             "SELECT seq, source, message_id, type, name, user_id, anonymous_id, ts, received_at, properties, traits, "
             "context, extra FROM every_event WHERE seq IS NOT NULL AND ($source IS NULL OR source = $source) "
-            "AND ($name IS NULL OR name = $name) ORDER BY seq DESC LIMIT $last",
-            {"source": source, "name": name, "last": last},
+            "AND ($name IS NULL OR name = $name) AND ($before IS NULL OR seq < $before) ORDER BY seq DESC LIMIT $last",
+            {"source": source, "name": name, "last": last, "before": before},
         )
         counted = bulk.rows(
             "SELECT seq FROM events WHERE seq IN (SELECT unnest($seqs))", {"seqs": [r[0] for r in rows]}

@@ -26,12 +26,13 @@ from innkeeper.strategy.types import Definitions
 _MONTHS = 24
 
 
-def gather(home: Path, *, profile: str | None = None) -> Overview:
+def gather(home: Path, *, profile: str | None = None, with_story: bool = True) -> Overview:
     """The overview of a workspace as it stands at its clock.
 
     Args:
         home: Folder of the workspace.
         profile: ID of the profile whose story is told; None: the one to whom the most happened.
+        with_story: Whether one is told at all; the rest is about nobody in particular.
 
     Raises:
         UsageError: The workspace has not run yet, or there is no such profile.
@@ -48,7 +49,9 @@ def gather(home: Path, *, profile: str | None = None) -> Overview:
         events, first = bulk.rows("SELECT count(*), min(ts) FROM events WHERE source <> 'innkeeper'")[0]
         since = clock if first is None else int(first)
         quiet = definitions.policies.quiet_hours
-        subject = figures.eventful(db) if profile is None else subject_of(state, profile)
+        subject = None
+        if with_story:
+            subject = figures.eventful(db) if profile is None else subject_of(state, profile)
         return Overview(
             workspace=definitions.workspace.name,
             zone=zone,

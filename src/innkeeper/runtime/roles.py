@@ -16,6 +16,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "things:read": "objects, accounts, items",
     "things:write": "changes of objects and items",
     "tasks:read": "the list of work for people",
+    "tasks:write": "who has a task, and how it ended",
     "events:read": "the log, and what became of a source's events",
     "events:import": "files of events, to be imported",
     "sources:manage": "sources and their keys",
@@ -29,7 +30,7 @@ PERMISSIONS: Final[dict[str, str]] = {
 
 _OWN: Final = frozenset({"session:own"})
 _READS: Final = _OWN | {"workspace:read", "customers:read", "things:read", "tasks:read"}
-_EDITS: Final = _READS | {"events:read", "customers:write", "things:write", "definitions:draft"}
+_EDITS: Final = _READS | {"events:read", "customers:write", "things:write", "tasks:write", "definitions:draft"}
 
 #: Each role with its permissions.
 ROLES: Final[dict[str, frozenset[str]]] = {
@@ -37,6 +38,7 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     "editor": _EDITS,
     "approver": _EDITS | {"definitions:publish", "events:import"},
     "viewer": _READS,
-    "front-line": _OWN | {"customers:read", "customers:write", "things:read", "things:write", "tasks:read"},
+    "front-line": _OWN
+    | {"customers:read", "customers:write", "things:read", "things:write", "tasks:read", "tasks:write"},
     "privacy-officer": _OWN | {"workspace:read", "customers:read", "events:read", "privacy:manage", "audit:read"},
 }

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import hmac
 import os
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,6 +21,7 @@ from innkeeper.events.payloads import Around, Bound, events_of, read_payload
 from innkeeper.events.signatures import SCHEMES, TOLERANCE, Forged, Received, Scheme, Terms, Verified
 from innkeeper.events.types import LogRow
 from innkeeper.kernel.errors import OperationFailed
+from innkeeper.kernel.time import Instant
 from innkeeper.runtime.bodies import unpack
 from innkeeper.runtime.debugger import ignored, refused
 from innkeeper.runtime.fetching import Certificates, Fetch, fetch
@@ -26,6 +30,8 @@ from innkeeper.runtime.webhooks import Rule, compiled, read_rule, spoken
 from innkeeper.store.sources import Sources
 
 _SHORTEST_SECRET: Final = 16
+#: What is said back: nothing that a browser could take for a page.
+_CHALLENGE: Final = re.compile(r"[A-Za-z0-9._~-]{1,200}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,25 @@ class Webhooks:
                 await asyncio.to_thread(self._used.use, name, once, received.at, until_at)
         return outcome
 
+    def greet(self, name: str, query: Mapping[str, str], at: Instant) -> bytes | None:
+        """What a sender hears who asks first whether it may come (`hub.challenge`); None: there is no such source.
+
+        Raises:
+            Forged: It does not know the token, or does not ask that.
+            OperationFailed: The token is not in the environment.
+        """
+        hook = self._hook(name)
+        if hook is None or not hook.rule.verify_env:
+            return None
+        said, challenge = query.get("hub.verify_token", "").encode(), query.get("hub.challenge", "")
+        known = [hmac.compare_digest(each, said) for each in _secrets(hook.rule.verify_env)]
+        if not any(known) or query.get("hub.mode") != "subscribe" or _CHALLENGE.match(challenge) is None:
+            forged = Forged("bad-challenge", "the question does not hold hub.mode, the token and a challenge")
+            self.door.debugger.see(name, [refused(at, b"", Refusal(forged.code, forged.reason))])
+            self.door.count(name, [forged.code], at)
+            raise forged
+        return challenge.encode()
+
     async def _verify(self, name: str, hook: _Hook, received: Received) -> tuple[Verified, bytes]:
         """What the request proves, and what must not come again."""
         terms = _terms(hook.rule, hook.scheme, self._certificates)
@@ -130,11 +155,20 @@ def _terms(rule: Rule, scheme: Scheme, certificates: Certificates) -> Terms:
     """What was agreed on, with the secrets of the environment."""
     found: tuple[bytes, ...] = (bytes.fromhex(rule.key_hash),) if rule.key_hash else ()
     if "secret" in scheme.needs:
-        found = tuple(each.encode() for each in os.environ.get(rule.secret_env, "").split())
-        if not found or min(map(len, found)) < _SHORTEST_SECRET:
-            raise OperationFailed(
-                f"the environment of innkeeper has no secret of at least {_SHORTEST_SECRET} characters in"
-                f" {rule.secret_env}",
-                code="no-webhook-secret", fix=f"set {rule.secret_env} and start innkeeper up again",
-            )  # fmt: skip
+        found = _secrets(rule.secret_env)
     return Terms(secrets=found, url=rule.url, topic=rule.topic, certificate_of=certificates.of)
+
+
+def _secrets(variable: str) -> tuple[bytes, ...]:
+    """The secrets in a variable of the environment, while one takes the place of the other two.
+
+    Raises:
+        OperationFailed: There is none that is long enough.
+    """
+    found = tuple(each.encode() for each in os.environ.get(variable, "").split())
+    if not found or min(map(len, found)) < _SHORTEST_SECRET:
+        raise OperationFailed(
+            f"the environment of innkeeper has no secret of at least {_SHORTEST_SECRET} characters in {variable}",
+            code="no-webhook-secret", fix=f"set {variable} and start innkeeper up again",
+        )  # fmt: skip
+    return found

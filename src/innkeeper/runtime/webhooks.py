@@ -42,6 +42,7 @@ class Rule:
         secret_env: The environment variable of `up` with the secret; several with white space between.
         url: The address as the sender calls it, where the scheme signs it.
         topic: The ARN of an SNS topic.
+        verify_env: The environment variable of `up` with the token by which the sender asks first whether it may come.
         key_hash: Of the secret part of the address, SHA-256 in hex.
         mapping: The text of the mapping file.
         file: The file's name, for its errors.
@@ -51,6 +52,7 @@ class Rule:
     secret_env: str = ""
     url: str = ""
     topic: str = ""
+    verify_env: str = ""
     key_hash: str = ""
     mapping: str = ""
     file: str = ""
@@ -65,6 +67,7 @@ class Wish:
     secret_env: str | None = None
     url: str | None = None
     topic: str | None = None
+    verify_env: str | None = None
 
 
 def compiled(text: str, file: str) -> list[Bound]:
@@ -98,6 +101,7 @@ def declare(home: Path, name: str, wish: Wish) -> dict[str, Any]:
         key = "" if scheme.needs else secrets.token_hex(_KEY_BYTES)
         rule = Rule(
             scheme=scheme.name, secret_env=wish.secret_env or "", url=wish.url or "", topic=wish.topic or "",
+            verify_env=wish.verify_env or "",
             key_hash=hashlib.sha256(key.encode()).hexdigest() if key else "", mapping=text, file=str(wish.mapping),
         )  # fmt: skip
         sources.set_webhook(name, asdict(rule))
@@ -128,12 +132,12 @@ def _check(scheme: Scheme, wish: Wish) -> None:
                 code="missing-option" if need in scheme.needs else "not-needed",
                 fix=f"add {options[need]}" if need in scheme.needs else "leave it out",
             )
-    variable = wish.secret_env
-    if variable is not None and not (variable.isidentifier() and variable.isascii()):
-        raise UsageError(
-            f"{variable!r} is not the name of an environment variable", code="bad-variable",
-            fix="name the variable that holds the secret, not the secret: --secret-env SHOP_SECRET",
-        )  # fmt: skip
+    for option, variable in (("--secret-env", wish.secret_env), ("--verify-env", wish.verify_env)):
+        if variable is not None and not (variable.isidentifier() and variable.isascii()):
+            raise UsageError(
+                f"{variable!r} is not the name of an environment variable", code="bad-variable",
+                fix=f"name the variable that holds the secret, not the secret: {option} SHOP_SECRET",
+            )  # fmt: skip
     if wish.url is not None and (urlsplit(wish.url).scheme not in ("http", "https") or not urlsplit(wish.url).netloc):
         raise UsageError(
             f"{wish.url!r} is no address",

@@ -31,6 +31,33 @@ def decisions(
     return [_decision(row) for row in _dicts(found)]
 
 
+#: What tells decisions apart, in the order in which they were first made.
+DecisionKey = tuple[Instant, str, str, int, str, str]
+
+
+def decisions_made(
+    connection: sqlite3.Connection,
+    *,
+    subject: str | None,
+    message: str | None,
+    after: DecisionKey | None,
+    limit: int,
+) -> list[tuple[DecisionKey, dict[str, Any]]]:
+    """Decision records in the order in which they were first made, those after a key: renewing one does not move it."""
+    sql = (
+        "SELECT first_at, last_at, count, subject, message, channel, purpose, journey, version, key, enrollment, step,"
+        " occurrence, outcome, gate, reason, facts, until FROM decisions"
+        " WHERE (:subject IS NULL OR subject = :subject) AND (:message IS NULL OR message = :message)"
+        " AND (first_at, enrollment, step, occurrence, gate, reason)"
+        " > (:first_at, :enrollment, :step, :occurrence, :gate, :reason)"
+        " ORDER BY first_at, enrollment, step, occurrence, gate, reason LIMIT :limit"
+    )
+    names = ("first_at", "enrollment", "step", "occurrence", "gate", "reason")
+    place = dict(zip(names, after or (-(2**63), "", "", 0, "", ""), strict=True))
+    rows = _dicts(connection.execute(sql, {"subject": subject, "message": message, "limit": limit, **place}))
+    return [(tuple(row[name] for name in names), _decision(row)) for row in rows]
+
+
 def _decision(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "at": format_instant(row["last_at"]),

@@ -21,6 +21,7 @@ from innkeeper.web import (
     definitions,
     deliveries,
     docs,
+    drafts,
     homes,
     imports,
     ingest,
@@ -28,17 +29,19 @@ from innkeeper.web import (
     metrics,
     problems,
     profiles,
+    reports,
     retention,
     retractions,
     script,
     sessions,
     sources,
     stream,
+    tasks,
     things,
     workspace,
 )
 from innkeeper.web import webhooks as hooks
-from innkeeper.web.api import PREFIX, Api
+from innkeeper.web.api import PREFIX, Api, divided_first
 from innkeeper.web.browser import COOKIE
 from innkeeper.web.cors import open_to_pages
 from innkeeper.web.guard import Guard
@@ -62,7 +65,7 @@ def make_app(house: House, *, metrics_token: str | None = None) -> ASGIApp:
     """
     desk, meter = Desk(house.door), Meter()
     app = make_routes(house, desk, meter, metrics_token)
-    return meter.over(open_to_pages(ingest.straight_to(desk, customerio.divided_first(app))))
+    return meter.over(open_to_pages(ingest.straight_to(desk, divided_first(app))))
 
 
 def make_routes(house: House, desk: Desk, meter: Meter, metrics_token: str | None) -> Litestar:
@@ -115,8 +118,8 @@ def make_routes(house: House, desk: Desk, meter: Meter, metrics_token: str | Non
 def api_routes(api: Api) -> Router:
     """The typed API."""
     nouns = (
-        profiles, homes, audiences, deliveries, things, workspace, definitions, retractions, retention, imports, access,
-        sessions,
+        profiles, homes, audiences, deliveries, things, tasks, workspace, definitions, drafts, reports, retractions,
+        retention, imports, access, sessions,
     )  # fmt: skip
     handlers: list[ControllerRouterHandler] = [handler for noun in nouns for handler in noun.routes(api)]
     house = api.house

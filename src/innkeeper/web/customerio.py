@@ -6,26 +6,13 @@ from typing import Final
 from urllib.parse import unquote
 
 from litestar import Response, delete, post, put
-from litestar.enums import ScopeType
 from litestar.params import FromPath
-from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
+from litestar.types import ControllerRouterHandler
 
 from innkeeper.events import customerio as dialect
 from innkeeper.web.requests import Desk, Http
 
-_CUSTOMERS: Final = "/api/v1/customers/"
-_CUSTOMER: Final = f"{_CUSTOMERS}{{person:str}}"
-
-
-def divided_first(app: ASGIApp) -> ASGIApp:
-    """The application, reading the addresses of customers before they are decoded: an id may hold a slash."""
-
-    async def divided(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == ScopeType.HTTP and scope["path"].startswith(_CUSTOMERS):
-            scope["path"] = scope["raw_path"].decode("latin-1")
-        await app(scope, receive, send)
-
-    return divided
+_CUSTOMER: Final = "/api/v1/customers/{person:str}"
 
 
 def routes(desk: Desk) -> list[ControllerRouterHandler]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from litestar.params import FromPath, FromQuery
 from litestar.types import ControllerRouterHandler
 
+from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.time import parse_instant
 from innkeeper.runtime import explaining
 from innkeeper.runtime.decided import decisions_then
 from innkeeper.runtime.lookup import subject_of
 from innkeeper.store import ledger
+from innkeeper.store.queries import decisions_made
 from innkeeper.store.state import State
 from innkeeper.web.api import Api, instant_of
 from innkeeper.web.paging import USUAL, after, most, page
@@ -20,18 +22,38 @@ from innkeeper.web.paging import USUAL, after, most, page
 def routes(api: Api) -> list[ControllerRouterHandler]:
     """The routes."""
 
-    @api.get("/decisions", "customers:read", {"decisions": [{"user_id": "ana", "outcome": "deny", "gate": "consent"}]})
+    told = {"decisions": [{"user_id": "ana", "outcome": "deny", "gate": "consent"}], "next": None}
+
+    @api.get("/decisions", "customers:read", told)
     def list_decisions(
         profile: FromQuery[str | None] = None, message: FromQuery[str | None] = None,
-        at: FromQuery[str | None] = None, limit: FromQuery[int] = USUAL,
+        at: FromQuery[str | None] = None, order: FromQuery[Literal["newest", "made"]] = "newest",
+        limit: FromQuery[int] = USUAL, cursor: FromQuery[str | None] = None,
     ) -> dict[str, Any]:  # fmt: skip
-        """Decisions, newest first, with the facts that the gates saw; *at*: as they stood then."""
+        """Decisions, newest first, with the facts that the gates saw; *at*: as they stood then.
+
+        *order=made*: in the order in which they were first made, page by page; one that is renewed keeps its place.
+        """
+        last = after(cursor, int, str, str, int, str, str)
+        if (last is not None and order == "newest") or (at is not None and order == "made"):
+            raise UsageError(
+                "pages are of order=made, and 'at' is not",
+                code="bad-order",
+                fix="send order=made with the cursor alone",
+            )
         with State.open(api.home, readonly=True) as state:
             subject = None if profile is None else subject_of(state, profile)
+            if order == "made":
+                key = None if last is None else (last[0], last[1], last[2], last[3], last[4], last[5])
+                made = decisions_made(
+                    state.connection, subject=subject, message=message, after=key, limit=most(limit) + 1
+                )
+                keys = {id(row): list(place) for place, row in made}
+                return dict(page("decisions", [row for _, row in made], limit, lambda row: keys[id(row)]))
             found = decisions_then(
                 api.home, state, subject=subject, message=message, at=instant_of(at), limit=most(limit)
             )
-        return {"decisions": found}
+        return {"decisions": found, "next": None}
 
     @api.get("/deliveries", "customers:read", {"deliveries": [{"user_id": "ana", "state": "accepted"}], "next": None})
     def list_deliveries(

@@ -10,7 +10,7 @@ from litestar.types import ControllerRouterHandler
 
 from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.ids import display_id
-from innkeeper.runtime import customer, explaining, links, notes
+from innkeeper.runtime import customer, explaining, finding, links, notes
 from innkeeper.store.state import State
 from innkeeper.web.api import Api, instant_of
 from innkeeper.web.paging import USUAL, after, most, page
@@ -43,9 +43,16 @@ def routes(api: Api) -> list[ControllerRouterHandler]:
 def _read(api: Api) -> list[ControllerRouterHandler]:
     @api.get("/profiles", "customers:read", {"profiles": [{"id": "ana", "stage": "loyal"}], "next": None})
     def list_profiles(
-        stage: FromQuery[str | None] = None, limit: FromQuery[int] = USUAL, cursor: FromQuery[str | None] = None
-    ) -> dict[str, Any]:
-        """Customers with their stage, in the order of their ids."""
+        stage: FromQuery[str | None] = None, search: FromQuery[str | None] = None, limit: FromQuery[int] = USUAL,
+        cursor: FromQuery[str | None] = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Customers with their stage, in the order of their ids; *search*: by identifier, name or mail address."""
+        if search is not None:
+            if stage is not None or cursor is not None:
+                raise UsageError(
+                    "a search has no stage and no pages", code="bad-search", fix="send 'search' and 'limit' alone"
+                )
+            return {**finding.search(api.home, search, min(most(limit), finding.MOST)), "next": None}
         last = after(cursor, str)
         with State.open(api.home, readonly=True) as state:
             found = state.subjects_after("" if last is None else last[0], most(limit) + 1, stage)

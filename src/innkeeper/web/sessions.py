@@ -13,7 +13,7 @@ from innkeeper.kernel.time import SECOND, Clock
 from innkeeper.runtime.access import Actor
 from innkeeper.runtime.passwords import LONGEST
 from innkeeper.runtime.sessions import Begun, Refused
-from innkeeper.web.api import Api
+from innkeeper.web.api import Api, asking
 from innkeeper.web.browser import browser_of, cookie
 from innkeeper.web.problems import problem
 
@@ -54,30 +54,30 @@ def routes(api: Api) -> list[ControllerRouterHandler]:
     @api.get("/session", _OWN, _SELF)
     def show_session(request: Request[Any, Any, Any]) -> Response[Any]:
         """Who one is, what one may do, and the token of the session; none where one came with a token of the API."""
-        return Response(_self(_actor(request)), headers=_NOT_KEPT)
+        return Response(_self(asking(request)), headers=_NOT_KEPT)
 
     @api.delete("/session", _OWN, {"session": "5f2c…", "ended": True})
     def log_out(request: Request[Any, Any, Any]) -> Response[Any]:
         """Log out: the session ends, and the browser forgets its cookie."""
-        actor = _actor(request)
+        actor = asking(request)
         sessions.end(actor.name, actor.session)
         return Response({"session": actor.session, "ended": True}, cookies=[cookie(request, "")])
 
     @api.post("/session/password", _OWN, _SELF, secret=True, password=True)
     def change_password(request: Request[Any, Any, Any], data: JSONBody[NewPassword]) -> Response[Any]:
         """Choose another password: every session ends, and a new one begins here."""
-        changed = sessions.change_password(_actor(request), data.current, data.password, browser_of(request))
+        changed = sessions.change_password(asking(request), data.current, data.password, browser_of(request))
         return _answer(request, changed, clock)
 
     @api.get("/sessions", _OWN, {"sessions": [_ONE]})
     def list_sessions(request: Request[Any, Any, Any]) -> dict[str, Any]:
         """One's sessions, oldest first."""
-        return {"sessions": sessions.listing(_actor(request))}
+        return {"sessions": sessions.listing(asking(request))}
 
     @api.delete("/sessions/{id:str}", _OWN, {"session": "5f2c…", "ended": True})
     def end_session(request: Request[Any, Any, Any], id: FromPath[str]) -> dict[str, Any]:
         """End one of one's sessions, such as one on a machine left behind."""
-        sessions.end(_actor(request).name, id)
+        sessions.end(asking(request).name, id)
         return {"session": id, "ended": True}
 
     return [log_in, show_session, log_out, change_password, list_sessions, end_session]
@@ -104,8 +104,3 @@ def _self(actor: Actor) -> dict[str, Any]:
     return {
         "user": actor.name, "permissions": sorted(actor.permissions), "session": actor.session, "csrf": actor.csrf,
     }  # fmt: skip
-
-
-def _actor(request: Request[Any, Any, Any]) -> Actor:
-    found: Actor = request.scope["state"]["actor"]
-    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from litestar import MediaType, Response, post
+from litestar import MediaType, Response, get, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
@@ -42,4 +42,19 @@ def routes(desk: Desk, webhooks: Webhooks) -> list[ControllerRouterHandler]:
     async def webhook_with_key(request: Http, name: FromPath[str], token: FromPath[str]) -> Response[bytes]:
         return await take(request, name, token)
 
-    return [webhook, webhook_with_key]
+    @get("/v1/webhooks/{name:str}", sync_to_thread=False)
+    def greeting(request: Http, name: FromPath[str]) -> Response[bytes]:
+        query = {key: str(value) for key, value in request.query_params.items()}
+        try:
+            challenge = webhooks.greet(name, query, desk.door.clock.now())
+        except Forged as forged:
+            return error(403, forged.code, forged.reason)
+        if challenge is None:
+            return error(404, "not-found", "no source of this name is asked first")
+        return Response(
+            challenge,
+            media_type=MediaType.TEXT,
+            headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"},
+        )
+
+    return [webhook, webhook_with_key, greeting]

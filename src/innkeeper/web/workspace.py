@@ -1,4 +1,4 @@
-"""The workspace as a whole over the API: counts, stages, journeys, what arrives, tasks, households, the log."""
+"""The workspace as a whole over the API: counts, stages, journeys, what arrives, the log."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from innkeeper.runtime.catalog import account_traits, event_names, event_propert
 from innkeeper.runtime.definitions import workspace_of
 from innkeeper.runtime.events_read import newest
 from innkeeper.runtime.stages import count_stages
-from innkeeper.store import tasks
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.queries import journey_counts
 from innkeeper.store.state import State
 from innkeeper.web.api import Api, instant_of
-from innkeeper.web.paging import USUAL, cut, most
+from innkeeper.web.paging import after, most, page
 
 
 def routes(api: Api) -> list[ControllerRouterHandler]:
     """The routes."""
-    return [*_counts(api), *_arrivals(api), *_work(api)]
+    return [*_counts(api), *_arrivals(api)]
 
 
 def _counts(api: Api) -> list[ControllerRouterHandler]:
@@ -50,12 +49,17 @@ def _counts(api: Api) -> list[ControllerRouterHandler]:
 
 
 def _arrivals(api: Api) -> list[ControllerRouterHandler]:
-    @api.get("/log", "events:read", {"events": [{"seq": 7, "event": "Login", "userId": "ana"}]})
+    @api.get("/log", "events:read", {"events": [{"seq": 7, "event": "Login", "userId": "ana"}], "next": None})
     def list_events(
-        last: FromQuery[int] = 20, source: FromQuery[str | None] = None, name: FromQuery[str | None] = None
-    ) -> dict[str, Any]:
-        """The newest events of the log, newest last."""
-        return {"events": newest(api.home, most(last), source, name)}
+        last: FromQuery[int] = 20, source: FromQuery[str | None] = None, name: FromQuery[str | None] = None,
+        cursor: FromQuery[str | None] = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """The newest events of the log, newest last; the cursor leads to those before them."""
+        before = after(cursor, int)
+        found = newest(api.home, most(last) + 1, source, name, before=None if before is None else before[0])
+        # One more than asked for, and the newest stand last: pages go back in time.
+        told = dict(page("events", found[::-1], last, lambda row: [row["seq"]]))
+        return told | {"events": told["events"][::-1]}
 
     @api.get("/catalog/events", "workspace:read", {"events": [{"name": "Login", "count": 40}]})
     def list_event_names() -> dict[str, Any]:
@@ -77,16 +81,3 @@ def _arrivals(api: Api) -> list[ControllerRouterHandler]:
             return {"traits": traits(bulk, workspace), "account_traits": account_traits(bulk, workspace)}
 
     return [list_events, list_event_names, show_event_name, list_traits]
-
-
-def _work(api: Api) -> list[ControllerRouterHandler]:
-    @api.get("/tasks", "tasks:read", {"tasks": [{"id": "t1", "queue": "desk", "title": "Call her"}], "next": None})
-    def list_tasks(
-        queue: FromQuery[str | None] = None, limit: FromQuery[int] = USUAL, cursor: FromQuery[str | None] = None
-    ) -> dict[str, Any]:
-        """The work that journeys ask people to do, oldest first."""
-        with State.open(api.home, readonly=True) as state:
-            found = list(tasks.listing(state.connection, queue))
-        return dict(cut("tasks", found, limit, cursor, lambda row: [row["created_at"], row["id"]]))
-
-    return [list_tasks]
