@@ -64,7 +64,8 @@ def line(samples: Sequence[tuple[float, float]]) -> Line:
     for at, mib in samples:
         if at >= _BEGIN_SECONDS:
             blocks.setdefault(int(at / _BLOCK_SECONDS), []).append((at / 60, mib))
-    points = [(fmean(at for at, _ in block), fmean(mib for _, mib in block)) for block in blocks.values()]
+    whole = [block for block in blocks.values() if len(block) > _BLOCK_SECONDS / _EVERY_SECONDS / 2]
+    points = [(fmean(at for at, _ in block), fmean(mib for _, mib in block)) for block in whole]
     middle, level = (fmean(part) for part in zip(*points, strict=True))
     spread = sum((x - middle) ** 2 for x, _ in points)
     slope = sum((x - middle) * (y - level) for x, y in points) / spread
