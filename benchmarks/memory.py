@@ -25,16 +25,17 @@ Samples = list[tuple[float, float]]
 
 
 class Line(NamedTuple):
-    """A level in MiB, the highest sample, and MiB a minute with half the width of its 95% interval."""
+    """The median of each minute and the highest sample in MiB; MiB a minute with half the width of its 95% interval."""
 
-    level: float
+    minutes: list[float]
     most: float
     slope: float
     margin: float
 
     def told(self) -> str:
         """For the table."""
-        return f"{self.level:,.0f} MiB, at most {self.most:,.0f}; {self.slope:+.1f} ± {self.margin:.1f} MiB/min"
+        minutes = ", ".join(f"{mib:,.0f}" for mib in self.minutes)
+        return f"by minute {minutes} MiB, at most {self.most:,.0f}; {self.slope:+.1f} ± {self.margin:.1f} MiB/min"
 
 
 @contextmanager
@@ -59,18 +60,23 @@ def sampled(pids: Mapping[str, int]) -> Iterator[dict[str, Samples]]:
 
 
 def line(samples: Sequence[tuple[float, float]]) -> Line:
-    """Level and slope after the first minute, by least squares."""
+    """The minutes, and the slope after the first one, by least squares."""
     blocks: dict[int, list[tuple[float, float]]] = {}
     for at, mib in samples:
         if at >= _BEGIN_SECONDS:
             blocks.setdefault(int(at / _BLOCK_SECONDS), []).append((at / 60, mib))
-    points = [(fmean(at for at, _ in block), fmean(mib for _, mib in block)) for block in blocks.values()]
+    whole = [block for block in blocks.values() if len(block) > _BLOCK_SECONDS / _EVERY_SECONDS / 2]
+    points = [(fmean(at for at, _ in block), fmean(mib for _, mib in block)) for block in whole]
     middle, level = (fmean(part) for part in zip(*points, strict=True))
     spread = sum((x - middle) ** 2 for x, _ in points)
     slope = sum((x - middle) * (y - level) for x, y in points) / spread
     rest = sum((y - level - slope * (x - middle)) ** 2 for x, y in points)
     margin = _T * (rest / (len(points) - 2) / spread) ** 0.5
-    return Line(median(mib for _, mib in samples), max(mib for _, mib in samples), slope, margin)
+    minutes: dict[int, list[float]] = {}
+    for at, mib in samples:
+        minutes.setdefault(int(at / 60), []).append(mib)
+    medians = [median(each) for each in minutes.values() if len(each) > 1]
+    return Line(medians, max(mib for _, mib in samples), slope, margin)
 
 
 def resident_mib(pid: int) -> float:

@@ -6,6 +6,7 @@ It runs in a process of its own and is the only writer of `state.db`; the door (
 
 from __future__ import annotations
 
+import gc
 import heapq
 import os
 import signal
@@ -37,9 +38,12 @@ from innkeeper.store.log import Log
 from innkeeper.store.state import Cursor, State
 from innkeeper.strategy.types import Definitions
 
-TICK = 2_000
+#: Rows of the log that a tick looks at, outputs among them; half as many timers. With 6,000 events/s coming in, as many
+#: again go out, and a tick takes a third of a second.
+TICK = 4_000
 PAUSE_SECONDS = 0.05
 _CLOCK_WRITTEN_EVERY = 1_000_000
+_GARBAGE_OBJECTS = 50_000
 
 
 class Live:
@@ -170,6 +174,9 @@ def serve_engine(home: Path, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Log.open(home, read_only=True) as log, State.open(home, create=True) as state:
         live = Live(home, log, state, SystemClock())
+        # A tick holds thousands of profiles, none of them garbage: looked through every 700 objects, they cost a tenth
+        # of the engine's time.
+        gc.set_threshold(_GARBAGE_OBJECTS)
         while not stopping and os.getppid() == parent:
             if not live.step():
                 time.sleep(PAUSE_SECONDS)

@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
@@ -34,17 +35,17 @@ _ROW: Final = (
     "seq, source, message_id, type, name, user_id, anonymous_id, timestamp, received_at, properties, traits, context, "
     "extra"
 )
-#: Rows that one statement inserts: SQLite works on them without Python's lock, so the door parses meanwhile.
+#: Rows that one statement inserts at most: SQLite works on them without Python's lock, so the door parses meanwhile.
+#: Row by row the writer would wait for the lock after each of them.
 _TOGETHER: Final = 100
 
 
+@cache
 def _insert_sql(rows: int) -> str:
     marks = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"] * rows)
     return f"INSERT INTO tail ({_ROW}) VALUES {marks} ON CONFLICT (message_id, source) DO NOTHING"  # noqa: S608
 
 
-_INSERT: Final = _insert_sql(1)
-_INSERT_MANY: Final = _insert_sql(_TOGETHER)
 _READ: Final = f"SELECT {_ROW} FROM tail WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
 _key: Final = attrgetter("source", "message_id")
 #: SQLite's own limit of bound values is 32,766.
@@ -332,10 +333,9 @@ class Log:
 def _insert(database: sqlite3.Connection, rows: Sequence[LogRow], first: int) -> None:
     """Put rows at the places from *first* on; one whose message is there already leaves its place empty."""
     numbered = [(seq, *row) for seq, row in enumerate(rows, first)]
-    whole = len(numbered) - len(numbered) % _TOGETHER
-    for begin in range(0, whole, _TOGETHER):
-        database.execute(_INSERT_MANY, list(chain.from_iterable(numbered[begin : begin + _TOGETHER])))
-    database.executemany(_INSERT, numbered[whole:])
+    for begin in range(0, len(numbered), _TOGETHER):
+        part = numbered[begin : begin + _TOGETHER]
+        database.execute(_insert_sql(len(part)), list(chain.from_iterable(part)))
 
 
 def _repeated(

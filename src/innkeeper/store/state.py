@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -83,6 +83,10 @@ class TakenRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     subject: str | None = None
 
 
+#: 40 MiB. A tick changes thousands of pages all over the file; SQLite's 1,000 would move them there after every commit.
+_WAL_PAGES: Final = 10_000
+
+
 class SubjectRow(NamedTuple):
     """What the store keeps of a profile; lane 0: its next timer is a service one, 1: any other."""
 
@@ -141,6 +145,7 @@ class State:
         connection = sqlite.connect(path, read_only=readonly)
         if not readonly:
             sqlite.migrate(connection, "state", path)
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES:d}")
         elif sqlite.is_older(connection, "state", path):
             # What reads may need tables that came with this version.
             cls.open(home).close()
