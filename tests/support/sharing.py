@@ -40,6 +40,8 @@ JOURNEYS = {
     "before": "key: booking\nenter: { object: booking, at: arrival - 3 days }\n",
     "quiet": "enter: { audience: quiet }\nreentry: always\n",
 }
+#: However late an event comes, it begins a run.
+COMMON = "purpose: stay\nshelf_life: 30 days\n"
 STEPS = ("send: hello", "send: stay", "wait: 20 hours", "wait: 3 days", "task: { queue: desk, title: call }")
 POLICIES = (
     "purposes:\n  offers: {kind: marketing, basis: legitimate_interest}\n  stay: {kind: service, basis: contract}\n"
@@ -72,7 +74,7 @@ class Life:
         }  # fmt: skip
         for name, head in JOURNEYS.items():
             steps = "".join(f"  - {chance.choice(STEPS)}\n" for _ in range(chance.randint(1, 4)))
-            self.files[f"journeys/{name}.yaml"] = f"journey: {name}\n{head}purpose: stay\nsteps:\n{steps}"
+            self.files[f"journeys/{name}.yaml"] = f"journey: {name}\n{head}{COMMON}steps:\n{steps}"
         self.deliver: Any = chance.choice(["none", "file"])
         self.ends = [START + days * DAY for days in (8, 14, 20)]
         self.said = sorted(self._random() for _ in range(size))
