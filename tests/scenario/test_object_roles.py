@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.workspace import Workspace, event, identify, message
 
+from innkeeper.kernel.errors import InnkeeperError
 from innkeeper.kernel.time import format_instant
 from innkeeper.runtime.replay import replay
 from innkeeper.store.state import State
@@ -102,3 +104,9 @@ def test_who_gets_another_role_leaves_at_once(tmp_path: Path) -> None:
         ("b1", "cy", "exit", "2026-05-08T06:00:00Z"), ("b2", "ana", "exit", "2026-05-07T00:00:00Z"),
     ]  # fmt: skip
     assert replay(one.home).different == 0
+
+
+def test_a_role_that_the_type_does_not_declare_is_refused(tmp_path: Path) -> None:
+    asked = HEAD % ", when: booking.role = 'gest'" + "steps: [{ wait: 9 days }]\n"
+    with pytest.raises(InnkeeperError, match=r"role 'gest' of the object 'booking'(?s:.*)guest"):
+        house(tmp_path, one=asked).run("2026-05-08T00:00:00Z")

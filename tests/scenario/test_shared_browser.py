@@ -9,6 +9,7 @@ from typing import Any
 from scenario.test_items import STRATEGY as SHOP
 from scenario.test_items import update, wish
 from scenario.test_object_journeys import hotel
+from support.owners import check_owners
 from support.workspace import Workspace, event, identify
 
 from innkeeper.kernel.time import parse_instant
@@ -151,6 +152,35 @@ def test_a_store_of_an_older_innkeeper_is_put_right(tmp_path: Path) -> None:
     assert owners(workspace) == {"a": ["b3"], "b": ["b11"]}
 
 
+def test_holders_of_an_older_store_are_told_since_when(tmp_path: Path) -> None:
+    workspace = hotel(tmp_path, journeys={"new": ON_CONFIRMED})
+    workspace.add(*BOTH, booked("2026-05-03T00:00:00Z", "b3"), booked("2026-05-11T00:00:00Z", "b11"))
+    workspace.run("2026-05-12T00:00:00Z")
+    since = since_when(workspace)
+    assert since == {"b3": at("2026-05-03"), "b11": at("2026-05-11")}
+    settle = (files("innkeeper.store") / "sql" / "state_0013.sql").read_text().partition("DELETE")
+    with State.open(workspace.home) as state:
+        bodies = {subject: decode(body) for page in state.pages() for subject, body in page}
+        for each in bodies.values():
+            for copy in each.objects.get("booking", {}).values():
+                copy.said.clear()
+        with state.transaction() as connection:
+            rows = [(encode(each), subject) for subject, each in bodies.items()]
+            connection.executemany("UPDATE subjects SET body = ? WHERE subject = ?", rows)
+            connection.execute(settle[1] + settle[2])
+    assert since_when(workspace) == {}
+    workspace.run("2026-05-13T00:00:00Z")
+    assert since_when(workspace) == since
+
+
+def since_when(workspace: Workspace) -> dict[str, int]:
+    """Since when the phone's bookings are held, as their holders have it."""
+    with State.open(workspace.home, readonly=True) as state:
+        profiles = [decode(body) for page in state.pages() for _, body in page]
+    held = [(id_, copy.said) for each in profiles for id_, copy in each.objects.get("booking", {}).items()]
+    return {id_: said["anonymous_id:phone"] for id_, said in held if said}
+
+
 def test_a_wish_is_told_to_whoever_had_the_browser_when_it_was_made(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "home")
     workspace.apply(SHOP)
@@ -168,6 +198,16 @@ def test_a_wish_is_told_to_whoever_had_the_browser_when_it_was_made(tmp_path: Pa
         assert [subject for (subject,) in told] == ["user_id:ann", "user_id:bob"]
         [count] = state.connection.execute("SELECT count(*) FROM wishes WHERE settled_at = ?", (at("2026-01-06"),))
         assert count == (2,)
+    # The phone was cid's when the wish was made: the run goes along, though it began in bob's time.
+    workspace.add(
+        event("Login", "cid", "2026-01-03T12:00:00Z", anonymous="phone"),
+        event("Login", "bob", "2026-01-05T00:00:00Z", anonymous="phone"), received_at="2026-02-01T00:00:00Z",
+    )  # fmt: skip
+    workspace.run("2026-02-02T00:00:00Z", deliver="file")
+    with State.open(workspace.home, readonly=True) as state:
+        told = state.connection.execute("SELECT subject FROM enrollments WHERE journey = 'back' ORDER BY subject")
+        assert [subject for (subject,) in told] == ["user_id:ann", "user_id:cid"]
+    check_owners(workspace)
     assert replay(workspace.home).different == 0
 
 

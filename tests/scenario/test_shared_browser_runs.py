@@ -141,7 +141,7 @@ def test_a_run_stays_with_the_word_that_it_began_by_and_the_next_holder_has_one_
     assert replay(workspace.home).different == 0
 
 
-@pytest.mark.parametrize("seed", range(20261125, 20261129))
+@pytest.mark.parametrize("seed", range(20261125, 20261128))
 def test_random_lives_on_shared_browsers(seed: int, tmp_path: Path) -> None:
     print(f"seed {seed}")
     assert check(Life(seed, size=30), tmp_path / "home") > 20

@@ -40,6 +40,8 @@ JOURNEYS = {
     "before": "key: booking\nenter: { object: booking, at: arrival - 3 days }\n",
     "quiet": "enter: { audience: quiet }\nreentry: always\n",
 }
+#: However late an event comes, it begins a run.
+COMMON = "purpose: stay\nshelf_life: 30 days\n"
 STEPS = ("send: hello", "send: stay", "wait: 20 hours", "wait: 3 days", "task: { queue: desk, title: call }")
 POLICIES = (
     "purposes:\n  offers: {kind: marketing, basis: legitimate_interest}\n  stay: {kind: service, basis: contract}\n"
@@ -72,7 +74,7 @@ class Life:
         }  # fmt: skip
         for name, head in JOURNEYS.items():
             steps = "".join(f"  - {chance.choice(STEPS)}\n" for _ in range(chance.randint(1, 4)))
-            self.files[f"journeys/{name}.yaml"] = f"journey: {name}\n{head}purpose: stay\nsteps:\n{steps}"
+            self.files[f"journeys/{name}.yaml"] = f"journey: {name}\n{head}{COMMON}steps:\n{steps}"
         self.deliver: Any = chance.choice(["none", "file"])
         self.ends = [START + days * DAY for days in (8, 14, 20)]
         self.said = sorted(self._random() for _ in range(size))
@@ -107,10 +109,9 @@ class Life:
             return event("Asked", None, at, anonymous=one.browser, number=one.about)
         if one.name == "Login":
             return event("Login", one.who, at, anonymous=one.browser)
-        # Every other booking is for a guest on the other browser; its arrival moves with its words.
-        odd, day = int(one.about[1:]) % 2, one.at + 5 * DAY
-        more = {"guest_id": f"anonymous_id:{BROWSERS[one.browser == 'phone']}"} if odd else {}
-        given = {"arrival": format_instant(day), **more} if one.name == "Booked" else {}
+        guest = _guest(one)
+        more = {} if guest is None else {"guest_id": f"anonymous_id:{guest}"}
+        given = {"arrival": format_instant(one.at + 5 * DAY), **more} if one.name == "Booked" else {}
         return event(one.name, None, at, anonymous=one.browser, booking_id=one.about, **given)
 
     # The oracle
@@ -128,13 +129,16 @@ class Life:
         return "user_id:" + ([who for when, _, who in claims if when <= at] or [claims[0][2]])[-1]
 
     def words(self, about: str, upto: int) -> list[tuple[Instant, str]]:
-        """What was said on an object, or on a number: when, on which browser; for every role."""
+        """What was said on an object, or on a number: when, and for which browser, in every role."""
         found = [one for one in self.said if one.about == about and one.phase <= upto]
-        other = BROWSERS[::-1]
-        guests = [one for one in found if one.name == "Booked" and int(one.about[1:]) % 2]
-        return [(one.at, one.browser) for one in found] + [
-            (one.at, other[BROWSERS.index(one.browser)]) for one in guests
-        ]
+        guests = [(one.at, guest) for one in found if (guest := _guest(one)) is not None]
+        return [(one.at, one.browser) for one in found] + guests
+
+
+def _guest(one: Said) -> str | None:
+    """For whom a booking is besides: of three, one is for whoever has the other browser, one for the same one."""
+    kind = int(one.about[1:]) % 3 if one.name == "Booked" else 0
+    return (None, BROWSERS[one.browser == "phone"], one.browser)[kind]
 
 
 def check(life: Life, folder: Path) -> int:
@@ -200,8 +204,8 @@ def _shelves(life: Life, owner: Callable[[str, Instant], str], upto: int) -> dic
         words = [one for one in life.said if one.about == id and one.phase <= upto]
         last = max(words, key=lambda one: (one.at, one.name, one.browser))
         found.setdefault(owner(last.browser, last.at), set()).add(id)
-        booked = [one for one in words if one.name == "Booked"]
-        if booked and int(id[1:]) % 2:
-            last = max(booked, key=lambda one: (one.at, one.browser))
-            found.setdefault(owner(BROWSERS[last.browser == "phone"], last.at), set()).add(id)
+        guests = [(one.at, one.browser, guest) for one in words if (guest := _guest(one)) is not None]
+        if guests:
+            at, _, guest = max(guests)
+            found.setdefault(owner(guest, at), set()).add(id)
     return {subject: sorted(held) for subject, held in found.items()}

@@ -242,6 +242,7 @@ class _Checker:
         if isinstance(left, LITERALS):
             left, right = right, left
         kind = self._kind(left, of)
+        self._role(left, right, of)
         if isinstance(left, Stage) or isinstance(right, Stage):
             self._stage(node, left, right)
         elif isinstance(right, Boolean):
@@ -258,6 +259,16 @@ class _Checker:
                 self._mismatch(node, left, _WORDS[kind], right, "a text")
         else:
             self._looked_up(node, left, kind, right, self._kind(right, of))
+
+    def _role(self, left: Expression, right: Expression, of: ObjectType | None) -> None:
+        """A role in an object is compared with the name of one that its type declares."""
+        if not isinstance(left, Path) or not isinstance(right, Text):
+            return
+        declared = self.catalog.objects.get(left.parts[0]) if left.root == "object" else of
+        asked = left.parts[1:] if left.root == "object" else left.parts
+        if declared is not None and asked == ("role",) and right.value not in declared.roles:
+            where = f" of the object '{declared.name}'"
+            self._unknown(right, "role", right.value, declared.roles, where, allowed=False)
 
     def _looked_up(self, node: Expression, left: Expression, kind: Type, right: Expression, other: Type) -> None:
         kinds = {kind, other}

@@ -154,14 +154,10 @@ def enter(
     turn.trace.append(f"journey '{journey.name}'")
     turn.outputs.append(
         JourneyEntered(
-            identifier=identifier,
-            journey=journey.name,
-            version=journey.version,
-            enrollment=candidate.id,
-            key=key,
+            identifier=identifier, journey=journey.name, version=journey.version, enrollment=candidate.id, key=key,
             owned_at=said_at,
         )
-    )
+    )  # fmt: skip
     candidate.step = compiled.first
     look_again(turn, candidate, compiled)
     return True

@@ -63,9 +63,13 @@ class Identification:
 
         Its copies know when it was last told; a role may have been said again since, with nothing new to tell.
         """
+        for copies in state.objects.values():
+            for copy in copies.values():
+                copy.said = {name: at for name, at in copy.said.items() if name not in identifiers}
         for role in roles(state):
             if role.kind == "object" and role.identifier in identifiers and self.identities.in_spans(role.identifier):
-                state.objects[role.type][role.id].said[role.identifier] = self._said_at(role)
+                said, at = state.objects[role.type][role.id].said, self._said_at(role)
+                said[role.identifier] = max(at, said.get(role.identifier, at))
 
     def stamp(self, state: ProfileState, identifier: str, at: Instant) -> str:
         """The identifier that what a profile says at an instant is stored under: one that is its own at that instant.

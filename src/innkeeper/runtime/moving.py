@@ -131,13 +131,13 @@ class _Moving:
 
     def _take_apart(self, name: str, state: ProfileState) -> None:
         home = self._owner(name, ALWAYS, name)
-        self.engine.identification.tell_since_when(state, self.change.identifiers)
         goes, role_goes = self._destinations(state, home), partial(self._holder, here=home)
         run_goes = partial(self._owner, here=home)
         found = {goes(*each) for each in contents(state)} | {run_goes(*each) for each in runs(state)}
         found |= {role_goes(each) for each in roles(state)}
         for subject in sorted(found - {home}):
             self._release(state, subject, goes, run_goes, role_goes)
+        self.engine.identification.tell_since_when(state, self.change.identifiers)
         if home != name:
             del self.engine.cache[name]
             self.disturbed.pop(name, None)
@@ -173,6 +173,7 @@ class _Moving:
             lambda identifier, at: run_goes(identifier, at) == subject,
             lambda role: role_goes(role) == subject, self.at,
         )  # fmt: skip
+        self.engine.identification.tell_since_when(apart, self.change.identifiers)
         for each in (state.subject, subject):
             self.disturbed.setdefault(each, set()).update(members)
         self._note("apart", state.subject, subject)
