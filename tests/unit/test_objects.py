@@ -100,6 +100,18 @@ def test_object_show_tells_values_with_their_origin_and_what_changed(hotel: Work
     ]  # fmt: skip
 
 
+def test_in_words_values_are_as_set_takes_them_and_dates_where_they_are_local(hotel: Workspace) -> None:
+    page = hotel.shell("object", "show", "booking", "b1").stdout
+    assert '  property   room = "14"  (import' in page, "a text that could be read as a number is quoted"
+    assert '  room: "12" -> "14", total: 300 -> gone\n' in page
+    types = hotel.cli("object", "list")["types"]
+    assert types == [{"type": "booking", "roles": ["owner", "payer"], "dates": types[0]["dates"]}, *types[1:]]
+    assert hotel.shell("object", "list").stdout.startswith("booking           roles owner, payer; dates arrival")
+    hotel.add(identify("ann", "2026-01-04T00:00:00Z", timezone="America/New_York"))
+    hotel.run("2026-01-05T00:00:00Z")
+    assert "arrival 29 Mar 2026 15:00 (Europe/Lisbon)" in hotel.shell("profile", "show", "ann").stdout
+
+
 def test_who_is_only_named_in_a_role_is_no_profile_until_their_own_first_event(hotel: Workspace) -> None:
     assert hotel.cli("status")["profiles"] == 1 == hotel.cli("audience", "count", "true")["count"]
     hotel.add(event("Login", "bob", "2026-01-04T00:00:00Z"))

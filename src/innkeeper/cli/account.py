@@ -36,6 +36,7 @@ def list_(call: Call) -> None:
 @click.pass_obj
 def show(call: Call, account: str) -> None:
     """One account: its traits, its members with their roles, its audiences."""
+    from innkeeper.cli.shown import shown
     from innkeeper.runtime.accounts import show_account
 
     found = show_account(call.existing_home(), account)
@@ -43,7 +44,7 @@ def show(call: Call, account: str) -> None:
     def tell() -> None:
         click.echo(f"{found['id']}  {_members({'members': len(found['members']), **_limit(found)})}")
         for trait in found["traits"]:
-            click.echo(f"  {trait['name']} = {trait['value']}  ({trait['source']}, {trait['at']})")
+            click.echo(f"  {trait['name']} = {shown(trait['value'])}  ({trait['source']}, {trait['at']})")
         for audience in found["audiences"]:
             click.echo(f"  in '{audience['name']}' since {audience['since']}")
         for member in found["members"]:

@@ -42,6 +42,7 @@ def list_(call: Call, catalog: str | None) -> None:
 @click.pass_obj
 def show(call: Call, catalog: str, item: str) -> None:
     """One item: its values, what events have set, how many asked for it."""
+    from innkeeper.cli.shown import shown
     from innkeeper.runtime.items import show_item
 
     found = show_item(call.existing_home(), catalog, item)
@@ -50,11 +51,11 @@ def show(call: Call, catalog: str, item: str) -> None:
         said = {each["name"]: each for each in found["set_by_events"]}
         for name, value in found["item"].items():
             by = f"  (set by {said[name]['source']}, {said[name]['at']})" if name in said else ""
-            click.echo(f"{name} = {value}{by}")
+            click.echo(f"{name} = {shown(value)}{by}")
         for each in found["refused"]:
-            told = f"{each['name']} is not {each['value']!r}, as {each['source']} said at {each['at']}"
+            told = f"{each['name']} is not {shown(each['value'])}, as {each['source']} said at {each['at']}"
             click.echo(f"{told}: it must be {each['must_be']}")
-        click.echo(f"asked for by {found['wishes']}")
+        click.echo(f"asked for by {found['wishes']:,}")
 
     call.answer(found, tell)
 
@@ -89,7 +90,9 @@ def set_(call: Call, catalog: str, item: str, values: tuple[str, ...], by: str, 
 
 
 def _told(said: dict[str, Any]) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in said.items())
+    from innkeeper.cli.shown import shown
+
+    return ", ".join(f"{name} = {shown(value)}" for name, value in said.items())
 
 
 def _stock(item: dict[str, Any]) -> str:

@@ -22,6 +22,7 @@ def command() -> None:
 @click.pass_obj
 def show(call: Call, type: str, id: str) -> None:
     """Properties with where they come from, roles, dates in their zone, history of changes."""
+    from innkeeper.cli.shown import changed, shown
     from innkeeper.runtime import objects
 
     told = objects.show(call.existing_home(), type, id)
@@ -36,22 +37,25 @@ def show(call: Call, type: str, id: str) -> None:
         for each in told["dates"]:
             click.echo(f"  date       {each['name']} {each['local']} {each['zone']}  ({each['at']})")
         for each in told["properties"]:
-            click.echo(f"  property   {each['name']} = {each['value']!r}  ({each['source']}, {each['at']})")
+            click.echo(f"  property   {each['name']} = {shown(each['value'])}  ({each['source']}, {each['at']})")
         for entry in told["history"]:
-            said = ", ".join(f"{one['field']}: {one['from']!r} -> {one['to']!r}" for one in entry["changes"])
+            said = ", ".join(f"{one['field']}: {changed(one['from'], one['to'])}" for one in entry["changes"])
             click.echo(f"  history    {entry['at']}  {entry['event']}  {said}".rstrip())
 
     call.answer(told, tell)
 
 
 @command.command("list")
-@click.argument("type")
+@click.argument("type", required=False)
 @click.option("--status", default=None, help="Only those with this status.")
 @click.pass_obj
-def list_objects(call: Call, type: str, status: str | None) -> None:
-    """List the objects of a type, in the order of their ids."""
+def list_objects(call: Call, type: str | None, status: str | None) -> None:
+    """List the objects of a type, in the order of their ids; without a type, the types."""
     from innkeeper.runtime import objects
 
+    if type is None:
+        _list_types(call, objects.list_types(call.existing_home()))
+        return
     found = [each for each in objects.list_of(call.existing_home(), type) if status in (None, each["status"])]
 
     def tell() -> None:
@@ -63,6 +67,17 @@ def list_objects(call: Call, type: str, status: str | None) -> None:
             click.echo("there is none", err=True)
 
     call.answer({"objects": found}, tell)
+
+
+def _list_types(call: Call, types: list[dict[str, Any]]) -> None:
+    def tell() -> None:
+        for each in types:
+            parts = (f"{what} {', '.join(each[what])}" for what in ("roles", "dates") if each[what])
+            click.echo(f"{each['type']:<16}  {'; '.join(parts)}".rstrip())
+        if not types:
+            click.echo("the strategy declares no objects", err=True)
+
+    call.answer({"types": types}, tell)
 
 
 @command.command("set")

@@ -132,13 +132,19 @@ def _home(told: Told, when: When) -> Iterator[str]:
 
 def _objects(told: Told, when: When) -> Iterator[str]:
     for each in told["objects"]:
-        dates = ", ".join(f"{name} {when(at)}" for name, at in each["dates"].items())
+        dates = ", ".join(f"{name} {_where(told, each, name)}" for name in each["dates"])
         status = each["status"] or "no status"
         yield f"{_pad(each['type'])} {each['id']}  {status}, {', '.join(each['roles'])}" + (
             f"  {dates}" if dates else ""
         )
         for plan in each["planned"]:
             yield f"{' ' * (_LABEL + 1)}{plan['journey']} begins {when(plan['at'])}"
+
+
+def _where(told: Told, each: Told, name: str) -> str:
+    """An object's date where it is local; where that is another zone than the page's, it is named."""
+    zone = each["zones"][name]
+    return clock(parse_instant(each["dates"][name]), zone) + (f" ({zone})" if zone != told["zone"] else "")
 
 
 def _origin(each: Told, when: When) -> str:

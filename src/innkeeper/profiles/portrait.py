@@ -79,6 +79,7 @@ def _objects(state: ProfileState) -> list[dict[str, Any]]:
             "status": copy.view["status"],
             "roles": list(held_of(copy).roles),
             "dates": {name: format_instant(at) for name, at in copy.view["dates"].items() if at is not None},
+            "zones": {name: copy.view["zones"][name] for name, at in copy.view["dates"].items() if at is not None},
             "properties": copy.view["properties"],
             "planned": [
                 {"journey": plan.journey, "at": format_instant(plan.target)}

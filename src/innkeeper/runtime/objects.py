@@ -46,6 +46,13 @@ def declared(state: State, name: str) -> ObjectType:
     return types[name]
 
 
+def list_types(home: Path) -> list[dict[str, Any]]:
+    """The types in force, with their roles and dates."""
+    with State.open(home, readonly=True) as state:
+        types = types_of(state)
+    return [{"type": name, "roles": sorted(of.roles), "dates": sorted(of.dates)} for name, of in sorted(types.items())]
+
+
 def show(home: Path, name: str, id_: str) -> dict[str, Any]:
     """What is known of one object, with where each value comes from and its history.
 
