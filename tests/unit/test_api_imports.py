@@ -30,6 +30,7 @@ from innkeeper.runtime.import_beside import TOGETHER, Beside
 from innkeeper.runtime.import_jobs import MOST_OPEN
 from innkeeper.runtime.writer import Writer
 from innkeeper.store.log import Log
+from innkeeper.web.imports import MOST_WATCHERS
 
 MAPPING = "event: {value: Order Completed}\nuserId: customer\ntimestamp: at\nproperties: {total: total}\n"
 CSV = b"customer,at,total\nc1,2026-03-01T09:00:00Z,5\nc2,2026-03-01T10:00:00Z,7\n"
@@ -240,6 +241,27 @@ def test_as_many_come_in_at_once_as_may(door: Served) -> None:
 def _until(holds: Callable[[], bool]) -> None:
     while not holds():
         time.sleep(0.005)
+
+
+def test_as_many_follow_imports_as_may(tmp_path: Path) -> None:
+    with gated(tmp_path / "home") as (door, gate):
+        one = upload(door, lines(20 * TOGETHER), source="bulk").json["id"]
+        gate.reached.wait()
+        head = f"GET /api/v1/imports/{one}/progress HTTP/1.1\r\nHost: x\r\n"
+        head += f"Authorization: Bearer {door.house.doorman.local_token}\r\n\r\n"
+        watchers = [socket.create_connection(("127.0.0.1", door.port)) for _ in range(MOST_WATCHERS)]
+        for each in watchers:
+            each.sendall(head.encode())
+            with each.makefile("rb") as told:
+                while not told.readline().startswith(b"data: "):
+                    pass
+        refused = door.ask("GET", f"/imports/{one}/progress")
+        assert (refused.status, refused.json["code"]) == (429, "too-many-watchers")
+        watchers.pop().close()
+        gate.let_go.set()
+        _until(lambda: door.ask("GET", f"/imports/{one}/progress").status == 200)
+        for each in watchers:
+            each.close()
 
 
 class Gated:

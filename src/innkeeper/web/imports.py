@@ -27,6 +27,8 @@ _LAST: Final = 10**_MOST_DIGITS
 #: How often progress is looked at, and how often a comment goes out where there is none.
 _LOOK_SECONDS: Final = 0.2
 _PATIENCE_SECONDS: Final = 15.0
+#: How many follow imports at once; who asks from time to time instead is never refused.
+MOST_WATCHERS: Final = 20
 _EXAMPLE: Final = {
     "id": "7", "state": "running", "name": "orders.csv", "source": "shop", "actor": "ana",
     "created_at": "2026-11-25T08:00:00Z", "ended_at": None, "bytes": {"done": 524288, "of": 1048576}, "read": 9000,
@@ -76,12 +78,17 @@ def _jobs(imports: Imports, api: Api) -> list[ControllerRouterHandler]:
 
 
 def _following(imports: Imports, api: Api) -> list[ControllerRouterHandler]:
+    watching: set[object] = set()
+
     @api.get("/imports/{id:str}/progress", "events:read", _EXAMPLE, media="text/event-stream")
-    def watch_import(id: FromPath[str]) -> Stream:
+    def watch_import(id: FromPath[str]) -> Stream | Response[bytes]:
         """How far an import comes, as server-sent events, until it has ended."""
         number = _number(id)
         imports.show(number)
-        return Stream(_progress(imports, number), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        if len(watching) >= MOST_WATCHERS:
+            return problem(429, "too-many-watchers", f"{MOST_WATCHERS} follow imports already", "ask for it by its id")
+        told = _progress(imports, number, watching)
+        return Stream(told, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
     @api.get("/imports/{id:str}/rejects", "events:read", {"line": 3, "code": "no-id"}, media="application/x-ndjson")
     def get_rejects(id: FromPath[str]) -> File:
@@ -92,21 +99,26 @@ def _following(imports: Imports, api: Api) -> list[ControllerRouterHandler]:
     return [watch_import, get_rejects]
 
 
-async def _progress(imports: Imports, number: int) -> AsyncIterator[str]:
+async def _progress(imports: Imports, number: int, watching: set[object]) -> AsyncIterator[str]:
+    me = object()
+    watching.add(me)
     before, silent = "", 0.0
-    while True:
-        one = await anyio.to_thread.run_sync(partial(imports.show, number))
-        told = dumps(one | {"seconds": None} if one["state"] in OPEN else one)
-        if told != before:
-            before, silent = told, 0.0
-            yield f"data: {dumps(one)}\n\n"
-        elif silent >= _PATIENCE_SECONDS:
-            silent = 0.0
-            yield ": nothing\n\n"
-        if one["state"] not in OPEN:
-            return
-        await asyncio.sleep(_LOOK_SECONDS)
-        silent += _LOOK_SECONDS
+    try:
+        while True:
+            one = await anyio.to_thread.run_sync(partial(imports.show, number))
+            told = dumps(one | {"seconds": None})
+            if told != before:
+                before, silent = told, 0.0
+                yield f"data: {dumps(one)}\n\n"
+            elif silent >= _PATIENCE_SECONDS:
+                silent = 0.0
+                yield ": nothing\n\n"
+            if one["state"] not in OPEN:
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+            silent += _LOOK_SECONDS
+    finally:
+        watching.remove(me)
 
 
 def _number(id: str) -> int:
