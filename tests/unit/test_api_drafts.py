@@ -70,7 +70,7 @@ def test_an_editor_drafts_and_an_approver_publishes(door: Served) -> None:
     after = door.ask("GET", path, token=ed).json
     assert (after["state"], after["published"]["by"], after["published"]["number"]) == ("published", "al", 2)
     again = door.ask("POST", f"{path}/publish", {}, token=al, If_Match=after["etag"])
-    assert (again.status, again.json["code"]) == (409, "draft-in-use")
+    assert (again.status, again.json["code"]) == (409, "draft-published")
     for standing, number in (("open", 0), ("published", 1), ("all", 1)):
         assert len(door.ask("GET", f"/drafts?standing={standing}").json["drafts"]) == number
 
@@ -154,7 +154,8 @@ def test_what_a_draft_may_hold(door: Served, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(drafts, "MOST_OPEN", 2)
     for body, code in (
         ({"files": {"audiences/a.yaml": "x" * 100}}, "too-large"), ({"title": "x" * 201}, "bad-draft"),
-        ({"files": {"audiences/\x00.yaml": ""}}, "bad-draft"), ({"files": {"a": 5}}, "bad-request"),
+        ({"files": {"audiences/\x00.yaml": ""}}, "bad-draft"), ({"files": {"a": "x\x1b[2J"}}, "bad-draft"),
+        ({"files": {"a": 5}}, "bad-request"),
     ):  # fmt: skip
         assert door.ask("POST", "/drafts", body).json["code"] == code
     tags = [kept(door, LOYAL).json for _ in range(2)]

@@ -22,8 +22,10 @@ from innkeeper.runtime import known, sources
 from innkeeper.store import manifest
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.doctor import examine
+from innkeeper.store.drafts import Drafts
 from innkeeper.store.log import Log
 from innkeeper.store.segments import Sizes
+from innkeeper.store.work import Work
 
 NEVER = Sizes(seal_rows=10**9)
 
@@ -96,13 +98,15 @@ def test_each_harm_is_found(home: Path, harm: Callable[[Path], Any], expected: d
             assert len(log.read(0, 1000)) == 651
 
 
-def test_harm_to_the_sources_is_found(home: Path) -> None:
+@pytest.mark.parametrize("store", ["sources", "drafts", "work"])
+def test_harm_to_the_small_databases_is_found(home: Path, store: str) -> None:
     sources.create(home, "shop", "server", FixedClock(0))
-    assert found(home) == {}
-    with sqlite3.connect(home / "sources.db") as database:
+    with Drafts.open(home), Work.open(home):
+        assert found(home) == {}
+    with sqlite3.connect(home / f"{store}.db") as database:
         database.execute("PRAGMA user_version = 99")
     assert found(home) == {"store-newer": "wrong"}
-    (home / "sources.db").write_bytes(b"garbage" * 999)
+    (home / f"{store}.db").write_bytes(b"garbage" * 999)
     assert found(home) == {"store-damaged": "wrong"}
 
 

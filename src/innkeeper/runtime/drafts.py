@@ -7,6 +7,7 @@ applied meanwhile and is in the draft too is a conflict, which a person settles.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from innkeeper.strategy.load import Examination, examine
 MOST_CHARACTERS: Final = 4_000_000
 MOST_OPEN: Final = 500
 LONGEST_NAME: Final = 200
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 #: Paths with their whole texts; None: the file goes.
 Files = Mapping[str, str | None]
@@ -231,7 +233,9 @@ def _unchanged(home: Path, id: str, tag: str) -> Seen:
     if seen.draft.published is not None:
         number = seen.draft.published.number
         raise UsageError(
-            f"'{id}' was published as strategy {number}", code="draft-in-use", fix="make another draft for what is new"
+            f"'{id}' was published as strategy {number}",
+            code="draft-published",
+            fix="make another draft for what is new",
         )
     if tag != seen.tag:
         raise _stale(id)
@@ -269,7 +273,7 @@ def _different(files: Files, base: Mapping[str, str]) -> dict[str, str | None]:
     """The files that are not as they are in *base*.
 
     Raises:
-        UsageError: They are too many, or a path cannot be one.
+        UsageError: They are too many, or a path or a text cannot be one.
     """
     found = {path: text for path, text in files.items() if base.get(path) != text}
     size = sum(len(path) + len(text or "") for path, text in found.items())
@@ -278,8 +282,13 @@ def _different(files: Files, base: Mapping[str, str]) -> dict[str, str | None]:
             f"the draft would have {size:,} characters; at most {MOST_CHARACTERS:,} are kept", code="too-large",
             fix="divide it into two drafts",
         )  # fmt: skip
-    for path in found:
+    for path, text in found.items():
         _named(path)
+        if text is not None and (control := _CONTROL.search(text)) is not None:
+            raise UsageError(
+                f"{path} holds {control[0]!r} at character {control.start() + 1}", code="bad-draft",
+                fix="take it out: what controls a terminal belongs into no strategy",
+            )  # fmt: skip
     return found
 
 

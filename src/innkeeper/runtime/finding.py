@@ -72,6 +72,8 @@ def search(home: Path, text: str, limit: int) -> dict[str, Any]:
             for each in _in_order(profiles(state.connection, named), named):
                 if (name := _matching(each, text, world)) is not None:
                     told.setdefault(each.subject, _told(each, *name))
+                    if len(told) > limit:
+                        break
     return {"profiles": list(told.values())[:limit], "more": len(told) > limit or len(said) == MOST_CANDIDATES}
 
 

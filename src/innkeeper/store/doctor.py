@@ -61,7 +61,7 @@ def examine(home: Path, *, progress: Callable[[str], None] = lambda _: None) -> 
         progress: Told what is being looked at.
     """
     findings: list[Finding] = []
-    for look in (_disk, _state, _sources, _log, _retracted, _subscriptions):
+    for look in (_disk, _state, _small, _log, _retracted, _subscriptions):
         progress(look.__name__.strip("_"))
         try:
             findings += look(home, progress)
@@ -112,11 +112,12 @@ def _state(home: Path, progress: Callable[[str], None]) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _sources(home: Path, progress: Callable[[str], None]) -> Iterator[Finding]:
-    path = home / "sources.db"
-    if path.is_file():
-        with closing(sqlite.connect(path, read_only=True)) as database:
-            yield from _sound(database, "sources", path)
+def _small(home: Path, progress: Callable[[str], None]) -> Iterator[Finding]:
+    for store in ("sources", "drafts", "work"):
+        path = home / f"{store}.db"
+        if path.is_file():
+            with closing(sqlite.connect(path, read_only=True)) as database:
+                yield from _sound(database, store, path)
 
 
 def _retracted(home: Path, progress: Callable[[str], None]) -> Iterator[Finding]:

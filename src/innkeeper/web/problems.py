@@ -28,7 +28,7 @@ _TITLES: Final = {
 _BEGINS: Final = {"unknown-": 404, "no-home": 404, "no-retraction": 404, "bad-": 400}
 _ENDS: Final = {
     "-exists": 409, "-in-use": 409, "-conflict": 409, "already-lifted": 409, "changed-meanwhile": 409,
-    "past-is-gone": 409, "stale-draft": 412, "task-ended": 409,
+    "past-is-gone": 409, "draft-published": 409, "task-ended": 409, "stale-draft": 412,
 }  # fmt: skip
 #: What looks like one of them and is not: it is about what was sent.
 _EXACT: Final = {"unknown-file-kind": 422}
