@@ -9,7 +9,7 @@ import pytest
 from support.api import CASES
 from support.described import LOGIN, Described, described_api
 
-EXAMPLES, SEED = 6, 4
+EXAMPLES, SEED = 4, 4
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from innkeeper.store.bulk import Bulk
 
 EACH = int(os.environ.get("INNKEEPER_EACH", "100000"))
 BATCH = 1_000
-#: What the door may hold more at the end than after the first kind.
-MORE_MIB = 96
+#: What the door may hold more at the end than after the second kind, when the first seal was made.
+MORE_MIB = 64
 #: What an event is in which the *n*-th name of a kind is new.
 KINDS: dict[str, Callable[[int], dict[str, Any]]] = {
     "event": lambda n: {"type": "track", "event": f"E{n}"},
@@ -57,7 +57,7 @@ def test_a27_a_hundred_thousand_new_names_of_each_kind(tmp_path: Path) -> None:
     assert len(found.traits) == min(known.MOST["traits"], EACH)
     assert len(found.account_traits) == min(known.MOST["account traits"], EACH)
     print(f"seed none: {EACH} new names of {len(KINDS)} kinds, all {total} events kept; memory after each {held} MiB")
-    assert max(held) <= held[0] + MORE_MIB
+    assert max(held) <= held[1] + MORE_MIB
 
 
 def _send(served: Served, kind: str, make: Callable[[int], dict[str, Any]], numbers: range) -> None:

@@ -172,10 +172,11 @@ def copy_of(turn: Turn, compiled: CompiledJourney, key: str | None) -> Copy | No
 def enrollment_id(enrollment: Enrollment, number: object) -> str:
     """The id of an identifier's enrollment of that number in its journey and key.
 
-    Each owner of a shared browser counts for itself, so the number alone is not enough: the instant tells them apart.
+    Each owner of a shared browser counts for itself, so the number alone is not enough: when it began, and when the word
+    was said that it began by, tell them apart. Two owners may hear of one thing in one instant.
     """
     key = enrollment.key if enrollment.key is not None else ""
-    return digest(enrollment.identifier, enrollment.journey, key, number, enrollment.began_at)
+    return digest(enrollment.identifier, enrollment.journey, key, number, enrollment.began_at, enrollment.owned_at)
 
 
 def _may_enter(turn: Turn, compiled: CompiledJourney, key: str | None) -> bool:

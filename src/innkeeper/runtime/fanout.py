@@ -316,10 +316,7 @@ class Telling:
             if wish is None or wish.at > page.at:
                 return None
             self._items.settle(page.type, page.id, wish, page.at)
-            # Two who have had one browser may hear in one instant: what is begun is under an identifier of their own.
-            own = self.identification.stamp(state, who.holder(wish.identifier, wish.at), at)
-            said_at = wish.at if own == wish.identifier else at
-            return item_news(page.type, page.id, view, own, page.change, said_at)
+            return item_news(page.type, page.id, view, wish.identifier, page.change, wish.at)
 
         return make
 
