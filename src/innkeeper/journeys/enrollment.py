@@ -11,7 +11,7 @@ from innkeeper.journeys.compiled import CompiledJourney, JourneyRules
 from innkeeper.journeys.definition import EventEntry
 from innkeeper.journeys.instants import first_instants
 from innkeeper.journeys.scoping import EnrollmentReader, count_for
-from innkeeper.kernel.ids import digest
+from innkeeper.kernel.ids import USER, digest
 from innkeeper.kernel.time import FOREVER, Instant
 from innkeeper.profiles.fold import key_text
 from innkeeper.profiles.reading import at_path
@@ -172,11 +172,14 @@ def copy_of(turn: Turn, compiled: CompiledJourney, key: str | None) -> Copy | No
 def enrollment_id(enrollment: Enrollment, number: object) -> str:
     """The id of an identifier's enrollment of that number in its journey and key.
 
-    Each owner of a shared browser counts for itself, so the number alone is not enough: when it began, and when the word
-    was said that it began by, tell them apart. Two owners may hear of one thing in one instant.
+    Each owner of a shared browser counts for itself, so the number alone is not enough: the instant tells them apart,
+    and of two that began late at one instant the words that they began by.
     """
     key = enrollment.key if enrollment.key is not None else ""
-    return digest(enrollment.identifier, enrollment.journey, key, number, enrollment.began_at, enrollment.owned_at)
+    parts = [enrollment.identifier, enrollment.journey, key, number, enrollment.began_at]
+    if enrollment.owned_at != enrollment.began_at and not enrollment.identifier.startswith(USER):
+        parts.append(enrollment.owned_at)
+    return digest(*parts)
 
 
 def _may_enter(turn: Turn, compiled: CompiledJourney, key: str | None) -> bool:

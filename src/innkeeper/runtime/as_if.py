@@ -43,7 +43,7 @@ from innkeeper.runtime.replay import Again
 from innkeeper.runtime.resettle import is_settled
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.identity import IdentityTables
-from innkeeper.store.known_past import KnownDelivery, KnownPast
+from innkeeper.store.known_past import KnownDelivery, KnownEntry, KnownPast
 from innkeeper.store.projections import REACHED
 from innkeeper.store.state import Cursor, Receipt, State, TakenRow
 from innkeeper.store.things import ThingKey
@@ -311,7 +311,7 @@ class AsIfEngine(TellingAsIf):
 
     def _name(self, enrollment: Enrollment, number: int) -> str:
         began_at = enrollment.began_at
-        found = [id for id, at, _ in self.past.entries(enrollment) if at == began_at and id not in self._given]
+        found = [one.id for one in self._own_entries(enrollment) if one.began_at == began_at]
         usual = enrollment_id(enrollment, number)
         # A name made of the instant is none that a number makes.
         chosen = usual if usual in found else min(found, default="")
@@ -323,16 +323,19 @@ class AsIfEngine(TellingAsIf):
         return chosen
 
     def _name_once(self, enrollment: Enrollment, number: int) -> str:
-        # Whoever may enter once is in the same enrollment, whenever it began: nothing is sent to them twice. Under a
-        # shared browser somebody else may have entered.
+        # Whoever may enter once is in the same enrollment, whenever it began: nothing is sent to them twice.
+        found = self._own_entries(enrollment)
+        if not found:
+            return self._name(enrollment, number)
+        self._given.add(found[0].id)
+        return found[0].id
+
+    def _own_entries(self, enrollment: Enrollment) -> list[KnownEntry]:
+        """What really began and has no place here yet; under a shared browser somebody else may have entered."""
         owner, name = self.identities.owner, enrollment.identifier
         mine = owner(name, enrollment.owned_at)
-        known = (id for id, _, at in self.past.entries(enrollment) if id not in self._given and owner(name, at) == mine)
-        found = next(known, None)
-        if found is None:
-            return self._name(enrollment, number)
-        self._given.add(found)
-        return found
+        known = [one for one in self.past.entries(enrollment) if one.id not in self._given]
+        return [one for one in known if owner(name, one.owned_at) == mine]
 
     # What really happened to deliveries
 
