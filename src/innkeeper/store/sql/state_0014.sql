@@ -1,6 +1,6 @@
 -- Every word on who asked for which item, and when a change was told that settled it: under a browser that several people
--- use each has a newest word of their own. The next run finds the others again in the log, as it settles who is who, and items
--- are folded anew then, without values that are of a wrong kind.
+-- use each has a newest word of their own. The next run finds the others again in the log, as it settles who is who. Items
+-- are folded anew then, too, without values that are of a wrong kind.
 ALTER TABLE wishes RENAME TO newest_wishes;
 CREATE TABLE wishes (
   catalog    TEXT NOT NULL,
