@@ -316,7 +316,10 @@ class Telling:
             if wish is None or wish.at > page.at:
                 return None
             self._items.settle(page.type, page.id, wish, page.at)
-            return item_news(page.type, page.id, view, wish.identifier, page.change, wish.at)
+            # Told is told: what is begun is the person's own, whoever is found to have had the browser later on.
+            own = self.identification.stamp(state, who.holder(wish.identifier, wish.at), at)
+            said_at = wish.at if own == wish.identifier else at
+            return item_news(page.type, page.id, view, own, page.change, said_at)
 
         return make
 

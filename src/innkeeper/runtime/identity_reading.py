@@ -127,10 +127,17 @@ class IdentityReader:
         """The subject that what was made under an identifier at an instant belongs to."""
         if not self.in_spans(identifier):
             return self.subject(identifier)
+        claimant = self._claimant(identifier, at)
+        return identifier if claimant is None else self.subject(claimant)
+
+    def holder(self, identifier: str, at: Instant) -> str:
+        """The identifier of a person that had another one at an instant; one that nobody has is its own holder."""
+        return (self._claimant(identifier, at) if self.in_spans(identifier) else None) or identifier
+
+    def _claimant(self, identifier: str, at: Instant) -> str | None:
         if identifier not in self._stretches:
             self.stretches(identifier)
-        claimant = owner_at(self._stretches[identifier], at)
-        return identifier if claimant is None else self.subject(claimant)
+        return owner_at(self._stretches[identifier], at)
 
     def members(self, subject: str) -> list[str]:
         """The identifiers that are one person under a subject."""
