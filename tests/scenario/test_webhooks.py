@@ -34,7 +34,7 @@ def declare(home: Path, scheme: str, mapping: str | Path, name: str = "shop") ->
         file.write_text(mapping)
     needs = SCHEMES[scheme].needs
     wish = webhooks.Wish(
-        scheme=scheme, mapping=file, secret_env="SHOP_SECRET" if "secret" in needs else None,
+        scheme=scheme, mapping=webhooks.read_mapping(file), secret_env="SHOP_SECRET" if "secret" in needs else None,
         url=URL if "url" in needs else None, topic=TOPIC if "topic" in needs else None,
     )  # fmt: skip
     return webhooks.declare(home, name, wish)

@@ -186,7 +186,7 @@ def test_every_case_is_a_right_request(tmp_path: Path) -> None:
 def test_what_no_role_but_the_owners_may_do() -> None:
     """Publishing, privacy, access and the audit are never an editor's, and who reads does not write (A41)."""
     has = {permission: {role for role in ROLES if permission in ROLES[role]} for permission in PERMISSIONS}
-    assert has["access:manage"] == has["sources:manage"] == {"owner"}
+    assert has["access:manage"] == has["sources:manage"] == has["subscriptions:manage"] == {"owner"}
     assert has["events:import"] == has["definitions:publish"] == {"owner", "approver"}
     assert has["privacy:manage"] == has["audit:read"] == {"owner", "privacy-officer"}
     assert has["session:own"] == set(ROLES)

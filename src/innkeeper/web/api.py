@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import anyio.to_thread
 from anyio import CapacityLimiter
@@ -23,6 +23,7 @@ from litestar import post as litestar_post
 from litestar.enums import MediaType
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
+from litestar.params import QueryParameter
 from litestar.types import ControllerRouterHandler
 
 from innkeeper.kernel.time import Instant, parse_instant
@@ -109,22 +110,34 @@ class Api:
         status: int = 200,
         secret: bool = False,
         password: bool = False,
+        looks: bool = False,
+        refusals: tuple[int, ...] = (),
     ) -> Make:
-        """A route that changes something; *secret*: its answer must not be kept, *password*: nor its body's digest."""
+        """A route that changes something.
+
+        Args:
+            path, permission, example: Where it is, what it needs, and what it answers.
+            status: Of its answer.
+            secret: Its answer must not be kept.
+            password: Nor may its body's digest.
+            looks: It changes nothing that is stored, so it takes its turn among those that read.
+            refusals: Statuses that it refuses with beside the usual ones.
+        """
         return functools.partial(
-            self._made, litestar_post, self._writes, path, permission, example, status=status, secret=secret,
-            password=password,
+            self._made, litestar_post, self._reads if looks else self._writes, path, permission, example, status=status,
+            secret=secret, password=password, refusals=refusals,
         )  # fmt: skip
 
     def upload(self, path: str, permission: str, example: Any) -> Make:
         """A route that takes a file: the guard receives it, and the state of the request has it as `upload`."""
         return functools.partial(
-            self._made, litestar_post, self._writes, path, permission, example, status=202, upload=True
-        )
+            self._made, litestar_post, self._writes, path, permission, example, status=202, upload=True,
+            refusals=(507,),
+        )  # fmt: skip
 
     def enter(self, path: str, example: Any) -> Make:
         """The route by which people log in: open, but only to pages of our own origin."""
-        return functools.partial(self._made, litestar_post, self._logins, path, None, example)
+        return functools.partial(self._made, litestar_post, self._logins, path, None, example, refusals=(415,))
 
     def delete(self, path: str, permission: str, example: Any) -> Make:
         """A route that ends or removes something."""
@@ -161,6 +174,7 @@ class Api:
         secret: bool = False,
         password: bool = False,
         upload: bool = False,
+        refusals: tuple[int, ...] = (),
         media: str = MediaType.JSON,
     ) -> ControllerRouterHandler:
         assert permission is None or permission in PERMISSIONS, permission
@@ -168,7 +182,7 @@ class Api:
         if permission is not None:
             self.works[work.__name__] = Work(work, permission)
         entry = {"open": True, "own_origin": True} if permission is None else {"permission": permission}
-        opt = {**entry, "noun": noun, "secret": secret, "password": password, "upload": upload}
+        opt = {**entry, "noun": noun, "secret": secret, "password": password, "upload": upload, "refusals": refusals}
 
         @functools.wraps(work)
         async def bounded(*args: Any, **kwargs: Any) -> Any:
@@ -183,6 +197,10 @@ class Api:
             operation_id=work.__name__, status_code=status,
         )(bounded)  # fmt: skip
         return made
+
+
+#: How long old keys go on beside new ones.
+GraceDays = Annotated[int, QueryParameter(ge=0, le=365)]
 
 
 def instant_of(text: str | None) -> Instant | None:

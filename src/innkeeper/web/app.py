@@ -31,8 +31,10 @@ from innkeeper.web import (
     retractions,
     script,
     sessions,
+    source_rules,
     sources,
     stream,
+    subscriptions,
     things,
     workspace,
 )
@@ -40,6 +42,7 @@ from innkeeper.web import webhooks as hooks
 from innkeeper.web.api import PREFIX, Api
 from innkeeper.web.browser import COOKIE
 from innkeeper.web.cors import open_to_pages
+from innkeeper.web.description import describe
 from innkeeper.web.guard import Guard
 from innkeeper.web.metrics import Meter
 from innkeeper.web.requests import Desk
@@ -115,6 +118,7 @@ def api_routes(api: Api) -> Router:
     """The typed API."""
     nouns = (
         profiles, homes, audiences, deliveries, things, workspace, definitions, retractions, imports, access, sessions,
+        source_rules, subscriptions,
     )  # fmt: skip
     handlers: list[ControllerRouterHandler] = [handler for noun in nouns for handler in noun.routes(api)]
     house = api.house
@@ -136,37 +140,3 @@ def _http(request: Request[Any, Any, Any], failed: HTTPException) -> Response[by
     near = problems if request.url.path.startswith(PREFIX) else answers
     told: Response[bytes] = near.EXCEPTIONS[HTTPException](request, failed)
     return told
-
-
-def describe(app: Litestar) -> dict[str, Any]:
-    """The OpenAPI 3.1 description; each operation says its permission, or that it needs none, and how it refuses."""
-    told: dict[str, Any] = app.openapi_schema.to_schema()
-    told["components"]["schemas"]["Problem"] = problems.SCHEMA
-    told["components"]["responses"] = {"Problem": problems.ANSWER}
-    for operations in told["paths"].values():
-        for operation in operations.values():
-            _set_right(operation)
-    for route in app.routes:
-        for handler in getattr(route, "route_handlers", ()):
-            permission, entry = handler.opt.get("permission"), handler.opt.get("own_origin")
-            for method in handler.http_methods if permission or entry else ():
-                operation = told["paths"][template(route.path)][method.lower()]
-                operation |= {"x-permission": permission} if permission else {"security": []}
-    return told
-
-
-def _set_right(operation: dict[str, Any]) -> None:
-    """Litestar's description of an operation, where ours answers otherwise."""
-    refusal = {"$ref": "#/components/responses/Problem"}
-    good = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
-    operation["responses"] = good | {"4XX": refusal, "503": refusal}
-    for parameter in operation.get("parameters", ()):
-        # One that may be left out is described as one that may be null, which no address and no header can say.
-        options = [each for each in parameter["schema"].get("oneOf", ()) if each != {"type": "null"}]
-        if len(options) == 1:
-            parameter["schema"] = options[0]
-
-
-def template(path: str) -> str:
-    """A path as OpenAPI writes it: without the types of its parameters."""
-    return "/".join(f"{{{part[1:-1].partition(':')[0]}}}" if part.startswith("{") else part for part in path.split("/"))

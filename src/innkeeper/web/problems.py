@@ -32,15 +32,14 @@ _EXACT: Final = {"unknown-file-kind": 422}
 
 _TEXT: Final = {"type": "string"}
 _FIELDS: Final = dict.fromkeys(("type", "title", "detail", "code", "fix"), _TEXT) | {"status": {"type": "integer"}}
-#: How the API's description tells of them: the schema, and the answer of every operation that is not done.
+#: How the API's description tells of them.
 SCHEMA: Final = {
     "type": "object", "title": "Problem", "required": list(_FIELDS),
     "properties": _FIELDS | {"errors": {"type": "array", "items": {"type": "object"}}},
 }  # fmt: skip
-ANSWER: Final = {
-    "description": "A problem document: what is wrong, and how to mend it",
-    "content": {MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
+_RETRY: Final = {"Retry-After": {"description": "Seconds until it may be sent again", "schema": {"type": "string"}}}
+_WHO: Final = {"WWW-Authenticate": {"description": "The scheme: Bearer", "schema": {"type": "string"}}}
+_HEADERS: Final = {401: _WHO, 429: _RETRY, 503: _RETRY}
 
 logger = structlog.get_logger()
 
@@ -57,6 +56,17 @@ def problem(
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(dumps_bytes(body), status_code=status, media_type=MEDIA, headers=headers)
+
+
+def responses() -> dict[str, Any]:
+    """The answers to what is not done, for the API's description: by status, and `other`."""
+    content = {MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    told = {
+        str(status): {"description": title, "content": content}
+        | ({"headers": _HEADERS[status]} if status in _HEADERS else {})
+        for status, title in _TITLES.items()
+    }
+    return told | {"other": {"description": "What is wrong, and how to mend it", "content": content}}
 
 
 def _ours(_: Request[Any, Any, Any], failed: InnkeeperError) -> Response[bytes]:
