@@ -67,7 +67,7 @@ class Described:
         }
 
     def known(self, method: str, path: str) -> tuple[int, Any, Any]:
-        """The request that the table of cases knows: its status, its answer, and the example of one."""
+        """What the table of cases knows is sent: status, answer, and the example of one, where they are JSON."""
         case, operation = CASES[method, path], self._operation(method, path)
         body = {} if case.body is None else {"body": case.body, "media_type": "application/json"}
         answer = self._ask(
@@ -77,6 +77,8 @@ class Described:
         )
         said = operation.definition.raw["responses"]
         (good,) = (each for status, each in said.items() if status.startswith("2"))
+        if "application/json" not in good["content"]:
+            return answer.status_code, {}, {}
         (example,) = good["content"]["application/json"]["examples"].values()
         return answer.status_code, answer.json(), example["value"]
 
