@@ -6,7 +6,7 @@ A route of the application that is not in `CASES` fails `tests/architecture`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -252,7 +252,7 @@ def ask(found: Served, method: str, template: str, parts: dict[str, str], **more
 
 def real(found: Served, case: Ask) -> dict[str, str]:
     """The parts of a path that are there, with the names that are only known once they are made."""
-    made = {
+    made: dict[str, Callable[[], str]] = {
         "DELIVERY": lambda: found.ask("GET", "/deliveries").json["deliveries"][0]["id"],
         "IMPORT": lambda: imported(found, b'{"no": "event"}\n')["id"],
         "SPARE": lambda: spare(found),
