@@ -22,6 +22,7 @@ from innkeeper.web.requests import Desk
 
 #: What may be asked without a token or a key: it tells of nobody and of no workspace.
 OPEN = {
+    "/",
     "/health",
     "/ready",
     "/innkeeper.js",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from litestar import Litestar, Request, Response, Router, get
+from litestar import Litestar, Request, Response, Router, get, route
+from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -49,6 +50,7 @@ from innkeeper.web.requests import Desk
 
 _TOKEN: Final = SecurityScheme(type="http", scheme="bearer")
 _SESSION: Final = SecurityScheme(type="apiKey", security_scheme_in="cookie", name=COOKIE)
+_LOOKS: Final = [HttpMethod.GET, HttpMethod.HEAD]
 _ABOUT: Final = (
     "Send a token as Authorization: Bearer, or log in and send the session's cookie, with X-CSRF-Token where something"
     " changes. Times are ISO 8601 with a zone. A POST may carry an Idempotency-Key: the"
@@ -70,17 +72,21 @@ def make_app(house: House, *, metrics_token: str | None = None) -> ASGIApp:
 def make_routes(house: House, desk: Desk, meter: Meter, metrics_token: str | None) -> Litestar:
     """The routes; each says in its `opt` who may ask: who has a `permission`, who has a `key`, or all: `open`."""
 
-    @get("/health", sync_to_thread=False, opt={"open": True})
+    @route("/health", http_method=_LOOKS, sync_to_thread=False, opt={"open": True})
     def live() -> dict[str, Any]:
         relay = house.relay()
         if relay is None:
             return {"status": "ok"}
         return {"status": "ok" if relay["up"] else "relay-down", "relay": relay}
 
-    @get("/ready", sync_to_thread=True, opt={"open": True})
+    @route("/ready", http_method=_LOOKS, sync_to_thread=True, opt={"open": True})
     def ready() -> Response[dict[str, Any]]:
         told = house.health()
         return Response(told, status_code=200 if told["ready"] else 503)
+
+    @get("/", sync_to_thread=False, opt={"open": True})
+    def here() -> dict[str, str]:
+        return {"name": "Innkeeper", "docs": "/docs", "description": "/openapi.json", "api": PREFIX}
 
     api = Api(house.home, house)
     taking = [
@@ -93,7 +99,8 @@ def make_routes(house: House, desk: Desk, meter: Meter, metrics_token: str | Non
     figures = metrics.route(house, meter, metrics_token)
     app = Litestar(
         route_handlers=[
-            Router("/", route_handlers=[live, ready, *docs.routes(lambda: describe(app))], include_in_schema=False),
+            Router("/", route_handlers=[here, live, ready], include_in_schema=False),
+            Router("/", route_handlers=docs.routes(lambda: describe(app)), include_in_schema=False),
             Router("/", route_handlers=script.routes(), include_in_schema=False, opt={"open": True}),
             Router("/", route_handlers=[figures], include_in_schema=False, opt={"key": True}),
             Router("/", route_handlers=taking, include_in_schema=False, opt={"key": True}),

@@ -1,7 +1,8 @@
 """Pages of any origin may send events: what browsers ask before they do, and the headers that let them read the answer.
 
 That holds for the addresses that browsers send to, by how they begin; with the API, the figures and all else a page of
-another origin has no business. `Authorization` is named, because a wildcard does not cover it. No credentials are let in: a key is not a cookie.
+another origin has no business. `Authorization` is named, because a wildcard does not cover it. No credentials are let
+in: a key is not a cookie.
 """
 
 from __future__ import annotations

@@ -24,6 +24,12 @@ _TITLES: Final = {
     429: "Too much at once", 500: "A bug in Innkeeper", 503: "It cannot be done now",
     507: "There is no room for it",
 }  # fmt: skip
+#: What to do where an error does not say more.
+_FIXES: Final = {
+    400: "send what /docs shows of this address, as JSON", 408: "send the body without a pause",
+    413: "send it in parts", 429: "send it again in a moment", 500: "look into the log, and report it",
+    503: "send it again in a moment", 507: "make room on the disk",
+}  # fmt: skip
 #: What the codes of our errors begin or end with, and the status that says the same.
 _BEGINS: Final = {"unknown-": 404, "no-home": 404, "no-retraction": 404, "bad-": 400}
 _ENDS: Final = {"-exists": 409, "-in-use": 409, "already-lifted": 409, "changed-meanwhile": 409, "past-is-gone": 409}
@@ -50,7 +56,7 @@ def problem(
     """A problem document; *retry_after*: seconds, told where it may be sent again."""
     body = {
         "type": f"urn:innkeeper:problem:{code}", "title": _TITLES.get(status, "It failed"), "status": status,
-        "detail": detail, "code": code, "fix": fix, **more,
+        "detail": detail, "code": code, "fix": fix or _FIXES.get(status, "see /docs"), **more,
     }  # fmt: skip
     headers = {"Retry-After": str(retry_after)} if status in (429, 503) else {}
     if status == 401:
@@ -71,7 +77,13 @@ def responses() -> dict[str, Any]:
 
 def _ours(_: Request[Any, Any, Any], failed: InnkeeperError) -> Response[bytes]:
     if isinstance(failed, Invalid):
-        return problem(422, failed.code, failed.message, errors=[each.as_dict() for each in failed.problems])
+        return problem(
+            422,
+            failed.code,
+            failed.message,
+            "mend each of the errors",
+            errors=[each.as_dict() for each in failed.problems],
+        )
     if isinstance(failed, InternalError):
         return _bug(_, failed)
     return problem(_status(failed), failed.code, failed.message, failed.fix)
