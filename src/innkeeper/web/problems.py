@@ -77,13 +77,8 @@ def responses() -> dict[str, Any]:
 
 def _ours(_: Request[Any, Any, Any], failed: InnkeeperError) -> Response[bytes]:
     if isinstance(failed, Invalid):
-        return problem(
-            422,
-            failed.code,
-            failed.message,
-            "mend each of the errors",
-            errors=[each.as_dict() for each in failed.problems],
-        )
+        errors = [each.as_dict() for each in failed.problems]
+        return problem(422, failed.code, failed.message, "mend each of the errors", errors=errors)
     if isinstance(failed, InternalError):
         return _bug(_, failed)
     return problem(_status(failed), failed.code, failed.message, failed.fix)
