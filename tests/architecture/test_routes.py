@@ -16,11 +16,13 @@ from innkeeper.store.log import Log
 from innkeeper.store.state import State
 from innkeeper.web import app as application
 from innkeeper.web.api import PREFIX
+from innkeeper.web.description import template
 from innkeeper.web.metrics import Meter
 from innkeeper.web.requests import Desk
 
 #: What may be asked without a token or a key: it tells of nobody and of no workspace.
 OPEN = {
+    "/",
     "/health",
     "/ready",
     "/innkeeper.js",
@@ -47,7 +49,7 @@ def _of(app: Litestar) -> Iterator[tuple[str, str, BaseRouteHandler]]:
         for handler in getattr(route, "route_handlers", [getattr(route, "route_handler", None)]):
             assert handler is not None
             for method in getattr(handler, "http_methods", {"ANY"}) - {"OPTIONS"}:
-                yield method, application.template(route.path), handler
+                yield method, template(route.path), handler
 
 
 def test_every_route_says_who_may_ask_it(handlers: list[tuple[str, str, BaseRouteHandler]]) -> None:

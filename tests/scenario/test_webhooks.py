@@ -34,7 +34,7 @@ def declare(home: Path, scheme: str, mapping: str | Path, name: str = "shop") ->
         file.write_text(mapping)
     needs = SCHEMES[scheme].needs
     wish = webhooks.Wish(
-        scheme=scheme, mapping=file, secret_env="SHOP_SECRET" if "secret" in needs else None,
+        scheme=scheme, mapping=webhooks.read_mapping(file), secret_env="SHOP_SECRET" if "secret" in needs else None,
         url=URL if "url" in needs else None, topic=TOPIC if "topic" in needs else None,
     )  # fmt: skip
     return webhooks.declare(home, name, wish)
@@ -362,7 +362,9 @@ def test_slack_is_greeted(served: Served) -> None:
 def test_a_sender_who_asks_first_hears_its_challenge(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     file = served.home / "mapping.yaml"
     file.write_text(PLAIN)
-    wish = webhooks.Wish(scheme="github", mapping=file, secret_env="SHOP_SECRET", verify_env="SHOP_TOKEN")
+    wish = webhooks.Wish(
+        scheme="github", mapping=webhooks.read_mapping(file), secret_env="SHOP_SECRET", verify_env="SHOP_TOKEN"
+    )
     webhooks.declare(served.home, "shop", wish)
     token = "a-token-of-our-choice"
     right = {"hub.mode": "subscribe", "hub.verify_token": token, "hub.challenge": "1158201444"}

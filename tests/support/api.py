@@ -6,7 +6,7 @@ A route of the application that is not in `CASES` fails `tests/architecture`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +40,7 @@ EXPRESSION = "did('Order Completed')"
 #: What stands in the workspace and must not be told to who asks for something else.
 CANARY = "canary"
 MATCH = "m-1"
+MAPPING = "event: { value: Happened }\nuserId: who\ntimestamp: at\n"
 _GUESTS = ("ann", "bob", "cy", "canary-guest")
 
 
@@ -82,6 +83,10 @@ _LINK = {"a": "ann", "b": "anonymous_id:device-ann"}
 _USER, _NO_USER = {"name": "canary-user"}, {"name": "canary-use"}
 _IMPORT, _NO_IMPORT = {"id": "IMPORT"}, {"id": "999"}
 _SOURCE, _NO_SOURCE = {"name": "canary-source"}, {"name": "canary-sourc"}
+_PAGE, _NO_PAGE = {"name": "canary-page"}, {"name": "canary-pag"}
+_TOLD, _NOT_TOLD, _SPARE = {"name": "canary-receiver"}, {"name": "canary-receive"}, {"name": "SPARE"}
+#: Nobody listens there.
+_RECEIVER = {"url": "http://127.0.0.1:1099/", "events": ["Audience Entered"], "allow_private": True}
 
 #: Every route of the API, by method and path as the description writes it.
 CASES: dict[tuple[str, str], Ask] = {
@@ -167,8 +172,10 @@ CASES: dict[tuple[str, str], Ask] = {
     ("GET", "/users"): Ask(),
     ("POST", "/users"): Ask(body={"name": "dora", "role": "viewer"}),
     ("POST", "/users/{name}/role"): Ask(_USER, _NO_USER, body={"role": "viewer"}),
+    ("POST", "/users/{name}/password"): Ask(_USER, _NO_USER, body={"password": "four words of a sentence"}),
     ("DELETE", "/users/{name}"): Ask(_USER, _NO_USER),
     ("GET", "/audit"): Ask(),
+    ("GET", "/audit/verify"): Ask(),
     ("GET", "/tokens"): Ask(),
     ("POST", "/tokens"): Ask(body={"name": "dora-1", "user": "canary-user"}),
     ("DELETE", "/tokens/{name}"): Ask({"name": "canary-token"}, {"name": "canary-toke"}),
@@ -177,6 +184,23 @@ CASES: dict[tuple[str, str], Ask] = {
     ("GET", "/sources/{name}"): Ask(_SOURCE, _NO_SOURCE),
     ("POST", "/sources/{name}/rotate"): Ask(_SOURCE, _NO_SOURCE),
     ("POST", "/sources/{name}/revoke"): Ask(_SOURCE, _NO_SOURCE),
+    ("POST", "/sources/{name}/webhook"): Ask(
+        _SOURCE, _NO_SOURCE, body={"scheme": "stripe", "mapping": MAPPING, "secret_env": "SECRET"}
+    ),
+    ("POST", "/sources/{name}/test"): Ask(_SOURCE, _NO_SOURCE, body={"body": "{}", "mapping": MAPPING}),
+    ("DELETE", "/sources/{name}/webhook"): Ask(_SOURCE, _NO_SOURCE),
+    ("POST", "/sources/{name}/user-tokens"): Ask(_PAGE, _NO_PAGE, body={"hs256_env": "SECRET"}),
+    ("DELETE", "/sources/{name}/user-tokens"): Ask(_PAGE, _NO_PAGE),
+    ("GET", "/subscriptions"): Ask(),
+    ("POST", "/subscriptions"): Ask(body=_RECEIVER | {"name": "crm"}),
+    ("GET", "/subscriptions/{name}"): Ask(_TOLD, _NOT_TOLD),
+    ("POST", "/subscriptions/{name}/pause"): Ask(_TOLD, _NOT_TOLD),
+    ("POST", "/subscriptions/{name}/resume"): Ask(_TOLD, _NOT_TOLD),
+    ("POST", "/subscriptions/{name}/test"): Ask(_TOLD, _NOT_TOLD),
+    ("POST", "/subscriptions/{name}/redeliver"): Ask(_TOLD, _NOT_TOLD, body={}),
+    ("POST", "/subscriptions/{name}/rotate-secret"): Ask(_TOLD, _NOT_TOLD),
+    ("GET", "/subscriptions/{name}/failures"): Ask(_TOLD, _NOT_TOLD),
+    ("DELETE", "/subscriptions/{name}"): Ask(_SPARE, _NOT_TOLD),
 }
 
 
@@ -223,10 +247,12 @@ def served(home: Path) -> Iterator[Served]:
     workspace(home)
     clock = FixedClock(parse_instant(NOW))
     keys = {"canary-source": sources.create(home, "canary-source", "server", clock)}
+    sources.create(home, "canary-page", "public", clock)
     with reopened(home, keys, clock=clock) as found:
         for path, body in {
             "/users": {"name": "canary-user", "role": "viewer"},
             "/tokens": {"name": "canary-token", "user": "canary-user"},
+            "/subscriptions": _RECEIVER | {"name": "canary-receiver"},
         }.items():
             assert found.ask("POST", path, body).status == 201
         yield found
@@ -248,14 +274,22 @@ def ask(found: Served, method: str, template: str, parts: dict[str, str], **more
 
 def real(found: Served, case: Ask) -> dict[str, str]:
     """The parts of a path that are there, with the names that are only known once they are made."""
-    made = {
+    made: dict[str, Callable[[], str]] = {
         "TASK": lambda: found.ask("GET", "/tasks?profile=ann").json["tasks"][0]["id"],
         "DELIVERY": lambda: found.ask("GET", "/deliveries").json["deliveries"][0]["id"],
         "IMPORT": lambda: imported(found, b'{"no": "event"}\n')["id"],
         "DRAFT": lambda: found.ask("POST", "/drafts", CASES["POST", "/drafts"].body).json["draft"],
+        "SPARE": lambda: spare(found),
         "RETRACTION": lambda: found.ask("POST", "/retractions", _RETRACTION).json["retraction"],
     }
     return {name: made[value]() if value in made else value for name, value in case.known.items()}
+
+
+def spare(found: Served) -> str:
+    """The name of a subscription that may be removed."""
+    name = f"spare-{len(found.ask('GET', '/audit?limit=1000').json['entries'])}"
+    assert found.ask("POST", "/subscriptions", _RECEIVER | {"name": name}).status == 201
+    return name
 
 
 def imported(found: Served, data: bytes, name: str = "guests.jsonl", **more: str) -> Any:

@@ -40,7 +40,7 @@ def test_every_word_of_the_strategy_was_taken(door: Served) -> None:
         ("/profiles", "profiles", 4), ("/deliveries", "deliveries", 4), ("/decisions", "decisions", 4),
         ("/objects/booking", "objects", 2), ("/accounts", "accounts", 2), ("/items", "items", 2),
         ("/tasks", "tasks", 4), ("/households", "households", 1), ("/journeys", "journeys", 1),
-        ("/sources", "sources", 1),
+        ("/sources", "sources", 2), ("/subscriptions", "subscriptions", 1),
     ):  # fmt: skip
         assert len(door.ask("GET", path).json[name]) == number, path
 

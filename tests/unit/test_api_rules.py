@@ -201,7 +201,7 @@ def test_an_error_is_a_problem_document(
     assert said["type"] == f"urn:innkeeper:problem:{code}"
     assert said["title"]
     assert said["detail"]
-    assert "fix" in said
+    assert said["fix"]
     assert ("errors" in said) == (code == "invalid")
 
 
@@ -252,5 +252,12 @@ def test_a_body_that_does_not_come_is_not_waited_for(shared: Served, monkeypatch
 
 def test_a_page_of_another_origin_may_not_read_an_answer(shared: Served) -> None:
     """An answer to events may be read by any page; what needs a permission is no business of another page's."""
+    evil = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
+    for path in ("/api/v1/users", "/api/v1/session", "/api/v1/nothing", "/metrics", "/mcp", "/docs", "/ready", "/"):
+        for method in ("OPTIONS", "GET", "POST"):
+            told = shared.call(method, path, b"", evil).headers
+            assert not [name for name in told if name.startswith("access-control-")], (method, path)
     assert "access-control-allow-origin" not in shared.ask("GET", "/users", Origin="https://evil.example").headers
+    for path in ("/v1/batch", "/beacon/v1/batch", "/cloudevents", "/sourceConfig", "/innkeeper.js"):
+        assert shared.call("OPTIONS", path, b"", evil).headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-origin" in shared.send("/v1/batch", {"batch": []}).headers

@@ -79,7 +79,6 @@ def test_2_success_is_200_and_says_so(served: Served) -> None:
         ("POST", "/v1/batch", b"{}", {"Authorization": "KEY", "Content-Encoding": "br"}, 415),
         ("POST", "/v1/nothing", b"{}", {"Authorization": "KEY"}, 404),
         ("GET", "/v1/track", b"", {}, 405),
-        ("GET", "/", b"", {}, 404),
         ("GET", "/v1/projects/WRONG/settings", b"", {}, 404),
         ("GET", "/v1/sources/shop/debug", b"", {}, 401),
     ],
@@ -329,9 +328,12 @@ def test_what_browser_sdks_ask_before_they_send(served: Served) -> None:
     assert settings["integrations"]["Segment.io"]["apiKey"] == key
     assert settings["integrations"]["Segment.io"]["apiHost"] == f"127.0.0.1:{served.port}/v1"
     for path in ("/sourceConfig/", "/sourceConfig"):
-        config = served.call("GET", f"{path}?p=npm&v=3.34.1&writeKey={key}", b"", {"Authorization": basic(key)})
-        assert (config.status, config.json["source"]["enabled"]) == (200, True)
-        assert config.json["source"]["destinations"] == []
+        for query in (f"&writeKey={key}", "&writeKey=another", ""):
+            config = served.call("GET", f"{path}?p=npm&v=3.34.1{query}", b"", {"Authorization": basic(key)})
+            assert (config.status, config.json["source"]["enabled"]) == (200, True)
+            assert config.json["source"]["writeKey"] == key
+            assert config.json["source"]["destinations"] == []
+        assert served.call("GET", f"{path}?writeKey=another").status == 401
 
 
 def test_every_address_takes_its_type(served: Served) -> None:

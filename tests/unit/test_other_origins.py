@@ -163,9 +163,6 @@ def test_no_other_page_logs_somebody_in(served: Served, origin: str | None) -> N
 def test_no_other_page_may_read_a_login(served: Served) -> None:
     for answer in (Page(served).log_in(), Page(served).log_in(Origin="http://evil.example")):
         assert "access-control-allow-origin" not in answer.headers
-    asked = served.call("OPTIONS", "/api/v1/session", b"", {"Origin": "http://evil.example"})
-    assert "x-csrf-token" not in asked.headers["access-control-allow-headers"]
-    assert "access-control-allow-credentials" not in asked.headers
 
 
 @pytest.mark.parametrize(

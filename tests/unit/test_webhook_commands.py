@@ -77,7 +77,7 @@ def test_the_commands(home: Path) -> None:
 )
 def test_what_cannot_be_declared_says_why(home: Path, name: str, wish: dict[str, str], code: str) -> None:
     with pytest.raises(UsageError) as refused:
-        webhooks.declare(home, name, webhooks.Wish(mapping=home / "m.yaml", **wish))
+        webhooks.declare(home, name, webhooks.Wish(mapping=webhooks.read_mapping(home / "m.yaml"), **wish))
     assert refused.value.code == code
     assert refused.value.fix
 
@@ -90,12 +90,12 @@ def test_a_file_from_before_webhooks_takes_them(tmp_path: Path) -> None:
     database.close()
     assert sources.show(tmp_path, "shop", FixedClock(0))["webhook"] is None
     (tmp_path / "m.yaml").write_text(MAPPING)
-    wish = webhooks.Wish(scheme="stripe", mapping=tmp_path / "m.yaml", secret_env="A")
+    wish = webhooks.Wish(scheme="stripe", mapping=webhooks.read_mapping(tmp_path / "m.yaml"), secret_env="A")
     assert webhooks.declare(tmp_path, "shop", wish)["path"] == "/v1/webhooks/shop"
 
 
 def test_a_secret_of_an_address_is_new_each_time_and_kept_as_a_hash(home: Path) -> None:
-    wish = webhooks.Wish(scheme="address", mapping=home / "m.yaml")
+    wish = webhooks.Wish(scheme="address", mapping=webhooks.read_mapping(home / "m.yaml"))
     first, second = (webhooks.declare(home, "shop", wish)["path"] for _ in range(2))
     assert first != second
     kept = b"".join(path.read_bytes() for path in home.glob("sources.db*"))
@@ -108,7 +108,9 @@ def test_a_mapping_file_that_is_no_longer_what_was_declared_is_told(home: Path) 
     file = mappings / "m.yaml"
     file.write_text(MAPPING)
     assert changed_mappings(home / "nothing", strategy) == []
-    wish = webhooks.Wish(scheme="stripe", mapping=file, secret_env="SHOP_SECRET", verify_env="SHOP_TOKEN")
+    wish = webhooks.Wish(
+        scheme="stripe", mapping=webhooks.read_mapping(file), secret_env="SHOP_SECRET", verify_env="SHOP_TOKEN"
+    )
     webhooks.declare(home, "shop", wish)
     assert changed_mappings(home, strategy) == changed_mappings(home, home) == []
     file.write_text(MAPPING + "properties: { amount: { column: cents, divide: 100 } }\n")

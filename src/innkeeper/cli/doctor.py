@@ -27,7 +27,7 @@ def command(call: Call, forget: str | None) -> None:
     from innkeeper.runtime.accounts import too_large
     from innkeeper.runtime.audit import by_command
     from innkeeper.runtime.items import refused_values
-    from innkeeper.runtime.known import too_many_names
+    from innkeeper.runtime.known import names_alike, too_many_names
     from innkeeper.store.doctor import examine, forget_segment
 
     home = call.existing_home()
@@ -37,7 +37,7 @@ def command(call: Call, forget: str | None) -> None:
     findings = examine(home)
     ok = not any(finding.state == "wrong" for finding in findings)
     if ok:
-        findings += too_large(home) + too_many_names(home) + refused_values(home)
+        findings += too_large(home) + too_many_names(home) + names_alike(home) + refused_values(home)
     result: dict[str, Any] = {"findings": [asdict(finding) for finding in findings], "ok": ok}
 
     def tell() -> None:

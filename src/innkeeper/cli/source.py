@@ -131,6 +131,8 @@ def show(call: Call, name: str) -> None:
             click.echo(f"  webhooks of which no event comes: {found['ignored']}")
         if found["reserved_left_out"]:
             click.echo(f"  reserved names left out: {found['reserved_left_out']}")
+        if found["names_alike"]:
+            click.echo(f"  names that look like one the engine understands: {found['names_alike']}; see: doctor")
         for error in found["errors"]:
             click.echo(f"  refused {error['count']} times, last {error['last_at']}: {error['code']}")
 

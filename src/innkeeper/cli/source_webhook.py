@@ -44,8 +44,9 @@ def webhook(
         return
     if mapping is None or scheme is None:
         raise click.UsageError("name both --mapping FILE and --scheme SCHEME, or --off")
+    read = webhooks.read_mapping(mapping)
     wish = webhooks.Wish(
-        scheme=scheme, mapping=mapping, secret_env=secret_env, url=url, topic=topic, verify_env=verify_env
+        scheme=scheme, mapping=read, secret_env=secret_env, url=url, topic=topic, verify_env=verify_env
     )
     with by_command(home, "webhook", "source", name):
         told = webhooks.declare(home, name, wish)
@@ -72,10 +73,15 @@ def test(call: Call, name: str, file: Path, mapping: Path | None, headers: tuple
     """The events that would come of a webhook's payload in FILE; nothing is written."""
     from innkeeper.kernel.time import SystemClock
     from innkeeper.runtime import webhooks
+    from innkeeper.runtime.bodies import MOST_BYTES
+    from innkeeper.runtime.import_files import translated
 
+    with translated(file):
+        body = file.read_bytes()[: MOST_BYTES + 1]
+    draft = None if mapping is None else webhooks.read_mapping(mapping)
     pairs = [header.partition(":")[::2] for header in headers]
-    told = webhooks.try_file(
-        call.existing_home(), name, file, mapping=mapping, clock=SystemClock(),
+    told = webhooks.try_payload(
+        call.existing_home(), name, body, mapping=draft, clock=SystemClock(),
         headers={key.strip().lower(): value.strip() for key, value in pairs},
     )  # fmt: skip
     call.answer(told, lambda: _tell(told))

@@ -407,7 +407,10 @@ def _timestamp(value: dict[str, Any]) -> Instant:
 def _sane(instant: Instant, key: str, said: object) -> Instant:
     if EARLIEST <= instant < LATEST:
         return instant
-    raise Refused("bad-timestamp", f"'{key}' is {_show(said)}; it must lie in the years 1000 to 8999")
+    raise Refused(
+        "bad-timestamp", f"'{key}' is {_show(said)}; it must lie in the years 1000 to 8999",
+        "send when it happened, like 2026-11-22T09:30:00Z",
+    )  # fmt: skip
 
 
 def quick_instant(text: str) -> Instant | None:

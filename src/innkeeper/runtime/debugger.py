@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from innkeeper.events.limits import Refusal
+from innkeeper.events.lookalikes import CODE, Alike
 from innkeeper.events.types import LogRow
 from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import Instant, format_instant
@@ -54,11 +55,12 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
         return {key: value for key, value in told.items() if value}
 
 
-def taken(at: Instant, row: LogRow, became: Became) -> Seen:
-    """An event that is in the log."""
+def taken(at: Instant, row: LogRow, became: Became, alike: Alike | None = None) -> Seen:
+    """An event that is in the log; *alike*: where its name looks like another."""
+    note = {} if alike is None else {"code": CODE, "reason": _cut(alike.told), "fix": _cut(alike.fix)}
     return Seen(
         at, became, row.type, _cut(row.name), _cut(row.message_id), _cut(row.user_id or ""),
-        _cut(row.anonymous_id or ""), row.timestamp,
+        _cut(row.anonymous_id or ""), row.timestamp, **note,
     )  # fmt: skip
 
 

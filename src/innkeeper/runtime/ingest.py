@@ -18,8 +18,10 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 
+from innkeeper.events import lookalikes
 from innkeeper.events.arrival import Arrival
 from innkeeper.events.limits import Refusal
+from innkeeper.events.lookalikes import Alike, looks_like
 from innkeeper.events.parse import Parser
 from innkeeper.events.senders import Public, reserved_told
 from innkeeper.events.signals import opt_outs
@@ -65,11 +67,13 @@ class Request:
 
 
 class Taken(NamedTuple):
-    """What became of a request: counts, and the refused events by their place in it."""
+    """What became of a request: counts, the refused events by their place in it, and those whose name looks like one
+    that the engine understands."""
 
     accepted: int
     duplicates: int
     refused: list[tuple[int, Refusal]]
+    alike: list[tuple[int, Alike]]
 
 
 class Door:
@@ -146,15 +150,16 @@ class Door:
         """
         known = await self.writer.write([*(row for _, row in rows), *beside]) if rows else frozenset()
         repeated = {number for number in known if number < len(rows)}
+        alike = {place: Alike(row.name, meant) for place, row in rows if (meant := looks_like(row.name)) is not None}
         seen: dict[int, Seen] = {
-            place: taken(now, row, "duplicate" if number in repeated else "accepted")
+            place: taken(now, row, "duplicate" if number in repeated else "accepted", alike.get(place))
             for number, (place, row) in enumerate(rows)
         }
         seen |= {place: refused(now, sent(place), refusal) for place, refusal in bad}
         self.debugger.see(source, [each for _, each in sorted(seen.items())])
         told = ["duplicate"] * len(repeated) + ["accepted"] * (len(rows) - len(repeated))
-        self.count(source, [*told, *(refusal.code for _, refusal in bad)], now)
-        return Taken(len(rows) - len(repeated), len(repeated), bad)
+        self.count(source, [*told, *(refusal.code for _, refusal in bad), *[lookalikes.CODE] * len(alike)], now)
+        return Taken(len(rows) - len(repeated), len(repeated), bad, list(alike.items()))
 
     def _parse(
         self, sender: Sender, request: Request, now: Instant

@@ -11,6 +11,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Final
 
+from innkeeper.events import lookalikes
+from innkeeper.events.lookalikes import Alike, looks_like
 from innkeeper.store.doctor import Finding
 from innkeeper.strategy.known import KnownNames
 
@@ -106,4 +108,22 @@ def too_many_names(home: Path) -> list[Finding]:
         )
         for kind, event, number in numbers
         if number > (most := MOST[kind.removeprefix("event ")])
+    ]  # fmt: skip
+
+
+def names_alike(home: Path) -> list[Finding]:
+    """Events whose name only looks like one that the engine understands, by source, as findings of `doctor`."""
+    if not (home / "log.db").exists():
+        return []
+    from innkeeper.store.bulk import Bulk
+
+    with Bulk.open(home) as bulk:
+        names = bulk.rows("SELECT source, name, count(*) FROM events WHERE is_input GROUP BY ALL ORDER BY ALL", ())
+    return [
+        Finding(
+            code=lookalikes.CODE, state="note", where=str(home / "log.db"), fix=alike.fix,
+            message=f"{number:,} events of '{source}': {alike.told}",
+        )
+        for source, name, number in names
+        if (meant := looks_like(name)) is not None and (alike := Alike(name, meant))
     ]  # fmt: skip

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from innkeeper.events import lookalikes
 from innkeeper.events.limits import check_source
 from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.time import Clock, Duration, Instant, format_instant
@@ -120,7 +121,7 @@ def show(home: Path, name: str, clock: Clock) -> dict[str, Any]:
 def _told(sources: Sources, source: Known, now: Instant) -> dict[str, Any]:
     counts = {each.what: each for each in sources.counts(source.name)}
     taken = {what: counts.pop(what).number if what in counts else 0 for what in ("accepted", "duplicate")}
-    left_out, ignored = counts.pop("reserved-trait", None), counts.pop("ignored", None)
+    left_out, ignored, alike = (counts.pop(what, None) for what in ("reserved-trait", "ignored", lookalikes.CODE))
     return {
         "source": source.name,
         "kind": source.kind,
@@ -140,6 +141,7 @@ def _told(sources: Sources, source: Known, now: Instant) -> dict[str, Any]:
         "refused": sum(each.number for each in counts.values()),
         "ignored": 0 if ignored is None else ignored.number,
         "reserved_left_out": 0 if left_out is None else left_out.number,
+        "names_alike": 0 if alike is None else alike.number,
         "errors": [
             {"code": each.what, "count": each.number, "last_at": format_instant(each.last_at)}
             for each in sorted(counts.values(), key=lambda each: -each.last_at)

@@ -24,19 +24,23 @@ from innkeeper.strategy.known import KnownNames
 from innkeeper.strategy.types import Definitions
 
 
+class NothingToCount(UsageError):
+    """No strategy with stages is applied, or there are no events yet."""
+
+
 def count_stages(home: Path, at: Instant | None) -> tuple[Instant, dict[str, int], tuple[Problem, ...]]:
     """Profiles per stage at an instant, default the workspace's clock; the empty name counts those in no stage.
 
     Also what the counts cannot know any more, because raw events went.
 
     Raises:
-        UsageError: No strategy with stages is applied, or there is nothing to count yet.
+        NothingToCount: No strategy with stages is applied, or the log is empty.
     """
     with State.open(home, readonly=True) as state:
         definitions = applied.applied(state)
         clock = state.clock()
     if definitions is None or not definitions.stages:
-        raise UsageError(
+        raise NothingToCount(
             "no stages are applied to this workspace",
             code="no-stages",
             fix="write a stages.yaml and apply it: innkeeper apply DIR",
@@ -46,7 +50,7 @@ def count_stages(home: Path, at: Instant | None) -> tuple[Instant, dict[str, int
         with Bulk.open(home) as bulk:
             instant = bulk.rows("SELECT max(ts) FROM events WHERE is_input")[0][0]
     if instant is None:
-        raise UsageError("the log holds no events yet", code="empty-log", fix="innkeeper import FILE")
+        raise NothingToCount("the log holds no events yet", code="empty-log", fix="innkeeper import FILE")
     gaps, catalog = Gaps(home), _catalog(definitions)
     gone = [problem for rule in definitions.stages for problem in gaps.problems(expand(rule.when, catalog), instant)]
     return instant, stage_counts(home, definitions, [instant])[0], tuple(dict.fromkeys(gone))

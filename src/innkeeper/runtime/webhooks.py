@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from innkeeper.events.limits import Refusal, Refused
@@ -24,8 +24,6 @@ from innkeeper.events.types import LogRow, from_row
 from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.located import Findings
 from innkeeper.kernel.time import Clock, format_instant
-from innkeeper.runtime.bodies import MOST_BYTES
-from innkeeper.runtime.import_files import translated
 from innkeeper.runtime.import_mapping import read_located, read_text, tie
 from innkeeper.runtime.minimising import minimise_of
 from innkeeper.store.sources import Sources
@@ -58,16 +56,32 @@ class Rule:
     file: str = ""
 
 
+class MappingFile(NamedTuple):
+    """A mapping: its text, and the name of its file for errors."""
+
+    text: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """What somebody wants declared."""
 
     scheme: str
-    mapping: Path
+    mapping: MappingFile
     secret_env: str | None = None
     url: str | None = None
     topic: str | None = None
     verify_env: str | None = None
+
+
+def read_mapping(path: Path) -> MappingFile:
+    """A mapping file.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    return MappingFile(read_text(path), str(path))
 
 
 def compiled(text: str, file: str) -> list[Bound]:
@@ -90,8 +104,7 @@ def declare(home: Path, name: str, wish: Wish) -> dict[str, Any]:
     """
     scheme = SCHEMES[wish.scheme]
     _check(scheme, wish)
-    text = read_text(wish.mapping)
-    compiled(text, str(wish.mapping))
+    compiled(*wish.mapping)
     with Sources.open(home) as sources:
         if sources.get(name).kind == "public":
             raise UsageError(
@@ -102,7 +115,8 @@ def declare(home: Path, name: str, wish: Wish) -> dict[str, Any]:
         rule = Rule(
             scheme=scheme.name, secret_env=wish.secret_env or "", url=wish.url or "", topic=wish.topic or "",
             verify_env=wish.verify_env or "",
-            key_hash=hashlib.sha256(key.encode()).hexdigest() if key else "", mapping=text, file=str(wish.mapping),
+            key_hash=hashlib.sha256(key.encode()).hexdigest() if key else "", mapping=wish.mapping.text,
+            file=wish.mapping.name,
         )  # fmt: skip
         sources.set_webhook(name, asdict(rule))
     path = f"/v1/webhooks/{name}" + (f"/{key}" if key else "")
@@ -152,21 +166,21 @@ def _check(scheme: Scheme, wish: Wish) -> None:
         )
 
 
-def try_file(
-    home: Path, name: str, file: Path, *, mapping: Path | None, headers: Mapping[str, str], clock: Clock
+def try_payload(
+    home: Path, name: str, body: bytes, *, mapping: MappingFile | None, headers: Mapping[str, str], clock: Clock
 ) -> dict[str, Any]:
-    """The events that would come of a payload in a file; nothing is written.
+    """The events that would come of a payload; nothing is written.
 
     Args:
         home: The workspace.
         name: The source.
-        file: The body of a request.
+        body: Of a request.
         mapping: A draft; None: the mapping that was declared.
         headers: Of the request, by their names in lower case.
         clock: Says when the payload would come.
 
     Raises:
-        UsageError, Invalid: There is no such source, file or mapping, or it is wrong.
+        UsageError, Invalid: There is no such source or mapping, or it is wrong.
     """
     with Sources.open(home) as sources:
         rule = read_rule(sources.get(name).webhook)
@@ -176,12 +190,10 @@ def try_file(
             fix=f"name a draft with --mapping, or declare one: innkeeper source webhook {name} --help",
         )  # fmt: skip
     if mapping is not None:
-        bounds = compiled(read_text(mapping), str(mapping))
+        bounds = compiled(*mapping)
     else:
         assert rule is not None
         bounds = compiled(rule.mapping, rule.file)
-    with translated(file):
-        body = file.read_bytes()[: MOST_BYTES + 1]
     around = Around(headers, {}, clock.now())
     try:
         payloads = read_payload(body, headers.get("content-type", ""))

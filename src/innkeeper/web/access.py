@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar import Request
+from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.types import ControllerRouterHandler
 
+from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.time import DAY
 from innkeeper.runtime import access, audit, sources
+from innkeeper.runtime.passwords import LONGEST
 from innkeeper.runtime.roles import PERMISSIONS, ROLES
+from innkeeper.runtime.sessions import set_password
 from innkeeper.store.sources import Kind
-from innkeeper.web.api import Api
+from innkeeper.web.api import Api, GraceDays
 from innkeeper.web.paging import USUAL, after, most, page
 
 Role = Literal["owner", "editor", "approver", "viewer", "front-line", "privacy-officer"]
-GraceDays = Annotated[int, QueryParameter(ge=0, le=365)]
 
 
 class NewUser(msgspec.Struct, forbid_unknown_fields=True):
@@ -30,6 +33,12 @@ class NewRole(msgspec.Struct, forbid_unknown_fields=True):
     """What a user may do from now on."""
 
     role: Role
+
+
+class GivenPassword(msgspec.Struct, forbid_unknown_fields=True):
+    """What a user logs in with from now on."""
+
+    password: Annotated[str, msgspec.Meta(max_length=LONGEST)]
 
 
 class NewToken(msgspec.Struct, forbid_unknown_fields=True):
@@ -50,7 +59,7 @@ class NewSource(msgspec.Struct, forbid_unknown_fields=True):
 
 def routes(api: Api) -> list[ControllerRouterHandler]:
     """The routes."""
-    return [*_users(api), *_tokens(api), *_sources(api)]
+    return [*_users(api), *_audit(api), *_tokens(api), *_sources(api)]
 
 
 def _users(api: Api) -> list[ControllerRouterHandler]:
@@ -77,10 +86,31 @@ def _users(api: Api) -> list[ControllerRouterHandler]:
         """Give a user another role; their tokens follow at once, their sessions end."""
         return access.set_role(store, name, data.role, clock)
 
+    @api.post(
+        "/users/{name:str}/password", "access:manage", {"user": "ana@example.com", "sessions_ended": 1}, secret=True,
+        password=True,
+    )  # fmt: skip
+    def give_password(
+        request: Request[Any, Any, Any], name: FromPath[str], data: JSONBody[GivenPassword]
+    ) -> dict[str, Any]:
+        """Give another user a password, to log in with; their sessions end. One's own: POST /session/password."""
+        if request.scope["state"]["actor"].name == name:
+            raise UsageError(
+                "one's own password is changed with the one in force", code="own-password",
+                fix="POST /api/v1/session/password",
+            )  # fmt: skip
+        return set_password(store, name, data.password, clock)
+
     @api.delete("/users/{name:str}", "access:manage", told | {"active": False})
     def end_user(name: FromPath[str]) -> dict[str, Any]:
         """From now on a user may do nothing, with none of their tokens and sessions."""
         return access.end_user(store, name, clock)
+
+    return [list_roles, list_users, add_user, set_role, give_password, end_user]
+
+
+def _audit(api: Api) -> list[ControllerRouterHandler]:
+    store = api.house.doorman.access
 
     @api.get("/audit", "audit:read", {"entries": [{"seq": 1, "actor": "ana", "action": "POST"}], "next": None})
     def list_audit(limit: FromQuery[int] = USUAL, cursor: FromQuery[str | None] = None) -> dict[str, Any]:
@@ -89,7 +119,12 @@ def _users(api: Api) -> list[ControllerRouterHandler]:
         rows = [audit.told(each) for each in store.entries(0 if last is None else last[0], most(limit) + 1)]
         return dict(page("entries", rows, limit, lambda row: [row["seq"]]))
 
-    return [list_roles, list_users, add_user, set_role, end_user, list_audit]
+    @api.get("/audit/verify", "audit:read", {"entries": 120, "holds": True, "broken_at": None, "last_hash": "5f2c…"})
+    def verify_audit() -> dict[str, Any]:
+        """Whether every entry stands as it was written. The last hash is worth keeping elsewhere."""
+        return audit.verify(api.home)
+
+    return [list_audit, verify_audit]
 
 
 def _tokens(api: Api) -> list[ControllerRouterHandler]:

@@ -8,6 +8,7 @@ import structlog
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException
 
+from innkeeper.events import lookalikes
 from innkeeper.kernel.errors import InnkeeperError
 from innkeeper.kernel.json import dumps_bytes
 from innkeeper.runtime.bodies import BadBody
@@ -31,7 +32,8 @@ def error(status: int, code: str, message: str, **more: Any) -> Response[bytes]:
 
 
 def answer(taken: Taken, *, alone: bool) -> Response[bytes]:
-    """What became of a request: 200 with the refused events listed; 400 where the only one is refused."""
+    """What became of a request: 200 with the refused events listed, and names that may be mistakes; 400 where the only
+    one is refused."""
     if alone and taken.refused:
         _, refusal = taken.refused[0]
         return error(400, refusal.code, refusal.reason, fix=refusal.fix)
@@ -42,6 +44,11 @@ def answer(taken: Taken, *, alone: bool) -> Response[bytes]:
             for place, refusal in taken.refused
         ],
     }  # fmt: skip
+    if taken.alike:
+        told["warnings"] = [
+            {"index": place, "code": lookalikes.CODE, "message": alike.told, "fix": alike.fix}
+            for place, alike in taken.alike
+        ]
     return Response(dumps_bytes(told), status_code=200, media_type=MediaType.JSON)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import unquote
 
 import anyio.to_thread
@@ -26,6 +26,7 @@ from litestar import post as litestar_post
 from litestar.enums import MediaType, ScopeType
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
+from litestar.params import QueryParameter
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
 from innkeeper.kernel.time import Clock, Instant, SystemClock, parse_instant
@@ -138,31 +139,36 @@ class Api:
         secret: bool = False,
         password: bool = False,
         long: bool = False,
+        looks: bool = False,
+        refusals: tuple[int, ...] = (),
     ) -> Make:
         """A route that changes something.
 
         Args:
-            path, permission, example: Where, for whom, and what it answers.
-            status: Of a good answer.
+            path, permission, example: Where it is, what it needs, and what it answers.
+            status: Of its answer.
             secret: Its answer must not be kept.
-            password: Nor its body's digest.
+            password: Nor may its body's digest.
             long: It takes minutes; others that write do not wait for it.
+            looks: It changes nothing that is stored, so it takes its turn among those that read.
+            refusals: Statuses that it refuses with beside the usual ones.
         """
-        lane = self._long if long else self._writes
+        lane = self._long if long else self._reads if looks else self._writes
         return functools.partial(
             self._made, litestar_post, lane, path, permission, example, status=status, secret=secret,
-            password=password,
+            password=password, refusals=refusals,
         )  # fmt: skip
 
     def upload(self, path: str, permission: str, example: Any) -> Make:
         """A route that takes a file: the guard receives it, and the state of the request has it as `upload`."""
         return functools.partial(
-            self._made, litestar_post, self._writes, path, permission, example, status=202, upload=True
-        )
+            self._made, litestar_post, self._writes, path, permission, example, status=202, upload=True,
+            refusals=(507,),
+        )  # fmt: skip
 
     def enter(self, path: str, example: Any) -> Make:
         """The route by which people log in: open, but only to pages of our own origin."""
-        return functools.partial(self._made, litestar_post, self._logins, path, None, example)
+        return functools.partial(self._made, litestar_post, self._logins, path, None, example, refusals=(415,))
 
     def delete(self, path: str, permission: str, example: Any) -> Make:
         """A route that ends or removes something."""
@@ -199,6 +205,7 @@ class Api:
         secret: bool = False,
         password: bool = False,
         upload: bool = False,
+        refusals: tuple[int, ...] = (),
         media: str = MediaType.JSON,
     ) -> ControllerRouterHandler:
         assert permission is None or permission in PERMISSIONS, permission
@@ -206,7 +213,7 @@ class Api:
         if permission is not None:
             self.works[work.__name__] = Work(work, permission)
         entry = {"open": True, "own_origin": True} if permission is None else {"permission": permission}
-        opt = {**entry, "noun": noun, "secret": secret, "password": password, "upload": upload}
+        opt = {**entry, "noun": noun, "secret": secret, "password": password, "upload": upload, "refusals": refusals}
 
         parts = _PART.findall(path)
 
@@ -224,6 +231,10 @@ class Api:
             operation_id=work.__name__, status_code=status,
         )(bounded)  # fmt: skip
         return made
+
+
+#: How long old keys go on beside new ones.
+GraceDays = Annotated[int, QueryParameter(ge=0, le=365)]
 
 
 def asking(request: Request[Any, Any, Any]) -> Actor:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from litestar import Litestar, Request, Response, Router, get
+from litestar import Litestar, Request, Response, Router, get, route
+from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -34,8 +35,10 @@ from innkeeper.web import (
     retractions,
     script,
     sessions,
+    source_rules,
     sources,
     stream,
+    subscriptions,
     tasks,
     things,
     workspace,
@@ -44,12 +47,14 @@ from innkeeper.web import webhooks as hooks
 from innkeeper.web.api import PREFIX, Api, divided_first
 from innkeeper.web.browser import COOKIE
 from innkeeper.web.cors import open_to_pages
+from innkeeper.web.description import describe
 from innkeeper.web.guard import Guard
 from innkeeper.web.metrics import Meter
 from innkeeper.web.requests import Desk
 
 _TOKEN: Final = SecurityScheme(type="http", scheme="bearer")
 _SESSION: Final = SecurityScheme(type="apiKey", security_scheme_in="cookie", name=COOKIE)
+_LOOKS: Final = [HttpMethod.GET, HttpMethod.HEAD]
 _ABOUT: Final = (
     "Send a token as Authorization: Bearer, or log in and send the session's cookie, with X-CSRF-Token where something"
     " changes. Times are ISO 8601 with a zone. A POST may carry an Idempotency-Key: the"
@@ -71,17 +76,21 @@ def make_app(house: House, *, metrics_token: str | None = None) -> ASGIApp:
 def make_routes(house: House, desk: Desk, meter: Meter, metrics_token: str | None) -> Litestar:
     """The routes; each says in its `opt` who may ask: who has a `permission`, who has a `key`, or all: `open`."""
 
-    @get("/health", sync_to_thread=False, opt={"open": True})
+    @route("/health", http_method=_LOOKS, sync_to_thread=False, opt={"open": True})
     def live() -> dict[str, Any]:
         relay = house.relay()
         if relay is None:
             return {"status": "ok"}
         return {"status": "ok" if relay["up"] else "relay-down", "relay": relay}
 
-    @get("/ready", sync_to_thread=True, opt={"open": True})
+    @route("/ready", http_method=_LOOKS, sync_to_thread=True, opt={"open": True})
     def ready() -> Response[dict[str, Any]]:
         told = house.health()
         return Response(told, status_code=200 if told["ready"] else 503)
+
+    @get("/", sync_to_thread=False, opt={"open": True})
+    def here() -> dict[str, str]:
+        return {"name": "Innkeeper", "docs": "/docs", "description": "/openapi.json", "api": PREFIX}
 
     api = Api(house.home, house)
     taking = [
@@ -94,7 +103,8 @@ def make_routes(house: House, desk: Desk, meter: Meter, metrics_token: str | Non
     figures = metrics.route(house, meter, metrics_token)
     app = Litestar(
         route_handlers=[
-            Router("/", route_handlers=[live, ready, *docs.routes(lambda: describe(app))], include_in_schema=False),
+            Router("/", route_handlers=[here, live, ready], include_in_schema=False),
+            Router("/", route_handlers=docs.routes(lambda: describe(app)), include_in_schema=False),
             Router("/", route_handlers=script.routes(), include_in_schema=False, opt={"open": True}),
             Router("/", route_handlers=[figures], include_in_schema=False, opt={"key": True}),
             Router("/", route_handlers=taking, include_in_schema=False, opt={"key": True}),
@@ -119,7 +129,7 @@ def api_routes(api: Api) -> Router:
     """The typed API."""
     nouns = (
         profiles, homes, audiences, deliveries, things, tasks, workspace, definitions, drafts, reports, retractions,
-        retention, imports, access, sessions,
+        retention, imports, access, sessions, source_rules, subscriptions,
     )  # fmt: skip
     handlers: list[ControllerRouterHandler] = [handler for noun in nouns for handler in noun.routes(api)]
     house = api.house
@@ -141,37 +151,3 @@ def _http(request: Request[Any, Any, Any], failed: HTTPException) -> Response[by
     near = problems if request.url.path.startswith(PREFIX) else answers
     told: Response[bytes] = near.EXCEPTIONS[HTTPException](request, failed)
     return told
-
-
-def describe(app: Litestar) -> dict[str, Any]:
-    """The OpenAPI 3.1 description; each operation says its permission, or that it needs none, and how it refuses."""
-    told: dict[str, Any] = app.openapi_schema.to_schema()
-    told["components"]["schemas"]["Problem"] = problems.SCHEMA
-    told["components"]["responses"] = {"Problem": problems.ANSWER}
-    for operations in told["paths"].values():
-        for operation in operations.values():
-            _set_right(operation)
-    for route in app.routes:
-        for handler in getattr(route, "route_handlers", ()):
-            permission, entry = handler.opt.get("permission"), handler.opt.get("own_origin")
-            for method in handler.http_methods if permission or entry else ():
-                operation = told["paths"][template(route.path)][method.lower()]
-                operation |= {"x-permission": permission} if permission else {"security": []}
-    return told
-
-
-def _set_right(operation: dict[str, Any]) -> None:
-    """Litestar's description of an operation, where ours answers otherwise."""
-    refusal = {"$ref": "#/components/responses/Problem"}
-    good = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
-    operation["responses"] = good | {"4XX": refusal, "503": refusal}
-    for parameter in operation.get("parameters", ()):
-        # One that may be left out is described as one that may be null, which no address and no header can say.
-        options = [each for each in parameter["schema"].get("oneOf", ()) if each != {"type": "null"}]
-        if len(options) == 1:
-            parameter["schema"] = options[0]
-
-
-def template(path: str) -> str:
-    """A path as OpenAPI writes it: without the types of its parameters."""
-    return "/".join(f"{{{part[1:-1].partition(':')[0]}}}" if part.startswith("{") else part for part in path.split("/"))

@@ -57,7 +57,7 @@ def routes(api: Api) -> list[ControllerRouterHandler]:
             changes = compare(definitions.applied_files(state), data.files)
         return {**changes.as_dict(), "diffs": changes.diffs}
 
-    @api.post("/definitions/publish", "definitions:publish", _CHANGES)
+    @api.post("/definitions/publish", "definitions:publish", _CHANGES, refusals=(412, 428))
     def publish_definitions(data: JSONBody[Draft], if_match: IfMatch = None) -> Response[Any]:
         """Make a draft the workspace's own; If-Match names the ETag of the strategy that it replaces."""
         if if_match is None:

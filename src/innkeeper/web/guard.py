@@ -29,8 +29,9 @@ from innkeeper.web.requests import BODY_SECONDS
 
 #: How large a request to the API may be; events and files have limits of their own.
 MOST_BYTES: Final = 1024 * 1024
+#: How long an Idempotency-Key may be.
+LONGEST_KEY: Final = 255
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_LONGEST_KEY: Final = 255
 #: What was refused before its work began; like what failed on our side, it may be sent again under the same key.
 _NOT_BEGUN: Final = (400, 429)
 #: Headers of an answer that are kept with it.
@@ -157,8 +158,13 @@ class Guard:
 
     def _earlier(self, request: Request[Any, Any, Any], actor: Actor, key: str, body: bytes) -> Response[bytes] | None:
         """What was answered to the same request before; None: nothing, and from now on it is being worked on."""
-        if not key or len(key) > _LONGEST_KEY:
-            return problem(400, "bad-idempotency-key", f"Idempotency-Key must have 1 to {_LONGEST_KEY} characters")
+        if not key or len(key) > LONGEST_KEY:
+            return problem(
+                400,
+                "bad-idempotency-key",
+                f"Idempotency-Key must have 1 to {LONGEST_KEY} characters",
+                "choose a fresh one for each request: a UUID",
+            )
         digest = hashlib.sha256(f"{request.url.path}?{request.url.query}\0".encode() + body).hexdigest()
         now = self._clock.now()
         found = self._doorman.access.begin_request(actor.name, key, digest, now, now - DAY)
@@ -220,7 +226,7 @@ def _again(found: Remembered, digest: str) -> Response[bytes]:
     kept, _, told = found.answer.partition(b"\0")
     if not told:
         return problem(
-            409, "answered-once", "this request was done; its answer held a secret, which is not kept",
+            409, "answered-once", "this request was done; it is about a secret, so its answer is not kept",
             "end what it made, and make another with a fresh key",
         )  # fmt: skip
     headers = {str(name): str(value) for name, value in loads(kept)["headers"]}

@@ -66,7 +66,7 @@ def route(api: Api, desk: Desk) -> ControllerRouterHandler:
         note(422 if told.get("result", {"isError": True})["isError"] else 200)
         return told
 
-    @post("/mcp", status_code=200, opt={"programs": True})
+    @post("/mcp", status_code=200)
     async def mcp(request: Http) -> Response[bytes]:
         if not _may_ask(request.headers.get("origin")):
             return problem(403, "bad-origin", "a page of another origin may not ask here", "ask from a program")

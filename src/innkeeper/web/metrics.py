@@ -19,13 +19,14 @@ from litestar.types import ASGIApp, ControllerRouterHandler, Message, Receive, S
 
 from innkeeper.runtime.house import House
 from innkeeper.runtime.ingest import Door
-from innkeeper.web.answers import error, unauthorized
+from innkeeper.web.answers import error
 from innkeeper.web.plain import Asked
 from innkeeper.web.requests import Http
 
 #: Sources that are told apart; the rest are one.
 MOST_SOURCES: Final = 200
-_MEDIA: Final = "text/plain; version=0.0.4; charset=utf-8"
+#: The framework adds the character set.
+_MEDIA: Final = "text/plain; version=0.0.4"
 #: Addresses by how they begin; whatever else is asked for is `other`.
 _ROUTES: Final = (
     "/v1/projects/", "/v1/sources/", "/v1/", "/api/v1/", "/api/v2/", "/api/public/", "/beacon/", "/cloudevents",
@@ -69,7 +70,7 @@ def route(house: House, meter: Meter, token: str | None) -> ControllerRouterHand
         if token is None:
             return error(404, "not-found", "there is no such address")
         if not _opens(request, token):
-            return unauthorized()
+            return error(401, "bad-token", "Authorization: Bearer needs the token of INNKEEPER_METRICS_TOKEN")
         return Response("\n".join(_lines(_figures(house, meter))) + "\n", media_type=_MEDIA)
 
     return metrics

@@ -24,6 +24,12 @@ _TITLES: Final = {
     429: "Too much at once", 500: "A bug in Innkeeper", 503: "It cannot be done now",
     507: "There is no room for it",
 }  # fmt: skip
+#: What to do where an error does not say more.
+_FIXES: Final = {
+    400: "send what /docs shows of this address, as JSON", 408: "send the body without a pause",
+    413: "send it in parts", 429: "send it again in a moment", 500: "look into the log, and report it",
+    503: "send it again in a moment", 507: "make room on the disk",
+}  # fmt: skip
 #: What the codes of our errors begin or end with, and the status that says the same.
 _BEGINS: Final = {"unknown-": 404, "no-home": 404, "no-retraction": 404, "bad-": 400}
 _ENDS: Final = {
@@ -35,15 +41,14 @@ _EXACT: Final = {"unknown-file-kind": 422}
 
 _TEXT: Final = {"type": "string"}
 _FIELDS: Final = dict.fromkeys(("type", "title", "detail", "code", "fix"), _TEXT) | {"status": {"type": "integer"}}
-#: How the API's description tells of them: the schema, and the answer of every operation that is not done.
+#: How the API's description tells of them.
 SCHEMA: Final = {
     "type": "object", "title": "Problem", "required": list(_FIELDS),
     "properties": _FIELDS | {"errors": {"type": "array", "items": {"type": "object"}}},
 }  # fmt: skip
-ANSWER: Final = {
-    "description": "A problem document: what is wrong, and how to mend it",
-    "content": {MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
+_RETRY: Final = {"Retry-After": {"description": "Seconds until it may be sent again", "schema": {"type": "string"}}}
+_WHO: Final = {"WWW-Authenticate": {"description": "The scheme: Bearer", "schema": {"type": "string"}}}
+_HEADERS: Final = {401: _WHO, 429: _RETRY, 503: _RETRY}
 
 logger = structlog.get_logger()
 
@@ -54,7 +59,7 @@ def problem(
     """A problem document; *retry_after*: seconds, told where it may be sent again."""
     body = {
         "type": f"urn:innkeeper:problem:{code}", "title": _TITLES.get(status, "It failed"), "status": status,
-        "detail": detail, "code": code, "fix": fix, **more,
+        "detail": detail, "code": code, "fix": fix or _FIXES.get(status, "see /docs"), **more,
     }  # fmt: skip
     headers = {"Retry-After": str(retry_after)} if status in (429, 503) else {}
     if status == 401:
@@ -62,9 +67,21 @@ def problem(
     return Response(dumps_bytes(body), status_code=status, media_type=MEDIA, headers=headers)
 
 
+def responses() -> dict[str, Any]:
+    """The answers to what is not done, for the API's description: by status, and `other`."""
+    content = {MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    told = {
+        str(status): {"description": title, "content": content}
+        | ({"headers": _HEADERS[status]} if status in _HEADERS else {})
+        for status, title in _TITLES.items()
+    }
+    return told | {"other": {"description": "What is wrong, and how to mend it", "content": content}}
+
+
 def _ours(_: Request[Any, Any, Any], failed: InnkeeperError) -> Response[bytes]:
     if isinstance(failed, Invalid):
-        return problem(422, failed.code, failed.message, errors=[each.as_dict() for each in failed.problems])
+        errors = [each.as_dict() for each in failed.problems]
+        return problem(422, failed.code, failed.message, "mend each of the errors", errors=errors)
     if isinstance(failed, InternalError):
         return _bug(_, failed)
     return problem(_status(failed), failed.code, failed.message, failed.fix)

@@ -83,12 +83,14 @@ class Desk:
             body_is: An event or an envelope around a batch; an event or a bare list of them; one event, whatever its
                 fields are called.
         """
-        body = await self.read(http) or b"{}"
-        sent = _OPEN[body_is](body)
+        body = await self.read(http)
+        sent = _OPEN[body_is](body or b"{}")
         envelope = sent.envelope
         sender = self.door.keyring.sender(keys(http, envelope.write_key, envelope.api_key))
         if sender is None:
             return unauthorized()
+        if not body and body_is != "event":
+            raise BadBody(400, "empty-body", "the body is empty; send an event as a JSON object, or a batch of them")
         alone = envelope.batch is None
         if alone and translate is None and kind is not None and envelope.type is None:
             translate = _typed(kind)

@@ -40,21 +40,26 @@ def _settings(desk: Desk) -> list[ControllerRouterHandler]:
 
     @get("/sourceConfig", sync_to_thread=False)
     def rudderstack(request: Http) -> Response[Any]:
-        sender = desk.door.keyring.sender(keys(request))
-        if sender is None:
-            return unauthorized()
-        return Response(
-            {
-                "source": {
-                    "id": sender.source, "name": sender.source, "writeKey": request.query_params.get("writeKey", ""),
-                    "enabled": True, "workspaceId": "innkeeper", "config": {"statsCollection": {}},
-                    "destinations": [], "dataplanes": {},
-                },
-                "consentManagementMetadata": {},
-            }
-        )  # fmt: skip
+        for key in keys(request):
+            sender = desk.door.keyring.sender([key])
+            if sender is not None:
+                return _source_config(sender.source, key)
+        return unauthorized()
 
     return [segment, rudderstack]
+
+
+def _source_config(source: str, key: str) -> Response[Any]:
+    return Response(
+        {
+            "source": {
+                "id": source, "name": source, "writeKey": key,
+                "enabled": True, "workspaceId": "innkeeper", "config": {"statsCollection": {}},
+                "destinations": [], "dataplanes": {},
+            },
+            "consentManagementMetadata": {},
+        }
+    )  # fmt: skip
 
 
 def _debug(desk: Desk) -> ControllerRouterHandler:

@@ -12,7 +12,7 @@ from innkeeper.runtime import status
 from innkeeper.runtime.catalog import account_traits, event_names, event_properties, traits
 from innkeeper.runtime.definitions import workspace_of
 from innkeeper.runtime.events_read import newest
-from innkeeper.runtime.stages import count_stages
+from innkeeper.runtime.stages import NothingToCount, count_stages
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.queries import journey_counts
 from innkeeper.store.state import State
@@ -34,7 +34,10 @@ def _counts(api: Api) -> list[ControllerRouterHandler]:
     @api.get("/stages", "workspace:read", {"at": "2026-05-01T09:00:00Z", "stages": {"loyal": 40}, "profiles": 40})
     def list_stages(at: FromQuery[str | None] = None) -> dict[str, Any]:
         """Profiles per stage, in the order of stages.yaml, computed over all that is now known."""
-        instant, counts, gone = count_stages(api.home, instant_of(at))
+        try:
+            instant, counts, gone = count_stages(api.home, instant_of(at))
+        except NothingToCount:
+            return {"at": at, "stages": {}, "profiles": 0}
         named = {name or "none": number for name, number in counts.items()}
         warnings = {"warnings": [problem.as_dict() for problem in gone]} if gone else {}
         return {"at": format_instant(instant), "stages": named, "profiles": sum(counts.values())} | warnings
