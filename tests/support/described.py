@@ -110,7 +110,7 @@ class Described:
         headers = {"Authorization": f"Bearer {self.door.house.doorman.local_token}", "Origin": self.base}
         answer = case.call(base_url=self.base, session=self._session, headers=headers)
         # In an address the word null leaves a parameter out, which is no error.
-        left_out = None in (case.query or {}).values()
+        left_out = "=null" in str(answer.request.url)
         case.validate_response(answer, checks=_ANSWERS if left_out else [*_ANSWERS, negative_data_rejection])
         self.answered[answer.status_code] += 1
         return answer
