@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from innkeeper.channels import PROVIDERS, make_provider
 from innkeeper.channels.contract import ChannelConfig, Outgoing
 from innkeeper.channels.email_file import FileProvider
-from innkeeper.channels.email_file.mime import Sender, compose, parse_sender
+from innkeeper.channels.mime import Sender, compose, parse_sender
 from innkeeper.content.errors import UnsafeHeader
 from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.time import parse_instant

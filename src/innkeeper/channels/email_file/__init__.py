@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from innkeeper.channels.contract import ChannelConfig
-from innkeeper.channels.email_file.mime import parse_sender
+from innkeeper.channels.mime import parse_sender
 from innkeeper.channels.email_file.provider import FileProvider
 
 __all__ = ["FileProvider", "make"]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from innkeeper.channels.contract import Outgoing, Result
-from innkeeper.channels.email_file.mime import Sender, compose
+from innkeeper.channels.mime import Sender, compose
 from innkeeper.channels.group import GroupCommit
 from innkeeper.content.errors import UnsafeHeader
 from innkeeper.kernel.errors import OperationFailed
