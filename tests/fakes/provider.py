@@ -92,6 +92,10 @@ class FakeProvider:
         )
         return Result(outcome="accepted") if accepted else Result(outcome="retry", reason="never came")
 
+    def probe(self) -> str:
+        """It could always send."""
+        return "a fake"
+
     def close(self) -> None:
         """Nothing to let go of."""
 

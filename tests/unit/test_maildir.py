@@ -183,7 +183,7 @@ def test_what_a_crash_left_half_written_is_dropped(tmp_path: Path) -> None:
 
 
 def test_the_registry_makes_providers_and_names_the_nearest(tmp_path: Path) -> None:
-    assert list(PROVIDERS) == ["file"]
+    assert list(PROVIDERS) == ["file", "smtp"]
     made = make_provider(ChannelConfig(name="email", provider="file", settings={"from": "A <a@b.example>"}), tmp_path)
     assert made.name == "file"
     with pytest.raises(UsageError, match="did you mean 'file'"):

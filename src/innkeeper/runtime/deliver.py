@@ -260,7 +260,7 @@ class Deliverer:
         rendered = render_message(message, self._context(row))
         return provider, Outgoing(
             delivery_id=row.id, address=row.address, subject=rendered.subject, text=rendered.text, html=rendered.html,
-            headers={}, at=row.planned_at,
+            headers={}, at=row.planned_at, kind=row.kind,
         )  # fmt: skip
 
     def _context(self, row: Row) -> dict[str, object]:

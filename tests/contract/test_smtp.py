@@ -1,0 +1,441 @@
+"""The provider `smtp` against a real server that misbehaves at every step: what it may have it is said to have."""
+
+from __future__ import annotations
+
+import smtplib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes.smtp import DROP, HOLD, Act, Script, Server, at, certificates
+
+from innkeeper.channels.contract import Outgoing, Result
+from innkeeper.channels.email_smtp import SmtpProvider
+from innkeeper.channels.email_smtp.connection import Timeouts
+from innkeeper.kernel.errors import OperationFailed
+from innkeeper.kernel.time import parse_instant
+from innkeeper.strategy.read_smtp import SmtpSettings
+
+AT = parse_instant("2026-03-02T12:00:00Z")
+PATIENT = Timeouts.all(60)
+GARBAGE: tuple[bytes | Act, ...] = (DROP, b"garbage\r\n", b"999 what\r\n", b"25", b"\xff\xfe\r\n")
+STEPS = ("greeting", "EHLO", "MAIL", "RCPT", "DATA")
+
+
+class House:
+    """Servers and providers of a test, which end with it."""
+
+    def __init__(self) -> None:
+        self._closing: list[Callable[[], None]] = []
+
+    def server(self, script: Script = lambda *_: None, **options: Any) -> Server:
+        """A server that runs."""
+        server = Server(script, **options)
+        self._closing.append(server.stop)
+        return server
+
+    def provider(
+        self, server: Server, *, environment: dict[str, str] | None = None, timeouts: Timeouts = PATIENT,
+        slow: float = 60, rest: float = 0, **settings: Any,
+    ) -> SmtpProvider:  # fmt: skip
+        """A provider that is open."""
+        known: dict[str, Any] = {
+            "host": "localhost", "port": server.port, "security": "none", "sender": "Desk <desk@hotel.example>",
+            "username_env": None, "password_env": None, "connections": 4, "hello": None, "ca_file": None,
+            "unsubscribe": None,
+        }  # fmt: skip
+        provider = SmtpProvider(
+            SmtpSettings(**(known | settings)), timeouts=timeouts, slow_seconds=slow, rest_seconds=rest,
+            environment=environment or {},
+        )  # fmt: skip
+        provider.open()
+        # Providers first: a server that is gone cannot be left politely.
+        self._closing.append(provider.close)
+        return provider
+
+    def close(self) -> None:
+        """End everything, the last first."""
+        while self._closing:
+            self._closing.pop()()
+
+
+@pytest.fixture
+def house() -> Iterator[House]:
+    found = House()
+    yield found
+    found.close()
+
+
+class Ledger:
+    """Counts commitments."""
+
+    def __init__(self) -> None:
+        self.committed = 0
+
+    def __call__(self) -> None:
+        self.committed += 1
+
+
+def outgoing(number: int = 1, **changes: Any) -> Outgoing:
+    fields: dict[str, Any] = {
+        "delivery_id": f"d{number}", "address": f"ana{number}@example.com", "subject": "Hello", "text": "Hi\n",
+        "html": "<p>Hi</p>\n", "headers": {}, "at": AT,
+    }  # fmt: skip
+    return Outgoing(**(fields | changes))
+
+
+def sent(provider: SmtpProvider, number: int = 1, **changes: Any) -> tuple[Result, int]:
+    """A result, and how often the ledger was asked to commit."""
+    ledger = Ledger()
+    return provider.send(outgoing(number, **changes), ledger), ledger.committed
+
+
+def test_a_mail_arrives_whole(house: House) -> None:
+    server = house.server()
+    text = "Dear Ana,\n.\n..\n.hidden\r\nFrom here\rto there\n\n.\r\n" + "ä" * 3000
+    result, committed = sent(house.provider(server), text=text, html=None, subject="Grüße")
+    assert (result, committed) == (Result(outcome="accepted", provider_id="2.0.0 queued as 42"), 1)
+    ((recipient, content),) = server.accepted
+    mail = message_from_bytes(content, policy=policy.default)
+    assert not mail.defects
+    assert (recipient, mail["To"], mail["Subject"]) == ("ana1@example.com", "ana1@example.com", "Grüße")
+    assert mail["Message-ID"] == "<d1.innkeeper@hotel.example>"
+    assert mail["Date"] == "Mon, 02 Mar 2026 12:00:00 +0000"
+    assert mail["List-Unsubscribe"] is None
+    # What SMTP adds is the end of the last line.
+    body = mail.get_payload(decode=True)
+    assert isinstance(body, bytes)
+    assert body.decode().replace("\r\n", "\n").rstrip("\n") == text.replace("\r\n", "\n").replace("\r", "\n")
+    assert content.replace(b"\r\n", b"").count(b"\n") + content.replace(b"\r\n", b"").count(b"\r") == 0
+    assert max(map(len, content.split(b"\r\n"))) <= 998
+    assert f"MAIL FROM:<desk@hotel.example> SIZE={len(content)}" in server.said
+
+
+@pytest.mark.parametrize("step", [*STEPS, "dot"])
+@pytest.mark.parametrize(("answer", "outcome"), [("451 4.3.0 later", "retry"), ("554 5.7.1 no", "rejected")])
+def test_a_refusal_is_definite_at_every_step(house: House, step: str, answer: str, outcome: str) -> None:
+    server = house.server(at(step, answer))
+    result, committed = sent(house.provider(server))
+    # A server that takes nobody says nothing about this mail.
+    assert result.outcome == ("retry" if step in ("greeting", "EHLO") else outcome)
+    assert answer[:3] in result.reason
+    assert committed == (step == "dot")
+    assert server.accepted == []
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    "act", [DROP, b"garbage\r\n", b"999 what\r\n", b"25", b"\xff\xfe\r\n", b"250-" + b"x" * 99_999]
+)
+def test_what_breaks_before_the_final_dot_was_not_sent(house: House, step: str, act: bytes | Act) -> None:
+    server = house.server(at(step, act))
+    # The half answer is the only one that is waited for.
+    result, committed = sent(house.provider(server, timeouts=Timeouts.all(0.2) if act == b"25" else PATIENT))
+    assert (result.outcome, committed, server.accepted) == ("retry", 0, [])
+
+
+@pytest.mark.parametrize("act", [*GARBAGE, b"354 go on\r\n"])
+def test_what_breaks_after_the_final_dot_is_in_doubt(house: House, act: bytes | Act) -> None:
+    server = house.server(at("dot", act))
+    result, committed = sent(house.provider(server, timeouts=replace(PATIENT, final=0.2) if act == b"25" else PATIENT))
+    assert (result.outcome, committed, len(server.accepted)) == ("in_doubt", 1, 1)
+
+
+@pytest.mark.parametrize("step", [*STEPS, "dot"])
+def test_a_server_that_says_nothing_is_given_up(house: House, step: str) -> None:
+    server = house.server(at(step, HOLD))
+    # Only what is late may be late: how fast this machine is does not matter.
+    short = replace(PATIENT, final=0.2) if step == "dot" else Timeouts.all(0.2)
+    result, committed = sent(house.provider(server, timeouts=short))
+    assert (result.outcome, committed) == (("in_doubt", 1) if step == "dot" else ("retry", 0))
+
+
+def test_a_connection_that_is_lost_while_the_ledger_writes_was_not_sent(house: House) -> None:
+    server = house.server()
+    provider = house.provider(server)
+    stopped = threading.Event()
+
+    def committing() -> None:
+        server.stop()
+        stopped.set()
+
+    result = provider.send(outgoing(), committing)
+    house._closing.remove(server.stop)
+    assert stopped.is_set()
+    # Whether the loss is seen in time is chance; nothing was sent either way.
+    assert result.outcome in ("retry", "in_doubt")
+    assert server.accepted == []
+
+
+def test_without_the_commitment_nothing_is_sent_and_the_next_mail_is(house: House) -> None:
+    class TakenOver(Exception):
+        pass
+
+    def refuse() -> None:
+        raise TakenOver
+
+    server = house.server()
+    provider = house.provider(server)
+    with pytest.raises(TakenOver):
+        provider.send(outgoing(1), refuse)
+    assert sent(provider, 2)[0].outcome == "accepted"
+    assert [recipient for recipient, _ in server.accepted] == ["ana2@example.com"]
+
+
+def test_a_late_answer_holds_up_no_other_mail(house: House) -> None:
+    server = house.server(lambda step, who, _: HOLD if step == "dot" and who == "ana1@example.com" else None)
+    provider = house.provider(server, connections=1, slow=0)
+    late: list[Result] = []
+    waiting = threading.Thread(target=lambda: late.append(sent(provider, 1)[0]))
+    waiting.start()
+    assert server.held.acquire(timeout=60)
+    # The only connection that may be open waits; the others go through.
+    assert [sent(provider, number)[0].outcome for number in (2, 3)] == ["accepted", "accepted"]
+    assert late == []
+    server.release()
+    waiting.join()
+    assert [result.outcome for result in late] == ["accepted"]
+
+
+def test_connections_are_reused_and_limited(house: House) -> None:
+    server = house.server()
+    provider = house.provider(server, connections=3)
+    results: list[Result] = []
+    threads = [
+        threading.Thread(
+            target=lambda start: results.extend(sent(provider, n)[0] for n in range(start, 60, 6)), args=(k,)
+        )
+        for k in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {result.outcome for result in results} == {"accepted"}
+    assert sorted(who for who, _ in server.accepted) == sorted(f"ana{n}@example.com" for n in range(60))
+    assert server.most_connections <= 3
+    assert server.connections <= 3
+
+
+def test_a_connection_is_fit_after_a_refusal(house: House) -> None:
+    server = house.server(lambda step, who, _: "550 5.1.1 no" if step == "RCPT" and who == "ana1@example.com" else None)
+    provider = house.provider(server)
+    assert [sent(provider, n)[0].outcome for n in (1, 2, 1, 3)] == ["rejected", "accepted", "rejected", "accepted"]
+    assert server.connections == 1
+
+
+def test_a_connection_that_the_server_has_left_is_replaced(house: House) -> None:
+    # The second mail over a connection finds it gone.
+    server = house.server(lambda step, _, times: DROP if step == "MAIL" and times == 2 else None)
+    provider = house.provider(server)
+    assert [sent(provider, n)[0].outcome for n in (1, 2)] == ["accepted", "accepted"]
+    assert server.connections == 2
+
+
+def test_greylisting_is_asked_again_and_accepted(house: House) -> None:
+    server = house.server(lambda step, _, times: "450 4.7.1 Greylisted" if step == "RCPT" and times == 1 else None)
+    provider = house.provider(server)
+    results = [sent(provider)[0] for _ in range(2)]
+    assert [(each.outcome, each.reason) for each in results] == [
+        ("retry", "policy 450 4.7.1: Greylisted"), ("accepted", ""),
+    ]  # fmt: skip
+
+
+def test_a_server_that_closes_with_421_is_asked_again(house: House) -> None:
+    server = house.server(lambda step, _, times: "421 4.3.2 closing" if step == "MAIL" and times == 1 else None)
+    provider = house.provider(server)
+    assert [sent(provider)[0].outcome for _ in range(2)] == ["retry", "accepted"]
+
+
+def test_a_full_server_is_left_alone_while_other_connections_work(house: House) -> None:
+    server = house.server(lambda step, _, times: "421 4.7.0 too many" if step == "greeting" and times > 1 else None)
+    provider = house.provider(server, rest=3600)
+    results: list[Result] = []
+    assert sent(provider)[0].outcome == "accepted"
+    threads = [threading.Thread(target=lambda n: results.append(sent(provider, n)[0]), args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # Who found no free connection may have been told that there is no second one; nobody else tried.
+    assert {result.outcome for result in results} <= {"accepted", "retry"}
+    assert server.connections <= 4
+    assert sent(provider)[0].outcome == "accepted"
+
+
+def test_after_a_failure_the_server_is_left_alone_for_a_while(house: House) -> None:
+    server = house.server(at("greeting", "554 5.7.1 not you"))
+    provider = house.provider(server, rest=3600)
+    results = [sent(provider, number)[0] for number in range(5)]
+    assert server.connections == 1
+    assert {(each.outcome, each.reason) for each in results} == {("retry", "not-accepting: it says 554 5.7.1 not you")}
+
+
+def test_nobody_listens(house: House) -> None:
+    server = house.server()
+    server.stop()
+    house._closing.remove(server.stop)
+    result, committed = sent(house.provider(server))
+    assert (result.outcome, result.reason.split(":")[0], committed) == ("retry", "unreachable", 0)
+
+
+# Encryption and login
+
+
+def test_starttls_and_tls_check_the_certificate_and_log_in(house: House, tmp_path: Path) -> None:
+    context, authority = certificates(tmp_path)
+    login = {"SMTP_USERNAME": "desk", "SMTP_PASSWORD": "s3cret"}
+    names: dict[str, Any] = {"username_env": "SMTP_USERNAME", "password_env": "SMTP_PASSWORD", "ca_file": authority}
+    open_one = house.server(starttls=context, users={"desk": "s3cret"})
+    provider = house.provider(open_one, security="starttls", environment=login, **names)
+    assert provider.probe() == f"localhost:{open_one.port} answers, over STARTTLS, with login"
+    assert (sent(provider)[0].outcome, open_one.said[:2]) == ("accepted", [open_one.said[0], "STARTTLS"])
+    covered = house.server(tls=context)
+    assert sent(house.provider(covered, security="tls", ca_file=authority))[0].outcome == "accepted"
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"days": (-3, -1)}, "expired"), ({"days": (1, 3)}, "not yet valid"), ({"name": "other.example"}, "mismatch"),
+        ({}, "self-signed"),
+    ],
+)  # fmt: skip
+def test_a_certificate_that_proves_nothing_ends_it(
+    house: House, tmp_path: Path, security: str, wrong: dict[str, Any], why: str
+) -> None:
+    context, authority = certificates(tmp_path, **wrong)
+    (tmp_path / "other").mkdir()
+    trusted = authority if wrong else certificates(tmp_path / "other")[1]
+    server = house.server(tls=context) if security == "tls" else house.server(starttls=context)
+    provider = house.provider(server, security=security, ca_file=trusted)
+    result, committed = sent(provider)
+    assert (result.outcome, committed, server.accepted) == ("retry", 0, [])
+    assert result.reason.startswith("tls: TLS failed: ")
+    assert why in result.reason or not wrong
+    assert not any(said.startswith("MAIL") for said in server.said)
+
+
+def test_without_starttls_nothing_goes_on_in_clear(house: House) -> None:
+    server = house.server(users={"desk": "s3cret"})
+    login = {"SMTP_USERNAME": "desk", "SMTP_PASSWORD": "s3cret"}
+    provider = house.provider(
+        server, security="starttls", environment=login, username_env="SMTP_USERNAME", password_env="SMTP_PASSWORD"
+    )
+    result, _ = sent(provider)
+    assert (result.outcome, result.reason.split(":")[0]) == ("retry", "no-starttls")
+    assert [said.split()[0] for said in server.said] == ["EHLO"]
+
+
+def test_a_wrong_password_is_no_fault_of_the_mail_and_is_not_shown(house: House) -> None:
+    server = house.server(users={"desk": "s3cret"})
+    login = {"SMTP_USERNAME": "desk", "SMTP_PASSWORD": "wr0ng"}
+    provider = house.provider(
+        server, environment=login, username_env="SMTP_USERNAME", password_env="SMTP_PASSWORD", rest=3600
+    )
+    result, committed = sent(provider)
+    assert (result.outcome, result.reason.split(":")[0], committed) == ("retry", "login", 0)
+    with pytest.raises(OperationFailed) as failed:
+        provider.probe()
+    assert failed.value.code == "login"
+    assert failed.value.fix
+    shown = f"{result} {failed.value!r} {failed.value} {vars(provider)}"
+    assert "wr0ng" not in shown.replace(repr(login), "")
+
+
+def test_a_secret_that_is_not_set_stops_before_anything_is_claimed(house: House) -> None:
+    server = house.server()
+    with pytest.raises(OperationFailed, match="SMTP_PASSWORD is not set") as failed:
+        house.provider(
+            server, environment={"SMTP_USERNAME": "desk"}, username_env="SMTP_USERNAME", password_env="SMTP_PASSWORD"
+        )
+    assert "export SMTP_PASSWORD" in failed.value.fix
+    with pytest.raises(OperationFailed, match="cannot be read"):
+        house.provider(server, security="tls", ca_file="/nowhere/at/all.pem")
+
+
+# What is in a mail
+
+
+def test_a_probe_sends_nothing(house: House) -> None:
+    server = house.server()
+    assert house.provider(server).probe() == f"localhost:{server.port} answers, in clear text, without login"
+    assert [said.split()[0] for said in server.said] == ["EHLO", "QUIT"]
+
+
+@pytest.mark.parametrize(
+    ("link", "kind", "headers"),
+    [
+        ("https://hotel.example/u/{delivery_id}", "marketing",
+         ("<https://hotel.example/u/d1>", "List-Unsubscribe=One-Click")),
+        ("https://hotel.example/u/{delivery_id}", "service", (None, None)),
+        ("https://hotel.example/u/{delivery_id}", "transactional", (None, None)),
+        ("mailto:a@b.example?subject={delivery_id}", "marketing", ("<mailto:a@b.example?subject=d1>", None)),
+        (None, "marketing", (None, None)),
+    ],
+)  # fmt: skip
+def test_a_way_out_is_named_where_there_is_one(
+    house: House, link: str | None, kind: str, headers: tuple[str | None, str | None]
+) -> None:
+    server = house.server()
+    sent(house.provider(server, unsubscribe=link), kind=kind)
+    mail = message_from_bytes(server.accepted[0][1], policy=policy.default)
+    assert (mail["List-Unsubscribe"], mail["List-Unsubscribe-Post"]) == headers
+
+
+BREAKS = ("\r\nBcc: x@y.example", "\n", "\r", "\x00", "\u2028", "\x85", ">\r\nRCPT TO:<x@y.example", "=?utf-8?q?x?=")
+
+
+@pytest.mark.parametrize("field", ["subject", "address", "delivery_id", "headers"])
+@pytest.mark.parametrize("number", range(len(BREAKS)))
+def test_nothing_is_smuggled_through_a_field(house: House, field: str, number: int) -> None:
+    server = house.server()
+    bad = f"a{BREAKS[number]}b"
+    changes: dict[str, Any] = {field: {"X-Tag": bad} if field == "headers" else bad}
+    result, committed = sent(house.provider(server), **changes)
+    assert (result.outcome, result.reason, committed) == ("rejected", "unsafe_header", 0)
+    assert (server.accepted, server.said) == ([], [])
+
+
+ENDS = (
+    "\r\n.\r\n",
+    "\n.\r\n",
+    "\r.\r\n",
+    "\n.\n",
+    "\r.\r",
+    "\r\n.\n",
+    "\x00\r\n.\r\n",
+    "\r\n\x00.\r\n",
+    "\u2028.\u2028",
+)
+
+
+@pytest.mark.parametrize("number", range(len(ENDS)))
+def test_a_body_does_not_end_its_mail_and_begin_another(house: House, number: int) -> None:
+    server = house.server()
+    text = (
+        f"one{ENDS[number]}MAIL FROM:<x@y.example>\r\nRCPT TO:<z@y.example>\r\nDATA\r\nSubject: two\r\n\r\ntwo\r\n.\r\n"
+    )
+    assert sent(house.provider(server), text=text, html=text)[0].outcome == "accepted"
+    assert [who for who, _ in server.accepted] == ["ana1@example.com"]
+    plain = message_from_bytes(server.accepted[0][1], policy=policy.default).get_body(("plain",))
+    assert plain is not None
+    read = plain.get_payload(decode=True)
+    assert isinstance(read, bytes)
+    assert read.decode().splitlines() == text.replace("\r\n", "\n").replace("\r", "\n").splitlines()
+
+
+def test_dots_are_doubled_as_the_standard_library_does(house: House) -> None:
+    """`smtplib` sends the same bytes to the same server: an oracle for the way over the wire."""
+    server = house.server()
+    text = "\n".join(["." * n for n in range(9)] + [".x", "x."])
+    assert sent(house.provider(server), text=text)[0].outcome == "accepted"
+    content = server.accepted[0][1]
+    with smtplib.SMTP("localhost", server.port) as other:
+        other.sendmail("desk@hotel.example", ["ana1@example.com"], content)
+    assert server.accepted[1][1] == content
