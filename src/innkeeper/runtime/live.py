@@ -39,6 +39,8 @@ from innkeeper.strategy.types import Definitions
 
 TICK = 2_000
 PAUSE_SECONDS = 0.05
+#: How long a round of deliveries may keep the engine from its next tick.
+SENDING_SECONDS = 0.25
 _CLOCK_WRITTEN_EVERY = 1_000_000
 
 
@@ -71,7 +73,7 @@ class Live:
         """One tick, one round of deliveries, their receipts; whether there was anything to do."""
         wall = max(self.clock.now(), self.cursor.clock)
         busy = self._tick(wall)
-        busy = bool(self.deliverer.deliver(now=wall, limit=200)) or busy
+        busy = bool(self.deliverer.deliver(now=wall, limit=200, seconds=SENDING_SECONDS)) or busy
         receipts = self.state.receipts(500)
         if receipts:
             self.engine.take_receipts(receipts, self.cursor.clock, None)
