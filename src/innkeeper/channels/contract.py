@@ -98,7 +98,7 @@ class Provider(Protocol):
         """The fate of an earlier send by the provider's own record; None when it cannot know."""
 
     def probe(self) -> str:
-        """Look whether an opened provider could send, and send nothing; what was found, in a few words.
+        """Look whether it could send, without `open` and without sending; what was found, in a few words.
 
         Raises:
             OperationFailed: It could not, with a fix.

@@ -16,8 +16,11 @@ from innkeeper.cli.main import Call
     default=None,
     help="Give a damaged segment up: its files are put aside, its events can be imported again.",
 )
+@click.option(
+    "--channels", is_flag=True, help="Also ask whether the channels could send: connect, log in, send nothing."
+)
 @click.pass_obj
-def command(call: Call, forget: str | None) -> None:
+def command(call: Call, forget: str | None, channels: bool) -> None:
     """Say what is wrong with the store and what to do; mend what can be derived.
 
     Ends with 1 when something needs a person.
@@ -25,6 +28,7 @@ def command(call: Call, forget: str | None) -> None:
     from msgspec.structs import asdict
 
     from innkeeper.runtime.accounts import too_large
+    from innkeeper.runtime.channel_probe import probe_channels
     from innkeeper.runtime.known import too_many_names
     from innkeeper.store.doctor import examine, forget_segment
 
@@ -32,9 +36,11 @@ def command(call: Call, forget: str | None) -> None:
     if forget is not None:
         forget_segment(home, forget)
     findings = examine(home)
-    ok = not any(finding.state == "wrong" for finding in findings)
-    if ok:
+    sound = not any(finding.state == "wrong" for finding in findings)
+    if sound:
         findings += too_large(home) + too_many_names(home)
+        findings = (probe_channels(home) if channels else []) + findings
+    ok = not any(finding.state == "wrong" for finding in findings)
     result: dict[str, Any] = {"findings": [asdict(finding) for finding in findings], "ok": ok}
 
     def tell() -> None:
@@ -42,7 +48,7 @@ def command(call: Call, forget: str | None) -> None:
             click.echo(f"{finding.state:<9}{finding.message} [{finding.code}]")
             if finding.fix:
                 click.echo(f"         fix: {finding.fix}")
-        click.echo("the store is sound" if ok else "the store needs you")
+        click.echo("the store is sound" if sound else "the store needs you")
 
     call.answer(result, tell)
     if not ok:

@@ -88,7 +88,7 @@ class FileProvider:
         return Result(outcome="retry", reason="not accepted before the stop")
 
     def probe(self) -> str:
-        """Where the mails are; opening has shown that it can be written."""
+        """Where the mails are; to write there is `open`'s matter."""
         return f"mails go into {self.maildir}"
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ from innkeeper.channels.email_smtp.pool import Pool
 from innkeeper.channels.email_smtp.wire import Mail, to_mail
 from innkeeper.channels.mime import parse_sender
 from innkeeper.content.errors import UnsafeHeader
-from innkeeper.kernel.errors import OperationFailed
+from innkeeper.kernel.errors import InternalError, OperationFailed
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.strategy.read_smtp import SmtpSettings
 
@@ -55,9 +55,8 @@ class SmtpProvider:
         self._settings, self._timeouts = settings, timeouts or Timeouts()
         self._slow_seconds, self._rest_seconds, self._environment = slow_seconds, rest_seconds, environment
         self._sender = parse_sender(settings.sender)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="smtp", daemon=True)
-        self._connect: Callable[[], Connection] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._pool: Pool | None = None
 
     def open(self) -> None:
@@ -66,10 +65,11 @@ class SmtpProvider:
         Raises:
             OperationFailed: A variable is not set, or the certificates cannot be read.
         """
-        login, trust = self._login(), self._trust()
-        self._connect = lambda: Connection(self._settings, self._timeouts, trust, login)
+        connect = self._maker()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="smtp", daemon=True)
         self._thread.start()
-        self._pool = self._ask(self._make_pool(self._connect))
+        self._pool = self._ask(self._make_pool(connect))
 
     def send(self, outgoing: Outgoing, committing: Callable[[], None]) -> Result:
         """Send one mail: everything, then the commitment, then the final dot."""
@@ -93,66 +93,62 @@ class SmtpProvider:
         return None
 
     def probe(self) -> str:
-        """Connect, encrypt and log in as a mail would, and say good-bye.
+        """Connect, encrypt and log in as for a mail, and say good-bye.
 
         Raises:
-            NotReady: It cannot be done.
+            OperationFailed: It cannot be done.
         """
-        self._ask(self._probe())
+        asyncio.run(_greet(self._maker()()))
         how = {"starttls": "over STARTTLS", "tls": "over TLS", "none": "in clear text"}[self._settings.security]
         login = "with login" if self._settings.username_env else "without login"
         return f"{self._settings.host}:{self._settings.port} answers, {how}, {login}"
 
     def close(self) -> None:
         """Leave the server; what it has not answered stays in doubt."""
-        if self._pool is None:
+        if self._pool is None or self._loop is None or self._thread is None:
             return
         self._ask(self._pool.close())
+        self._pool = None
+        self._ask(_end_tasks())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-        self._pool = None
 
     # In the loop
 
     async def _offer(self, mail: Mail) -> Connection | Result:
         """A connection that waits for the final dot of a mail, or why there is none."""
+        pool = self._opened()
         while True:
             try:
-                connection = await self._opened().take()
+                connection = await pool.take()
             except NotReady as error:
                 return Result(outcome="retry", reason=f"{error.code}: {error.message}")
             used = connection.mails > 0
             try:
                 result = await connection.offer(mail)
             except Broken as error:
-                self._opened().give_back(connection)
+                pool.give_back(connection)
                 if used:
                     continue  # The server had given up an idle connection; a new one tells.
                 return Result(outcome="retry", reason=str(error))
             if result is None:
                 return connection
-            self._opened().give_back(connection)
+            pool.give_back(connection)
             return result
 
     async def _finish(self, connection: Connection) -> Result:
-        slow = self._loop.call_later(self._slow_seconds, self._opened().put_aside, connection)
+        pool = self._opened()
+        slow = asyncio.get_running_loop().call_later(self._slow_seconds, pool.put_aside, connection)
         try:
             return await connection.finish()
         finally:
             slow.cancel()
-            self._opened().give_back(connection)
+            pool.give_back(connection)
 
     async def _break_off(self, connection: Connection) -> None:
         connection.abort()
         self._opened().give_back(connection)
-
-    async def _probe(self) -> None:
-        if self._connect is None:
-            raise _not_open()
-        connection = self._connect()
-        await connection.open()
-        await connection.quit()
 
     async def _make_pool(self, connect: Callable[[], Connection]) -> Pool:
         return Pool(connect, self._settings.connections, rest_seconds=self._rest_seconds, told=_tell)
@@ -161,11 +157,18 @@ class SmtpProvider:
 
     def _opened(self) -> Pool:
         if self._pool is None:
-            raise _not_open()
+            raise InternalError("the provider smtp is not open", code="not-open")
         return self._pool
 
     def _ask(self, doing: Coroutine[Any, Any, T]) -> T:
+        if self._loop is None:
+            doing.close()
+            raise InternalError("the provider smtp is not open", code="not-open")
         return asyncio.run_coroutine_threadsafe(doing, self._loop).result()
+
+    def _maker(self) -> Callable[[], Connection]:
+        login, trust = self._login(), self._trust()
+        return lambda: Connection(self._settings, self._timeouts, trust, login)
 
     def _login(self) -> Login | None:
         settings = self._settings
@@ -199,5 +202,14 @@ def _tell(error: NotReady) -> None:
     logger.warning("mail server not ready", action="deliver", reason=error.code, where=error.where)
 
 
-def _not_open() -> OperationFailed:
-    return OperationFailed("the provider smtp is not open", code="not-open")
+async def _greet(connection: Connection) -> None:
+    await connection.open()
+    await connection.quit()
+
+
+async def _end_tasks() -> None:
+    """Break off whatever still waits."""
+    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
