@@ -56,6 +56,7 @@ class Server:
         self.most_connections = 0
         self.held = threading.Semaphore(0)
         self._open = 0
+        self._transports: set[asyncio.WriteTransport] = set()
         self._times: dict[tuple[str, str], int] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -81,6 +82,10 @@ class Server:
     async def _stop(self) -> None:
         self._server.close()
         self._released.set()
+        for transport in tuple(self._transports):
+            transport.abort()
+        # A socket is closed a turn of the loop later.
+        await asyncio.sleep(0)
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
@@ -96,11 +101,19 @@ class Server:
         self.held.release()
         await self._released.wait()
 
-    def came(self, change: int) -> None:
-        """Count a connection that began or ended."""
-        self._open += change
-        self.connections += max(change, 0)
+    def came(self, transport: asyncio.BaseTransport) -> None:
+        """Count a connection that began."""
+        if isinstance(transport, asyncio.WriteTransport):
+            self._transports.add(transport)
+        self._open += 1
+        self.connections += 1
         self.most_connections = max(self.most_connections, self._open)
+
+    def went(self, transport: asyncio.BaseTransport | None) -> None:
+        """Count one that ended."""
+        self._open -= 1
+        if isinstance(transport, asyncio.WriteTransport):
+            self._transports.discard(transport)
 
 
 class _NoData(Exception):
@@ -111,7 +124,8 @@ class _Conversation(SMTP):
     """aiosmtpd's server with the script in the place of its answers."""
 
     def __init__(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
-        self._scripted, self._step, self._counted, self._replaced = server, "greeting", False, False
+        self._scripted, self._step, self._replaced = server, "greeting", False
+        self._first: asyncio.BaseTransport | None = None
         self._taken = "", b""
         super().__init__(
             _Handler(server), hostname="mx.test", loop=loop, enable_SMTPUTF8=False, tls_context=server.starttls,
@@ -130,13 +144,14 @@ class _Conversation(SMTP):
         return noted
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not self._counted:
-            self._counted = True
-            self._scripted.came(1)
+        # STARTTLS makes it anew.
+        if self._first is None:
+            self._first = transport
+            self._scripted.came(transport)
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._scripted.came(-1)
+        self._scripted.went(self._first)
         super().connection_lost(error)
 
     async def push(self, status: str | bytes) -> None:
