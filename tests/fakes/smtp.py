@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import random
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
@@ -40,6 +42,22 @@ Script = Callable[[str, str, int], "str | bytes | Act | None"]
 def at(step: str, act: str | bytes | Act) -> Script:
     """Always this at this step, and all is well at the others."""
     return lambda now, *_: act if now == step else None
+
+
+def moody(seed: int) -> Script:
+    """Some recipients are put off once, some refused, some connections break before a final dot."""
+
+    def script(step: str, recipient: str, times: int) -> str | Act | None:
+        mood = random.Random(f"{seed}/{recipient}").random()
+        if step == "RCPT" and mood < 0.1:
+            return "550 5.1.1 nobody"
+        if step == "RCPT" and mood < 0.3 and times == 1:
+            return "450 4.7.1 not yet"
+        if step == "DATA" and 0.3 < mood < 0.5 and times == 1:
+            return DROP
+        return None
+
+    return script
 
 
 class Server:
@@ -108,6 +126,13 @@ class Server:
         self._open += 1
         self.connections += 1
         self.most_connections = max(self.most_connections, self._open)
+
+    def wait_until_left(self) -> None:
+        """Until nobody is connected."""
+        deadline = time.monotonic() + 60
+        while self._open:
+            assert time.monotonic() < deadline, "somebody stays"
+            time.sleep(0.01)
 
     def went(self, transport: asyncio.BaseTransport | None) -> None:
         """Count one that ended."""

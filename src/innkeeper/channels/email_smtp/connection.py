@@ -65,6 +65,10 @@ class Broken(Exception):
     """The conversation came to an end, or makes no sense any more."""
 
 
+class Stale(Broken):
+    """The server had given up the connection before a mail began."""
+
+
 class Connection:
     """One connection; made by `open`, after which it is either fit for the next mail or of no more use."""
 
@@ -129,18 +133,22 @@ class Connection:
         """Everything but the final dot; None when the server waits for it, else why it does not.
 
         Raises:
+            Stale: A connection that was kept is no more; another one may do.
             Broken: The conversation is over; the server has no mail.
         """
         self.mails += 1
         size = [b"SIZE=%d" % mail.size] if self._client.supports_extension("size") else []
-        steps = (
-            ("mail", [b"MAIL", b"FROM:<" + mail.sender + b">", *size]),
-            ("rcpt", [b"RCPT", b"TO:<" + mail.recipient + b">"]),
-        )
-        for step, words in steps:
-            reply = await self._ask(*words, seconds=self._timeouts.command)
-            if not reply.is_yes:
-                return await self._refused(step, reply)
+        try:
+            reply = await self._ask(b"MAIL", b"FROM:<" + mail.sender + b">", *size, seconds=self._timeouts.command)
+        except Broken as error:
+            if self.mails > 1:
+                raise Stale(str(error)) from error
+            raise
+        if not reply.is_yes:
+            return await self._refused("mail", reply)
+        reply = await self._ask(b"RCPT", b"TO:<" + mail.recipient + b">", seconds=self._timeouts.command)
+        if not reply.is_yes:
+            return await self._refused("rcpt", reply)
         reply = await self._ask(b"DATA", seconds=self._timeouts.data)
         if reply.code != 354:
             return await self._refused("data", reply)

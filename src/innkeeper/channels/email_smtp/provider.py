@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from innkeeper.channels.contract import Outgoing, Result
-from innkeeper.channels.email_smtp.connection import Broken, Connection, Login, NotReady, Timeouts
+from innkeeper.channels.email_smtp.connection import Broken, Connection, Login, NotReady, Stale, Timeouts
 from innkeeper.channels.email_smtp.pool import Pool
 from innkeeper.channels.email_smtp.wire import Mail, to_mail
 from innkeeper.channels.mime import parse_sender
@@ -124,14 +124,13 @@ class SmtpProvider:
                 connection = await pool.take()
             except NotReady as error:
                 return Result(outcome="retry", reason=f"{error.code}: {error.message}")
-            used = connection.mails > 0
             try:
                 result = await connection.offer(mail)
-            except Broken as error:
+            except Stale:
                 pool.give_back(connection)
-                if used:
-                    continue  # The server had given up an idle connection; a new one tells.
-                return Result(outcome="retry", reason=str(error))
+                continue
+            except Broken as error:
+                result = Result(outcome="retry", reason=str(error))
             if result is None:
                 return connection
             pool.give_back(connection)
