@@ -2,65 +2,22 @@
 
 from __future__ import annotations
 
-import smtplib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.smtp import DROP, HOLD, Act, Script, Server, at, certificates
+from fakes.smtp import DROP, HOLD, Act, at, certificates
+from support.smtp import PATIENT, House, outgoing, sent
 
-from innkeeper.channels.contract import Outgoing, Result
-from innkeeper.channels.email_smtp import SmtpProvider
+from innkeeper.channels.contract import Result
 from innkeeper.channels.email_smtp.connection import Timeouts
 from innkeeper.kernel.errors import OperationFailed
-from innkeeper.kernel.time import parse_instant
-from innkeeper.strategy.read_smtp import SmtpSettings
 
-AT = parse_instant("2026-03-02T12:00:00Z")
-PATIENT = Timeouts.all(60)
 GARBAGE: tuple[bytes | Act, ...] = (DROP, b"garbage\r\n", b"999 what\r\n", b"25", b"\xff\xfe\r\n")
 STEPS = ("greeting", "EHLO", "MAIL", "RCPT", "DATA")
-
-
-class House:
-    """Servers and providers of a test, which end with it."""
-
-    def __init__(self) -> None:
-        self._closing: list[Callable[[], None]] = []
-
-    def server(self, script: Script = lambda *_: None, **options: Any) -> Server:
-        """A server that runs."""
-        server = Server(script, **options)
-        self._closing.append(server.stop)
-        return server
-
-    def provider(
-        self, server: Server, *, environment: dict[str, str] | None = None, timeouts: Timeouts = PATIENT,
-        slow: float = 60, rest: float = 0, **settings: Any,
-    ) -> SmtpProvider:  # fmt: skip
-        """A provider that is open."""
-        known: dict[str, Any] = {
-            "host": "localhost", "port": server.port, "security": "none", "sender": "Desk <desk@hotel.example>",
-            "username_env": None, "password_env": None, "connections": 4, "hello": None, "ca_file": None,
-            "unsubscribe": None,
-        }  # fmt: skip
-        provider = SmtpProvider(
-            SmtpSettings(**(known | settings)), timeouts=timeouts, slow_seconds=slow, rest_seconds=rest,
-            environment=environment or {},
-        )  # fmt: skip
-        provider.open()
-        # Providers first: a server that is gone cannot be left politely.
-        self._closing.append(provider.close)
-        return provider
-
-    def close(self) -> None:
-        """End everything, the last first."""
-        while self._closing:
-            self._closing.pop()()
 
 
 @pytest.fixture
@@ -68,51 +25,6 @@ def house() -> Iterator[House]:
     found = House()
     yield found
     found.close()
-
-
-class Ledger:
-    """Counts commitments."""
-
-    def __init__(self) -> None:
-        self.committed = 0
-
-    def __call__(self) -> None:
-        self.committed += 1
-
-
-def outgoing(number: int = 1, **changes: Any) -> Outgoing:
-    fields: dict[str, Any] = {
-        "delivery_id": f"d{number}", "address": f"ana{number}@example.com", "subject": "Hello", "text": "Hi\n",
-        "html": "<p>Hi</p>\n", "headers": {}, "at": AT,
-    }  # fmt: skip
-    return Outgoing(**(fields | changes))
-
-
-def sent(provider: SmtpProvider, number: int = 1, **changes: Any) -> tuple[Result, int]:
-    """A result, and how often the ledger was asked to commit."""
-    ledger = Ledger()
-    return provider.send(outgoing(number, **changes), ledger), ledger.committed
-
-
-def test_a_mail_arrives_whole(house: House) -> None:
-    server = house.server()
-    text = "Dear Ana,\n.\n..\n.hidden\r\nFrom here\rto there\n\n.\r\n" + "ä" * 3000
-    result, committed = sent(house.provider(server), text=text, html=None, subject="Grüße")
-    assert (result, committed) == (Result(outcome="accepted", provider_id="2.0.0 queued as 42"), 1)
-    ((recipient, content),) = server.accepted
-    mail = message_from_bytes(content, policy=policy.default)
-    assert not mail.defects
-    assert (recipient, mail["To"], mail["Subject"]) == ("ana1@example.com", "ana1@example.com", "Grüße")
-    assert mail["Message-ID"] == "<d1.innkeeper@hotel.example>"
-    assert mail["Date"] == "Mon, 02 Mar 2026 12:00:00 +0000"
-    assert mail["List-Unsubscribe"] is None
-    # What SMTP adds is the end of the last line.
-    body = mail.get_payload(decode=True)
-    assert isinstance(body, bytes)
-    assert body.decode().replace("\r\n", "\n").rstrip("\n") == text.replace("\r\n", "\n").replace("\r", "\n")
-    assert content.replace(b"\r\n", b"").count(b"\n") + content.replace(b"\r\n", b"").count(b"\r") == 0
-    assert max(map(len, content.split(b"\r\n"))) <= 998
-    assert f"MAIL FROM:<desk@hotel.example> SIZE={len(content)}" in server.said
 
 
 @pytest.mark.parametrize("step", [*STEPS, "dot"])
@@ -164,7 +76,7 @@ def test_a_connection_that_is_lost_while_the_ledger_writes_was_not_sent(house: H
         stopped.set()
 
     result = provider.send(outgoing(), committing)
-    house._closing.remove(server.stop)
+    house.closing.remove(server.stop)
     assert stopped.is_set()
     # Whether the loss is seen in time is chance; nothing was sent either way.
     assert result.outcome in ("retry", "in_doubt")
@@ -278,7 +190,7 @@ def test_after_a_failure_the_server_is_left_alone_for_a_while(house: House) -> N
 def test_nobody_listens(house: House) -> None:
     server = house.server()
     server.stop()
-    house._closing.remove(server.stop)
+    house.closing.remove(server.stop)
     result, committed = sent(house.provider(server))
     assert (result.outcome, result.reason.split(":")[0], committed) == ("retry", "unreachable", 0)
 
@@ -359,83 +271,7 @@ def test_a_secret_that_is_not_set_stops_before_anything_is_claimed(house: House)
         house.provider(server, security="tls", ca_file="/nowhere/at/all.pem")
 
 
-# What is in a mail
-
-
 def test_a_probe_sends_nothing(house: House) -> None:
     server = house.server()
     assert house.provider(server).probe() == f"localhost:{server.port} answers, in clear text, without login"
     assert [said.split()[0] for said in server.said] == ["EHLO", "QUIT"]
-
-
-@pytest.mark.parametrize(
-    ("link", "kind", "headers"),
-    [
-        ("https://hotel.example/u/{delivery_id}", "marketing",
-         ("<https://hotel.example/u/d1>", "List-Unsubscribe=One-Click")),
-        ("https://hotel.example/u/{delivery_id}", "service", (None, None)),
-        ("https://hotel.example/u/{delivery_id}", "transactional", (None, None)),
-        ("mailto:a@b.example?subject={delivery_id}", "marketing", ("<mailto:a@b.example?subject=d1>", None)),
-        (None, "marketing", (None, None)),
-    ],
-)  # fmt: skip
-def test_a_way_out_is_named_where_there_is_one(
-    house: House, link: str | None, kind: str, headers: tuple[str | None, str | None]
-) -> None:
-    server = house.server()
-    sent(house.provider(server, unsubscribe=link), kind=kind)
-    mail = message_from_bytes(server.accepted[0][1], policy=policy.default)
-    assert (mail["List-Unsubscribe"], mail["List-Unsubscribe-Post"]) == headers
-
-
-BREAKS = ("\r\nBcc: x@y.example", "\n", "\r", "\x00", "\u2028", "\x85", ">\r\nRCPT TO:<x@y.example", "=?utf-8?q?x?=")
-
-
-@pytest.mark.parametrize("field", ["subject", "address", "delivery_id", "headers"])
-@pytest.mark.parametrize("number", range(len(BREAKS)))
-def test_nothing_is_smuggled_through_a_field(house: House, field: str, number: int) -> None:
-    server = house.server()
-    bad = f"a{BREAKS[number]}b"
-    changes: dict[str, Any] = {field: {"X-Tag": bad} if field == "headers" else bad}
-    result, committed = sent(house.provider(server), **changes)
-    assert (result.outcome, result.reason, committed) == ("rejected", "unsafe_header", 0)
-    assert (server.accepted, server.said) == ([], [])
-
-
-ENDS = (
-    "\r\n.\r\n",
-    "\n.\r\n",
-    "\r.\r\n",
-    "\n.\n",
-    "\r.\r",
-    "\r\n.\n",
-    "\x00\r\n.\r\n",
-    "\r\n\x00.\r\n",
-    "\u2028.\u2028",
-)
-
-
-@pytest.mark.parametrize("number", range(len(ENDS)))
-def test_a_body_does_not_end_its_mail_and_begin_another(house: House, number: int) -> None:
-    server = house.server()
-    text = (
-        f"one{ENDS[number]}MAIL FROM:<x@y.example>\r\nRCPT TO:<z@y.example>\r\nDATA\r\nSubject: two\r\n\r\ntwo\r\n.\r\n"
-    )
-    assert sent(house.provider(server), text=text, html=text)[0].outcome == "accepted"
-    assert [who for who, _ in server.accepted] == ["ana1@example.com"]
-    plain = message_from_bytes(server.accepted[0][1], policy=policy.default).get_body(("plain",))
-    assert plain is not None
-    read = plain.get_payload(decode=True)
-    assert isinstance(read, bytes)
-    assert read.decode().splitlines() == text.replace("\r\n", "\n").replace("\r", "\n").splitlines()
-
-
-def test_dots_are_doubled_as_the_standard_library_does(house: House) -> None:
-    """`smtplib` sends the same bytes to the same server: an oracle for the way over the wire."""
-    server = house.server()
-    text = "\n".join(["." * n for n in range(9)] + [".x", "x."])
-    assert sent(house.provider(server), text=text)[0].outcome == "accepted"
-    content = server.accepted[0][1]
-    with smtplib.SMTP("localhost", server.port) as other:
-        other.sendmail("desk@hotel.example", ["ana1@example.com"], content)
-    assert server.accepted[1][1] == content

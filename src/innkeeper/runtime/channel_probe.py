@@ -1,4 +1,4 @@
-"""Whether the channels of a workspace could send now: asked of each provider, and nothing is sent. For `doctor`."""
+"""Whether the channels of a workspace could send, asked of each provider; nothing is sent. For `doctor` and `up`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,26 @@ from innkeeper.store.state import State
 def probe_channels(home: Path) -> list[Finding]:
     """What each channel of the applied strategy says: a note where it could send, else what is wrong."""
     with State.open(home, readonly=True) as state:
-        definitions = applied.applied(state)
-    channels = {DEFAULT_EMAIL.name: DEFAULT_EMAIL, **(definitions.channels if definitions is not None else {})}
-    return [finding for config in channels.values() for finding in _probe(config, home)]
+        channels = _channels(state)
+    return [finding for config in channels for finding in _probe(config, home)]
+
+
+def open_once(home: Path, state: State) -> None:
+    """Open every channel's provider and let go of it: what cannot work is said before anything is served.
+
+    Raises:
+        OperationFailed: A provider lacks something, such as a secret in the environment.
+    """
+    for config in _channels(state):
+        provider = make_provider(config, home)
+        provider.open()
+        provider.close()
+
+
+def _channels(state: State) -> list[ChannelConfig]:
+    definitions = applied.applied(state)
+    known = definitions.channels if definitions is not None else {}
+    return list({DEFAULT_EMAIL.name: DEFAULT_EMAIL, **known}.values())
 
 
 def _probe(config: ChannelConfig, home: Path) -> Iterator[Finding]:

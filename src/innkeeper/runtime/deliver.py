@@ -121,9 +121,13 @@ class Deliverer:
         """Let go of the providers; what has no answer soon is settled at the next start."""
         for row in self._slots.take_back():
             self._add(_put_back(row, ""))
-        self._round([], _CLOSING_SECONDS, wait_for_slow=True)
-        for provider in self.providers.values():
-            provider.close()
+        deadline = time.monotonic() + _CLOSING_SECONDS
+        try:
+            while self._claimed_in and (left := deadline - time.monotonic()) > 0:
+                self._round([], left, wait_for_slow=True)
+        finally:
+            for provider in self.providers.values():
+                provider.close()
 
     # Rounds
 
