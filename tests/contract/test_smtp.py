@@ -13,6 +13,7 @@ from fakes.smtp import DROP, HOLD, Act, at, certificates
 from support.smtp import PATIENT, House, outgoing, sent
 
 from innkeeper.channels.contract import Result
+from innkeeper.channels.email_smtp import pool
 from innkeeper.channels.email_smtp.connection import Timeouts
 from innkeeper.kernel.errors import OperationFailed
 
@@ -146,6 +147,18 @@ def test_a_connection_that_the_server_has_left_is_replaced(house: House) -> None
     provider = house.provider(server)
     assert [sent(provider, n)[0].outcome for n in (1, 2)] == ["accepted", "accepted"]
     assert server.connections == 2
+
+
+def test_a_connection_is_left_when_it_is_worn_out_or_idle(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "_MOST_MAILS", 2)
+    server = house.server()
+    provider = house.provider(server)
+    assert {sent(provider, number)[0].outcome for number in range(5)} == {"accepted"}
+    assert server.connections == 3
+    monkeypatch.setattr(pool, "_IDLE_SECONDS", 0)
+    assert sent(provider)[0].outcome == "accepted"
+    server.wait_until_left()
+    assert server.said.count("QUIT") == 3
 
 
 def test_greylisting_is_asked_again_and_accepted(house: House) -> None:
