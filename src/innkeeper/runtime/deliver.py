@@ -129,6 +129,11 @@ class Deliverer:
             for provider in self.providers.values():
                 provider.close()
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether the next call of `deliver` has something to wait for, besides answers that take long."""
+        return self._slots.is_busy
+
     # Rounds
 
     def recover(self, now: Instant | None = None) -> list[str]:

@@ -74,6 +74,7 @@ class Live:
         wall = max(self.clock.now(), self.cursor.clock)
         busy = self._tick(wall)
         busy = bool(self.deliverer.deliver(now=wall, limit=200, seconds=SENDING_SECONDS)) or busy
+        busy = self.deliverer.is_sending or busy
         receipts = self.state.receipts(500)
         if receipts:
             self.engine.take_receipts(receipts, self.cursor.clock, None)

@@ -54,6 +54,13 @@ class Slots:
         """Rows that have begun."""
         return len(self._under_way)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody is under way who has not waited long, or could be."""
+        with self._changed:
+            now = time.monotonic()
+            return self._busy(now) > 0 or (bool(self._waiting) and self._has_room(now))
+
     def add(self, rows: Iterable[Row]) -> None:
         """Rows to send."""
         self._waiting.extend(rows)
