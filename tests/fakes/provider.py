@@ -37,6 +37,7 @@ class FakeProvider:
     """
 
     name = "fake"
+    is_remote = False
 
     def __init__(
         self, history: Path, behave: Callable[[str, int], Behaviour] = lambda *_: "accept", *, settles: bool = False

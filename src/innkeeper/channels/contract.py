@@ -87,6 +87,8 @@ class Provider(Protocol):
     name: str
     #: Whether `settle` can tell the fate of an in-doubt delivery from the provider's own record.
     settles: bool
+    #: Whether its answers come over a network, and may take long.
+    is_remote: bool
 
     def open(self) -> None:
         """Get ready; raises `OperationFailed` with a fix when it cannot."""

@@ -130,6 +130,11 @@ class Deliverer:
                 provider.close()
 
     @property
+    def is_remote(self) -> bool:
+        """Whether a round may take long."""
+        return any(provider.is_remote for provider in self.providers.values())
+
+    @property
     def is_sending(self) -> bool:
         """Whether the next call of `deliver` has something to wait for, besides answers that take long."""
         return self._slots.is_busy

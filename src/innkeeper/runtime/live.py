@@ -39,7 +39,7 @@ from innkeeper.strategy.types import Definitions
 
 TICK = 2_000
 PAUSE_SECONDS = 0.05
-#: How long a round of deliveries may keep the engine from its next tick.
+#: How long a round of deliveries over a network may keep the engine from its next tick.
 SENDING_SECONDS = 0.25
 _CLOCK_WRITTEN_EVERY = 1_000_000
 
@@ -73,7 +73,8 @@ class Live:
         """One tick, one round of deliveries, their receipts; whether there was anything to do."""
         wall = max(self.clock.now(), self.cursor.clock)
         busy = self._tick(wall)
-        busy = bool(self.deliverer.deliver(now=wall, limit=200, seconds=SENDING_SECONDS)) or busy
+        seconds = SENDING_SECONDS if self.deliverer.is_remote else None
+        busy = bool(self.deliverer.deliver(now=wall, limit=200, seconds=seconds)) or busy
         busy = self.deliverer.is_sending or busy
         receipts = self.state.receipts(500)
         if receipts:

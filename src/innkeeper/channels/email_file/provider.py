@@ -30,6 +30,7 @@ class FileProvider:
 
     name = "file"
     settles = True
+    is_remote = False
 
     def __init__(self, maildir: Path, sender: Sender) -> None:
         self.maildir, self.sender = maildir, sender

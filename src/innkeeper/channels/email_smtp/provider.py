@@ -47,6 +47,7 @@ class SmtpProvider:
 
     name = "smtp"
     settles = False
+    is_remote = True
 
     def __init__(
         self, settings: SmtpSettings, *, timeouts: Timeouts | None = None, slow_seconds: float = SLOW_SECONDS,
