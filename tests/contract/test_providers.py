@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes.provider import FakeProvider
+from fakes.smtp import Server
 
 from innkeeper.channels import DEFAULT_EMAIL, PROVIDERS, make_provider
 from innkeeper.channels.contract import ChannelConfig, Outgoing, Provider
@@ -16,8 +18,29 @@ from innkeeper.kernel.time import parse_instant
 Make = Callable[[Path], Provider]
 
 
+@lru_cache
+def _server() -> Server:
+    return Server()
+
+
+def _settings(name: str) -> dict[str, object]:
+    if name != "smtp":
+        return {}
+    return {"from": "a@b.example", "host": "localhost", "port": _server().port, "security": "none"}
+
+
 def _made(name: str) -> Make:
-    return lambda home: make_provider(ChannelConfig(name=DEFAULT_EMAIL.name, provider=name), home)
+    return lambda home: make_provider(
+        ChannelConfig(name=DEFAULT_EMAIL.name, provider=name, settings=_settings(name)), home
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _end() -> Iterator[None]:
+    yield
+    if _server.cache_info().currsize:
+        _server().stop()
+        _server.cache_clear()
 
 
 MAKERS: dict[str, Make] = {name: _made(name) for name in PROVIDERS}
@@ -46,6 +69,7 @@ def opened(make: Make, home: Path) -> Provider:
 
 def test_it_commits_once_and_accepts(make: Make, tmp_path: Path) -> None:
     provider, calls = opened(make, tmp_path), []
+    assert provider.probe()
     assert provider.send(outgoing(), lambda: calls.append(1)).outcome == "accepted"
     assert calls == [1]
     provider.close()

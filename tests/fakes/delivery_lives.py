@@ -15,14 +15,16 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
 from fakes.checker import violations
 from fakes.ledger import DEFINITIONS, NOON, consent, open_state, plan, planned, suppression
 from fakes.provider import Behaviour, Broken, FakeProvider, read_history, seeded
+from fakes.smtp import Server
 from innkeeper.channels import DEFAULT_EMAIL, make_provider
-from innkeeper.channels.contract import Provider
+from innkeeper.channels.contract import ChannelConfig, Provider
 from innkeeper.content.compose import render_message
 from innkeeper.kernel import failpoints
 from innkeeper.kernel.time import DAY
@@ -37,16 +39,24 @@ FAILPOINTS = [name for name in failpoints.FAILPOINTS if name.startswith(("delive
 def live(home: Path, kind: str, seed: int) -> None:
     """Recover, then deliver until nothing is open."""
     with State.open(home) as state:
-        provider: Provider = (
-            make_provider(DEFAULT_EMAIL, home)
-            if kind == "file"
-            else FakeProvider(home / "history", seeded(seed, DEADLY), settles=kind == "settling")
-        )
+        provider = _provider(home, kind, seed)
         provider.open()
         deliverer = Deliverer(state, DEFINITIONS, {"email": provider}, slots=SLOTS)
         deliverer.recover()
         deliverer.deliver()
         deliverer.close()
+
+
+def _provider(home: Path, kind: str, seed: int) -> Provider:
+    name, _, port = kind.partition(":")
+    match name:
+        case "file":
+            return make_provider(DEFAULT_EMAIL, home)
+        case "smtp":
+            settings = {"host": "localhost", "port": int(port), "security": "none", "from": "desk@hotel.example"}
+            return make_provider(ChannelConfig(name="email", provider="smtp", settings=settings), home)
+        case _:
+            return FakeProvider(home / "history", seeded(seed, DEADLY), settles=name == "settling")
 
 
 def _cradle(home: Path, kind: str, seed: int) -> None:
@@ -76,8 +86,10 @@ def _cradle(home: Path, kind: str, seed: int) -> None:
 class Lives:
     """A workspace with planned deliveries, and the cradle of its lives."""
 
-    def __init__(self, home: Path, kind: str, seed: int, process: subprocess.Popen[str], ids: list[str]) -> None:
-        self.home, self.kind, self.seed, self.ids = home, kind, seed, ids
+    def __init__(
+        self, home: Path, kind: str, process: subprocess.Popen[str], ids: list[str], server: Server | None
+    ) -> None:
+        self.home, self.kind, self.ids, self.server = home, kind, ids, server
         self.kills = 0
         self._process = process
 
@@ -102,6 +114,10 @@ class Lives:
 
     def accepted(self) -> list[str]:
         """The acceptances by the provider's own account."""
+        if self.server is not None:
+            # Who was killed may have said the last word of a mail that the server is still reading.
+            self.server.wait_until_left()
+            return [delivery_of(content) for _, content in self.server.accepted]
         if self.kind != "file":
             return [entry["id"] for entry in read_history(self.home / "history") if entry["what"] == "accepted"]
         folders = (self.home / "mail" / folder for folder in ("new", "cur"))
@@ -113,9 +129,16 @@ class Lives:
         return violations(self.home, self.ids, self.accepted(), in_doubt_at_most=doubts)
 
 
+def delivery_of(content: bytes) -> str:
+    """The delivery that a mail is."""
+    return str(message_from_bytes(content)["X-Innkeeper-Delivery"])
+
+
 @contextmanager
-def lives(home: Path, kind: str, seed: int, count: int) -> Iterator[Lives]:
-    """A workspace with *count* planned deliveries of all kinds; kind: file, settling or fake."""
+def lives(home: Path, kind: str, seed: int, count: int, server: Server | None = None) -> Iterator[Lives]:
+    """A workspace with *count* planned deliveries of all kinds; kind: file, settling, fake, or smtp to the *server*."""
+    if server is not None:
+        kind = f"{kind}:{server.port}"
     ids = [f"d-{number}" for number in range(count)]
     with open_state(home) as state:
         rng = random.Random(seed)
@@ -134,17 +157,19 @@ def lives(home: Path, kind: str, seed: int, count: int) -> Iterator[Lives]:
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
     )  # fmt: skip
     try:
-        yield Lives(home, kind, seed, process, ids)
+        yield Lives(home, kind, process, ids, server)
     finally:
         process.kill()
         process.communicate()
 
 
-def kill_often(home: Path, kind: str, seed: int, *, kills: int, count: int) -> Lives:
+def kill_often(
+    home: Path, kind: str, seed: int, *, kills: int, count: int, server: Server | None = None
+) -> Lives:  # fmt: skip
     """Kill at every failpoint once, then at random times, *kills* in all; then let it come to rest and check."""
     rng = random.Random(seed)
-    with lives(home, kind, seed, count) as found:
-        points = [name for name in FAILPOINTS if kind == "file" or name.startswith("deliver.")]
+    with lives(home, kind, seed, count, server) as found:
+        points = [name for name in failpoints.FAILPOINTS if name.startswith(("deliver.", f"{kind}."))]
         # A round claims and records once, but sends often.
         orders: list[tuple[str, float | None]] = [
             (f"{name}:{1 if name in ('deliver.claimed', 'deliver.recorded') else rng.randint(1, 6)}", None)

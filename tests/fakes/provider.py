@@ -37,6 +37,7 @@ class FakeProvider:
     """
 
     name = "fake"
+    is_remote = False
 
     def __init__(
         self, history: Path, behave: Callable[[str, int], Behaviour] = lambda *_: "accept", *, settles: bool = False
@@ -91,6 +92,10 @@ class FakeProvider:
             entry["id"] == delivery_id and entry["what"] == "accepted" for entry in read_history(self.history)
         )
         return Result(outcome="accepted") if accepted else Result(outcome="retry", reason="never came")
+
+    def probe(self) -> str:
+        """It could always send."""
+        return "a fake"
 
     def close(self) -> None:
         """Nothing to let go of."""

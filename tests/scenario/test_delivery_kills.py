@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from fakes.delivery_lives import FAILPOINTS, SLOTS, kill_often, lives
+from fakes.smtp import Server, moody
 
 
 @pytest.mark.parametrize("kind", ["file", "settling", "fake"])
@@ -15,6 +16,17 @@ def test_killed_often(tmp_path: Path, kind: str) -> None:
     found = kill_often(tmp_path, kind, seed, kills=9, count=70)
     print(f"{kind}: {found.kills} kills, seed {seed}")
     assert found.kills >= 5
+
+
+def test_killed_often_with_a_mail_server(tmp_path: Path) -> None:
+    seed = 20261125
+    server = Server(moody(seed))
+    try:
+        found = kill_often(tmp_path, "smtp", seed, kills=7, count=40, server=server)
+    finally:
+        server.stop()
+    print(f"smtp: {found.kills} kills, seed {seed}, {len(server.accepted)} mails")
+    assert found.kills >= 4
 
 
 @pytest.mark.parametrize("name", FAILPOINTS)

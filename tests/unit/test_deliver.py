@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 from fakes.checker import violations
-from fakes.ledger import DEFINITIONS, NOON, open_state, plan, planned, states, suppression
+from fakes.ledger import DEFINITIONS, NOON, consent, open_state, plan, planned, states, suppression
 from fakes.provider import MILD, Behaviour, Broken, FakeProvider, read_history, seeded
 
 from innkeeper.channels.contract import ChannelConfig
 from innkeeper.content.types import Message, Variant
+from innkeeper.events.outputs import Output
 from innkeeper.kernel.errors import OperationFailed
-from innkeeper.kernel.time import DAY, MINUTE
+from innkeeper.kernel.time import DAY, MINUTE, FixedClock
 from innkeeper.runtime.deliver import Deliverer
 from innkeeper.store.state import State
 
@@ -207,6 +208,77 @@ def test_a_provider_that_hangs_is_given_up_and_may_answer_late(tmp_path: Path) -
         sender.deliver(now=NOON + DAY)
         assert states(state)["d-1"] == ("accepted", "")
         assert sorted(accepted(tmp_path / "history")) == ["d-0", "d-1", "d-2", "d-3"]
+
+
+def until(sender: Deliverer, state: State, delivery: str, after: str) -> None:
+    """Deliver in short calls, as `up` does, until a delivery has got somewhere."""
+    deadline = time.monotonic() + 120
+    while states(state)[delivery][0] != after:
+        assert time.monotonic() < deadline, states(state)
+        sender.deliver(now=NOON, seconds=0.01)
+
+
+def hangs(delivery: str) -> Callable[[str, int], Behaviour]:
+    return lambda name, attempt: "hang" if name == delivery and attempt == 1 else "accept"
+
+
+def test_who_waits_long_holds_up_neither_the_caller_nor_others(tmp_path: Path) -> None:
+    with open_state(tmp_path) as state:
+        plan(state, *(planned(number) for number in range(9)))
+        provider = FakeProvider(tmp_path / "history", hangs("d-0"))
+        sender = deliverer(state, provider, slots=1, slow_seconds=0)
+        for number in range(1, 9):
+            until(sender, state, f"d-{number}", "accepted")
+        assert states(state)["d-0"] == ("claimed", "")
+        provider.release.set()
+        until(sender, state, "d-0", "accepted")
+        assert sorted(accepted(tmp_path / "history")) == [f"d-{number}" for number in range(9)]
+        sender.close()
+
+
+@pytest.mark.parametrize("word", [suppression(0, True), consent(0, False)])
+def test_a_word_that_comes_while_a_delivery_is_under_way_counts(tmp_path: Path, word: Output) -> None:
+    with open_state(tmp_path) as state:
+        plan(state, planned(0))
+        provider = FakeProvider(tmp_path / "history", hangs("d-0"))
+        sender = deliverer(state, provider, slow_seconds=0)
+        until(sender, state, "d-0", "claimed")
+        plan(state, word)
+        provider.release.set()
+        until(sender, state, "d-0", "suppressed")
+        assert accepted(tmp_path / "history") == []
+        sender.close()
+
+
+def test_what_has_not_begun_when_it_closes_is_planned_again(tmp_path: Path) -> None:
+    with open_state(tmp_path) as state:
+        plan(state, *(planned(number) for number in range(5)))
+        provider = FakeProvider(tmp_path / "history", hangs("d-0"))
+        sender = deliverer(state, provider, slots=1)
+        until(sender, state, "d-0", "claimed")
+        provider.release.set()
+        sender.close()
+        found = states(state)
+        assert found["d-0"] == ("accepted", "")
+        assert {name for name, _ in found.values()} <= {"accepted", "planned"}
+        again = deliverer(state, provider)
+        again.recover()
+        again.deliver()
+        assert sorted(accepted(tmp_path / "history")) == [f"d-{number}" for number in range(5)]
+
+
+def test_live_it_does_not_run_ahead_of_the_clock(tmp_path: Path) -> None:
+    """A run sends what is put off at its own instant; live, that instant has to come."""
+    clock = FixedClock(NOON)
+    with open_state(tmp_path) as state:
+        plan(state, planned(1))
+        provider = FakeProvider(tmp_path / "history", lambda _, attempt: "later" if attempt == 1 else "accept")
+        sender = deliverer(state, provider, live=True, clock=clock)
+        assert sender.deliver() == sender.deliver() == []
+        assert states(state)["d-1"] == ("planned", "450")
+        clock.instant = NOON + MINUTE
+        assert sender.deliver() == ["d-1"]
+        assert len(accepted(tmp_path / "history")) == 1
 
 
 def test_whatever_the_provider_does_the_ledger_balances(tmp_path: Path) -> None:

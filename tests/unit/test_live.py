@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
+from fakes.smtp import HOLD, Server
 from support.workspace import Workspace, event, identify, message
 
-from innkeeper.kernel.time import FixedClock, parse_instant
+from innkeeper.kernel.time import DAY, FixedClock, parse_instant
 from innkeeper.runtime import live
 from innkeeper.runtime.replay import replay
 from innkeeper.store.log import Log
@@ -47,3 +49,39 @@ def test_service_timers_come_before_marketing_ones_and_take_half_a_tick(
         ["user_id:a5"],
     ]
     assert replay(tmp_path).different == 0
+
+
+def test_a_mail_server_that_answers_late_keeps_the_engine_from_nothing(tmp_path: Path) -> None:
+    server = Server(lambda step, who, _: HOLD if step == "dot" and who.startswith("late") else None)
+    workspace = Workspace(tmp_path)
+    channels = f"email: {{provider: smtp, from: a@b.example, host: localhost, port: {server.port}, security: none}}\n"
+    workspace.apply({**STRATEGY, "channels.yaml": channels})
+    for who in ("late", "soon"):
+        workspace.add(
+            identify(who, "2026-01-02T09:00:00Z", email=f"{who}@example.com", first_name=who),
+            event("Booking", who, "2026-01-02T09:00:01Z"),
+        )
+    workspace.run("2026-01-02T12:00:00Z")
+    with Log.open(tmp_path, read_only=True) as log, State.open(tmp_path) as state:
+        clock = FixedClock(parse_instant("2026-01-03T12:00:00Z"))
+        loop = live.Live(tmp_path, log, state, clock)
+
+        def step_until(**expected: str) -> None:
+            deadline = time.monotonic() + 60
+            while True:
+                rows = state.connection.execute("SELECT address, state FROM deliveries").fetchall()
+                if {address.partition("@")[0]: now for address, now in rows} == expected:
+                    return
+                assert time.monotonic() < deadline, rows
+                loop.step()
+
+        step_until(late="committing", soon="accepted")
+        # The engine takes time on while the answer is out.
+        clock.instant += DAY
+        loop.step()
+        assert loop.cursor.clock == clock.instant
+        server.release()
+        step_until(late="accepted", soon="accepted")
+        loop.deliverer.close()
+    server.stop()
+    assert sorted(who for who, _ in server.accepted) == ["late@example.com", "soon@example.com"]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from innkeeper.channels import PROVIDERS, make_provider
 from innkeeper.channels.contract import ChannelConfig, Outgoing
 from innkeeper.channels.email_file import FileProvider
-from innkeeper.channels.email_file.mime import Sender, compose, parse_sender
+from innkeeper.channels.mime import Sender, compose, parse_sender
 from innkeeper.content.errors import UnsafeHeader
 from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.time import parse_instant
@@ -183,7 +183,7 @@ def test_what_a_crash_left_half_written_is_dropped(tmp_path: Path) -> None:
 
 
 def test_the_registry_makes_providers_and_names_the_nearest(tmp_path: Path) -> None:
-    assert list(PROVIDERS) == ["file"]
+    assert list(PROVIDERS) == ["file", "smtp"]
     made = make_provider(ChannelConfig(name="email", provider="file", settings={"from": "A <a@b.example>"}), tmp_path)
     assert made.name == "file"
     with pytest.raises(UsageError, match="did you mean 'file'"):

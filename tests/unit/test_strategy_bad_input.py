@@ -103,8 +103,12 @@ def test_all_circles_are_found() -> None:
 
 
 def test_a_secret_is_never_printed() -> None:
-    found = examine({**STARTER, "channels.yaml": "email: { provider: file, password: hunter2 }"}).errors
-    assert "hunter2" not in "".join(map(str, found))
+    smtp = "email: { provider: smtp, host: mail.example.com, from: a@b.example, username_env: U, "
+    for entry in ("email: { provider: file, password: hunter2 }", smtp + "password_env: hunter2 }",
+                  smtp + "password: hunter2 }"):  # fmt: skip
+        found = examine({**STARTER, "channels.yaml": entry}).errors
+        assert "inline-secret" in {problem.code for problem in found}
+        assert "hunter2" not in "".join(map(str, found))
 
 
 def test_allow_unknown_makes_unknown_names_warnings_and_nothing_else() -> None:

@@ -31,7 +31,14 @@ class ProviderKind:
 #: Every provider by its name in `channels.yaml`; `check` and `make_provider` read it.
 PROVIDERS: Mapping[str, ProviderKind] = {
     "file": ProviderKind(module="innkeeper.channels.email_file", settings=("from",)),
-}
+    "smtp": ProviderKind(
+        module="innkeeper.channels.email_smtp",
+        settings=(
+            "from", "host", "port", "security", "username_env", "password_env", "connections", "hello", "ca_file",
+            "unsubscribe",
+        ),
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +56,7 @@ DEFAULT_EMAIL = ChannelConfig(name="email", provider="file")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """A rendered delivery, ready for a provider."""
+    """A rendered delivery, ready for a provider; *kind* is its purpose's: marketing, service or transactional."""
 
     delivery_id: str
     address: str
@@ -58,6 +65,7 @@ class Outgoing:
     html: str | None
     headers: Mapping[str, str]
     at: Instant
+    kind: str = "marketing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +87,8 @@ class Provider(Protocol):
     name: str
     #: Whether `settle` can tell the fate of an in-doubt delivery from the provider's own record.
     settles: bool
+    #: Whether its answers come over a network, and may take long.
+    is_remote: bool
 
     def open(self) -> None:
         """Get ready; raises `OperationFailed` with a fix when it cannot."""
@@ -88,6 +98,13 @@ class Provider(Protocol):
 
     def settle(self, delivery_id: str) -> Result | None:
         """The fate of an earlier send by the provider's own record; None when it cannot know."""
+
+    def probe(self) -> str:
+        """Look whether it could send, without `open` and without sending; what was found, in a few words.
+
+        Raises:
+            OperationFailed: It could not, with a fix.
+        """
 
     def close(self) -> None:
         """Let go of everything."""

@@ -16,8 +16,11 @@ from innkeeper.cli.main import Call
     default=None,
     help="Give a damaged segment up: its files are put aside, its events can be imported again.",
 )
+@click.option(
+    "--channels", is_flag=True, help="Also ask whether the channels could send: connect, log in, send nothing."
+)
 @click.pass_obj
-def command(call: Call, forget: str | None) -> None:
+def command(call: Call, forget: str | None, channels: bool) -> None:
     """Say what is wrong with the store and what to do; mend what can be derived.
 
     Ends with 1 when something needs a person.
@@ -26,6 +29,7 @@ def command(call: Call, forget: str | None) -> None:
 
     from innkeeper.runtime.accounts import too_large
     from innkeeper.runtime.audit import by_command
+    from innkeeper.runtime.channel_probe import probe_channels
     from innkeeper.runtime.items import refused_values
     from innkeeper.runtime.known import names_alike, too_many_names
     from innkeeper.store.doctor import examine, forget_segment
@@ -35,9 +39,11 @@ def command(call: Call, forget: str | None) -> None:
         with by_command(home, "forget", "segment", forget):
             forget_segment(home, forget)
     findings = examine(home)
-    ok = not any(finding.state == "wrong" for finding in findings)
-    if ok:
+    sound = not any(finding.state == "wrong" for finding in findings)
+    if sound:
         findings += too_large(home) + too_many_names(home) + names_alike(home) + refused_values(home)
+        findings = (probe_channels(home) if channels else []) + findings
+    ok = not any(finding.state == "wrong" for finding in findings)
     result: dict[str, Any] = {"findings": [asdict(finding) for finding in findings], "ok": ok}
 
     def tell() -> None:
@@ -45,7 +51,7 @@ def command(call: Call, forget: str | None) -> None:
             click.echo(f"{finding.state:<9}{finding.message} [{finding.code}]")
             if finding.fix:
                 click.echo(f"         fix: {finding.fix}")
-        click.echo("the store is sound" if ok else "the store needs you")
+        click.echo("the store is sound" if sound else "the store needs you")
 
     call.answer(result, tell)
     if not ok:

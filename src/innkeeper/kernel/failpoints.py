@@ -60,6 +60,7 @@ FAILPOINTS: Final[dict[str, str]] = {
     "file.written": "the mail has its temporary name",
     "file.renamed": "the mail is in the Maildir, its folder and the record are not yet on disk",
     "file.recorded": "the mail is in the Maildir and in the provider's record",
+    "smtp.offered": "the server has the mail but for its final dot, the ledger says claimed",
 }
 
 VARIABLE: Final = "INNKEEPER_FAILPOINT"

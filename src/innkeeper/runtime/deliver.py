@@ -1,15 +1,17 @@
 """Delivery: claim, compose, send, record, with the ledger on disk before every step that cannot be taken back.
 
 The ledger's transactions are `store/ledger.py`, composing is `content/compose.py`, sending is a provider of
-`channels/`. Several slots (threads) send at a time. A slot's result and its next commitment go to disk in one
-transaction, shared with the other slots: at most one delivery per slot is ever between commitment and result.
+`channels/`. Several slots (threads, `slots.py`) send at a time. A slot's result and its next commitment go to disk in
+one transaction, shared with the other slots: at most one delivery per slot is ever between commitment and result.
+
+Slots may go on while the engine folds. The ledger is written only while `deliver` runs: it has the turn, and whoever
+wants to commit meanwhile waits for it.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,12 +26,13 @@ from innkeeper.content.errors import MissingValue, TemplateFailed, UnsafeHeader
 from innkeeper.kernel.errors import InnkeeperError, InternalError
 from innkeeper.kernel.failpoints import failpoint
 from innkeeper.kernel.json import loads
-from innkeeper.kernel.time import MINUTE, Clock, Instant, SystemClock, format_instant
+from innkeeper.kernel.time import MINUTE, SECOND, Clock, Instant, SystemClock, format_instant
 from innkeeper.objects.fold import dates_of
 from innkeeper.runtime.items import Catalogs
+from innkeeper.runtime.slots import MOST_UNDER_WAY, Slots
 from innkeeper.store.delivery_states import ENDS, MOST_ATTEMPTS, backoff, honest_end
 from innkeeper.store.home_rules import HomeRules
-from innkeeper.store.ledger import Change, Ledger, Row, resolve_doubt
+from innkeeper.store.ledger import Change, Claim, Ledger, Row, resolve_doubt
 from innkeeper.store.state import State
 from innkeeper.strategy.content_reads import content_reads_items
 
@@ -38,23 +41,18 @@ if TYPE_CHECKING:
 
 #: Sending at a time. More than eight gain nothing here: composing is bound by the processor.
 SLOTS = 8
-#: How long a claim is good for, by the machine's clock; a provider that takes longer is given up.
-LEASE = 10 * MINUTE
+#: How long a claim is good for, by the machine's clock; a provider that takes longer is given up. RFC 5321 gives a
+#: server ten minutes for its last answer alone.
+LEASE = 20 * MINUTE
+#: After how long the answer to one delivery no longer holds up others.
+SLOW_SECONDS = 5.0
+#: How long those under way have to end when the deliverer closes.
+_CLOSING_SECONDS = 5.0
 GROUP = 256
 
 
 class Lost(InternalError):
     """Another worker has taken the delivery over; this one must not send it."""
-
-
-class _Work:
-    """What the slots of one round share: rows that wait, rows under way, the first error."""
-
-    def __init__(self, waiting: deque[Row]) -> None:
-        self.waiting = waiting
-        self.under_way: dict[str, Row] = {}
-        self.error: BaseException | None = None
-        self.stop = False
 
 
 class _Entry(NamedTuple):
@@ -76,9 +74,11 @@ class Deliverer:
         *,
         slots: int = SLOTS,
         lease: int = LEASE,
+        slow_seconds: float = SLOW_SECONDS,
         clock: Clock | None = None,
+        live: bool = False,
     ) -> None:
-        self.definitions, self.providers, self.slots, self.lease = definitions, providers, slots, lease
+        self.definitions, self.providers, self.lease, self.live = definitions, providers, lease, live
         self.clock: Clock = clock or SystemClock()
         messages = [name for name, message in definitions.messages.items() if message.one_per_home]
         homes = HomeRules.of(definitions.policies, messages, definitions.workspace.zone)
@@ -88,6 +88,15 @@ class Deliverer:
         self._committed: dict[str, Row] = {}
         self._ended: list[str] = []
         self._guard = threading.Lock()
+        self._slots = Slots(self._send, slots, slow_seconds=slow_seconds, lease_seconds=lease / SECOND)
+        #: Who holds it may use the state: whoever calls this object, but while `_round` lends it to the slots.
+        self._turn = threading.Lock()
+        self._turn.acquire()
+        #: The call of `deliver` that runs: its number, and what time it is.
+        self._call = 0
+        self._now: Instant | None = None
+        #: Rows whose end is not written down, and the call that claimed them.
+        self._claimed_in: dict[str, int] = {}
         self._state = state
         #: Items as they are in this round; None where no content reads them.
         self._items: Catalogs | None = None
@@ -108,12 +117,29 @@ class Deliverer:
             providers[name] = make_provider(config if live else replace(config, provider="file"), home)
         for provider in providers.values():
             provider.open()
-        return cls(state, definitions, providers)
+        return cls(state, definitions, providers, live=live)
 
     def close(self) -> None:
-        """Let go of the providers."""
-        for provider in self.providers.values():
-            provider.close()
+        """Let go of the providers; what has no answer soon is settled at the next start."""
+        for row in self._slots.take_back():
+            self._add(_put_back(row, ""))
+        deadline = time.monotonic() + _CLOSING_SECONDS
+        try:
+            while self._claimed_in and (left := deadline - time.monotonic()) > 0:
+                self._round([], left, wait_for_slow=True)
+        finally:
+            for provider in self.providers.values():
+                provider.close()
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a round may take long."""
+        return any(provider.is_remote for provider in self.providers.values())
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether the next call of `deliver` has something to wait for, besides answers that take long."""
+        return self._slots.is_busy
 
     # Rounds
 
@@ -128,83 +154,81 @@ class Deliverer:
         return [change.row.id for change in changes if change.after in ENDS]
 
     def deliver(
-        self, now: Instant | None = None, subjects: Collection[str] | None = None, limit: int | None = None
+        self,
+        now: Instant | None = None,
+        subjects: Collection[str] | None = None,
+        limit: int | None = None,
+        seconds: float | None = None,
     ) -> list[str]:
         """Send what is due; the ids of the deliveries that have ended.
 
         Args:
             now: The wall clock's instant; None: every row at its own instant, until all have ended (as in a run over
-                the past).
+                the past), or, when it goes out live, all that are due by the clock.
             subjects: Only these profiles.
             limit: About how many rows at most; None: all that is due.
+            seconds: No longer than this; what is under way then ends in a later call.
         """
+        self._call, self._now = self._call + 1, now
         ended: list[str] = [] if now is None else self.ledger.expire_held(now)
+        deadline = None if seconds is None else time.monotonic() + seconds
         left = limit
         while left is None or left > 0:
-            claim = self.ledger.claim(
-                now=now,
-                subjects=subjects,
-                limit=GROUP if left is None else min(GROUP, left),
-                lease_until=self.clock.now() + self.lease,
-                needs_consent=self._needs_consent,
-                needs_confirmation=self._needs_confirmation,
-            )
-            failpoint("deliver.claimed")
-            self._items = Catalogs(self._state, self.definitions) if claim.rows and self._reads_items else None
+            claim = self._claim(now, subjects, GROUP if left is None else min(GROUP, left))
             ended += claim.ended
             touched = len(claim.rows) + len(claim.ended) + claim.put_back
-            if touched == 0:
+            if touched == 0 and not self._claimed_in:
                 break
-            ended += self._send_all(claim.rows)
+            remaining = None if deadline is None else max(deadline - time.monotonic(), 0)
+            ended += self._round(claim.rows, remaining, wait_for_slow=touched == 0 and deadline is None)
+            if deadline is not None and (touched == 0 or time.monotonic() >= deadline):
+                break
             left = None if left is None else left - touched
         return ended
 
-    def _send_all(self, rows: Sequence[Row]) -> list[str]:
+    def _claim(self, now: Instant | None, subjects: Collection[str] | None, limit: int) -> Claim:
+        room = limit - self._slots.waiting if self._slots.under_way < MOST_UNDER_WAY else 0
+        if room <= 0:
+            return Claim([], [], 0)
+        claim = self.ledger.claim(
+            now=now,
+            subjects=subjects,
+            limit=room,
+            due_by=self.clock.now() if self.live else None,
+            lease_until=self.clock.now() + self.lease,
+            needs_consent=self._needs_consent,
+            needs_confirmation=self._needs_confirmation,
+        )
+        failpoint("deliver.claimed")
+        self._claimed_in.update((row.id, self._call) for row in claim.rows)
+        self._items = Catalogs(self._state, self.definitions) if claim.rows and self._reads_items else self._items
+        return claim
+
+    def _round(self, rows: Sequence[Row], seconds: float | None, *, wait_for_slow: bool = False) -> list[str]:
+        """Let the slots work, with the turn, and write down what they know; the ids that ended."""
         self._ended = []
-        work = _Work(deque(rows))
-        if len(rows) <= 2 or self.slots == 1:
-            self._slot(work)
-        else:
-            self._in_slots(work)
-        for row in work.waiting:
-            self._add(_put_back(row, ""))
+        self._slots.add(rows)
+        self._turn.release()
         try:
-            self._group.commit()
+            for row in self._slots.work(seconds, wait_for_slow=wait_for_slow):
+                self._give_up(row)
+            error = self._slots.take_error()
+            if error is not None:
+                for row in self._slots.take_back():
+                    self._add(_put_back(row, ""))
+            try:
+                self._group.commit()
+            finally:
+                if error is not None:
+                    raise error
+        except BaseException:
+            # What was to be written down may be lost with it; the next start settles those rows.
+            self._claimed_in.clear()
+            raise
         finally:
-            if work.error is not None:
-                raise work.error
+            self._turn.acquire()
         failpoint("deliver.recorded")
         return self._ended
-
-    def _in_slots(self, work: _Work) -> None:
-        # Daemon threads: one that is stuck in a provider must not keep the process from ending.
-        threads = [
-            threading.Thread(target=self._slot, args=(work,), name=f"slot-{number}", daemon=True)
-            for number in range(min(self.slots, len(work.waiting)))
-        ]
-        for thread in threads:
-            thread.start()
-        deadline = time.monotonic() + self.lease / 1_000_000
-        for thread in threads:
-            thread.join(max(deadline - time.monotonic(), 0))
-        work.stop = True
-        for row in list(work.under_way.values()):
-            self._give_up(row)
-
-    def _slot(self, work: _Work) -> None:
-        """One slot: row after row, until there are none, one fails, or the time is up."""
-        while not work.stop:
-            try:
-                row = work.waiting.popleft()
-            except IndexError:
-                return
-            work.under_way[row.id] = row
-            try:
-                self._send(row)
-            except BaseException as error:  # noqa: BLE001 - handed to the thread that waits, which raises it
-                work.error = work.error or error
-                work.stop = True
-            work.under_way.pop(row.id, None)
 
     def _give_up(self, row: Row) -> None:
         """The provider has not answered within the lease; its thread may be stuck for ever, and may answer late."""
@@ -262,7 +286,7 @@ class Deliverer:
         rendered = render_message(message, self._context(row))
         return provider, Outgoing(
             delivery_id=row.id, address=row.address, subject=rendered.subject, text=rendered.text, html=rendered.html,
-            headers={}, at=row.planned_at,
+            headers={}, at=row.planned_at, kind=row.kind,
         )  # fmt: skip
 
     def _context(self, row: Row) -> dict[str, object]:
@@ -329,15 +353,30 @@ class Deliverer:
         self._group.add(_Entry(result=change))
 
     def _write(self, entries: Sequence[_Entry]) -> None:
+        # Whoever leads writes for all, while `_round` lends the turn.
+        with self._turn:
+            self._write_down(entries)
+
+    def _write_down(self, entries: Sequence[_Entry]) -> None:
         results = [entry.result for entry in entries if entry.result is not None]
-        committing = [entry.committing for entry in entries if entry.committing is not None]
-        lost = self.ledger.write(results, committing, lambda row: row.state_at)
+        asked = [entry.committing for entry in entries if entry.committing is not None]
+        back = self._withdrawn(asked)
+        committing = [row for row in asked if row.id not in back]
+        lost = self.ledger.write([*results, *back.values()], committing, lambda row: row.state_at) | set(back)
         with self._guard:
-            self._lost.update((row.id, row.attempts) for row in committing if row.id in lost)
+            self._lost.update((row.id, row.attempts) for row in asked if row.id in lost)
             self._committed.update((row.id, row) for row in committing if row.id not in lost)
             for change in results:
                 self._committed.pop(change.row.id, None)
+            for id in [*lost, *(change.row.id for change in results)]:
+                self._claimed_in.pop(id, None)
             self._ended += [change.row.id for change in results if change.after in ENDS and change.row.id not in lost]
+
+    def _withdrawn(self, rows: Sequence[Row]) -> dict[str, Change]:
+        """Those of an earlier call that may not go any more: the profile may have said something since."""
+        earlier = [row for row in rows if self._claimed_in.get(row.id) != self._call]
+        changes = self.ledger.withdrawn(earlier, self._now, self._needs_consent, self._needs_confirmation)
+        return {change.row.id: change for change in changes}
 
 
 class _Unsendable(InnkeeperError):

@@ -42,6 +42,8 @@ from innkeeper.strategy.types import Definitions
 #: again go out, and a tick takes a third of a second.
 TICK = 4_000
 PAUSE_SECONDS = 0.05
+#: How long a round of deliveries over a network may keep the engine from its next tick.
+SENDING_SECONDS = 0.25
 _CLOCK_WRITTEN_EVERY = 1_000_000
 _GARBAGE_OBJECTS = 50_000
 
@@ -75,7 +77,9 @@ class Live:
         """One tick, one round of deliveries, their receipts; whether there was anything to do."""
         wall = max(self.clock.now(), self.cursor.clock)
         busy = self._tick(wall)
-        busy = bool(self.deliverer.deliver(now=wall, limit=200)) or busy
+        seconds = SENDING_SECONDS if self.deliverer.is_remote else None
+        busy = bool(self.deliverer.deliver(now=wall, limit=200, seconds=seconds)) or busy
+        busy = self.deliverer.is_sending or busy
         receipts = self.state.receipts(500)
         if receipts:
             self.engine.take_receipts(receipts, self.cursor.clock, None)

@@ -24,6 +24,7 @@ import structlog
 from innkeeper.kernel.errors import InnkeeperError, InternalError, OperationFailed
 from innkeeper.kernel.json import dumps_bytes
 from innkeeper.kernel.time import SystemClock
+from innkeeper.runtime.channel_probe import open_once
 from innkeeper.runtime.house import House, opened
 from innkeeper.runtime.lock import hold
 from innkeeper.runtime.logs import Form, begin, told_of
@@ -78,7 +79,7 @@ def serve(home: Path, make_app: MakeApp, how: Serving, *, ready: Callable[[str],
         ready: Called once with the URL when requests are answered.
 
     Raises:
-        OperationFailed: The home is in use, the address is taken, or the engine keeps dying.
+        OperationFailed: The home is in use, the address is taken, a channel lacks something, or the engine keeps dying.
     """
     begin(how.log, "door")
     with (
@@ -87,7 +88,8 @@ def serve(home: Path, make_app: MakeApp, how: Serving, *, ready: Callable[[str],
         _signals_end_the_server(),
         _hang_up_reads_anew(how.certificate),
     ):
-        State.open(home, create=True).close()
+        with State.open(home, create=True) as state:
+            open_once(home, state)
         with listen_on(how.host, how.port) as listener:
             keeper = _Keeper(home, log, held, how.log)
             host = f"[{how.host}]" if ":" in how.host else how.host

@@ -135,6 +135,7 @@ class Ledger:
         lease_until: Instant,
         needs_consent: Callable[[str], bool],
         needs_confirmation: Callable[[str], bool] = lambda purpose: False,
+        due_by: Instant | None = None,
     ) -> Claim:
         """Claim what is due, in one transaction that reads again whether each may go.
 
@@ -145,12 +146,14 @@ class Ledger:
             lease_until: When the claim is over, by the machine's clock.
             needs_consent: Whether a purpose needs a word of consent.
             needs_confirmation: Whether that word must have been confirmed (double opt-in).
+            due_by: With *now* None: only what is due by then; None: everything.
         """
+        due_by = due_by if now is None else now
         # A look without the write lock first: mostly nothing is due.
-        if not self._due(self.state.connection, now, subjects, 1):
+        if not self._due(self.state.connection, due_by, subjects, 1):
             return Claim([], [], 0)
         with self.state.transaction() as connection:
-            due = self._due(connection, now, subjects, limit)
+            due = self._due(connection, due_by, subjects, limit)
             permissions = Permissions(connection, sorted({row.subject for row in due}))
             homes = self._homes(connection)
             needs = Needs(needs_consent, needs_confirmation)
@@ -177,9 +180,9 @@ class Ledger:
         )
 
     def _due(
-        self, connection: sqlite3.Connection, now: Instant | None, subjects: Collection[str] | None, limit: int
+        self, connection: sqlite3.Connection, by: Instant | None, subjects: Collection[str] | None, limit: int
     ) -> list[Row]:
-        bound = {"now": FOREVER if now is None else now, "limit": limit}
+        bound = {"now": FOREVER if by is None else by, "limit": limit}
         if subjects is None:
             return [Row(*row) for row in connection.execute(_DUE, bound)]
         rows = connection.execute(_DUE_OF, {**bound, "subjects": dumps(list(subjects))})
@@ -199,6 +202,21 @@ class Ledger:
             if until is not None:
                 return Change(row, "planned", "planned", at, "quiet_hours", not_before=until)
         return Change(row, "planned", "claimed", at)
+
+    def withdrawn(
+        self,
+        rows: Sequence[Row],
+        now: Instant | None,
+        needs_consent: Callable[[str], bool],
+        needs_confirmation: Callable[[str], bool],
+    ) -> list[Change]:
+        """Which claimed rows may not go any more, as changes that put them back: the next claim says why."""
+        if not rows:
+            return []
+        permissions = Permissions(self.state.connection, sorted({row.subject for row in rows}))
+        needs = Needs(needs_consent, needs_confirmation)
+        verdicts = [(row, self._verdict(row, now, permissions, needs)) for row in rows]
+        return [Change(row, "claimed", "planned", each.at) for row, each in verdicts if each.after != "claimed"]
 
     def _homes(self, connection: sqlite3.Connection) -> Homes | None:
         """Homes, if any rule could look at them."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from email.utils import parseaddr
 
 from innkeeper.channels.contract import DEFAULT_EMAIL, PROVIDERS, ChannelConfig
 from innkeeper.content.addresses import email_problem
 from innkeeper.kernel.errors import did_you_mean
 from innkeeper.kernel.located import Findings, Located, Place, Reader
+from innkeeper.strategy.read_smtp import read_smtp
 
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}\Z")
 _SECRET_KEY = re.compile(r"(?i)(pass(word|wd|phrase)?|secret|token|credential|(api|private|access|write)[_-]?key)")
 _SECRET_URL = re.compile(r"://[^/\s:@]*:(?!\$\{)[^/\s@]+@")
-_LATER_PROVIDERS = ("smtp", "webhook", "sms", "push", "ses", "sendgrid", "postmark", "mailgun")
+_LATER_PROVIDERS = ("webhook", "sms", "push", "ses", "sendgrid", "postmark", "mailgun")
 
 
 def read_channels(node: Located | None, findings: Findings) -> dict[str, ChannelConfig]:
@@ -33,14 +35,18 @@ def _channel(name: str, node: Located, place: Place, findings: Findings) -> Chan
     if name != "email":
         findings.add(place, "later", f"the channel '{name}' comes with a later version", "use the channel 'email'")
     provider = _provider(reader, findings)
+    known = PROVIDERS[provider].settings
     settings: dict[str, object] = {}
     for key in [key for key in reader if key != "provider"]:
         item = reader.node.value[key] if isinstance(reader.node.value, dict) else reader.node
-        is_secret = _check_secret(key, item, findings)
-        if is_secret or key in PROVIDERS[provider].settings:
+        # The name of a variable is no secret; `read_smtp` sees that it is one.
+        is_secret = not (key in known and key.endswith("_env")) and _check_secret(key, item, findings, known)
+        if is_secret or key in known:
             reader.has(key)
         settings[key] = item.plain()
-    reader.close(PROVIDERS[provider].settings)
+    reader.close(known)
+    if provider == "smtp":
+        read_smtp(reader, findings)
     _check_sender(reader.get("from"), findings)
     return ChannelConfig(name=name, provider=provider, settings=settings)
 
@@ -69,7 +75,7 @@ def _check_sender(node: Located | None, findings: Findings) -> None:
         )  # fmt: skip
 
 
-def _check_secret(key: str, node: Located, findings: Findings) -> bool:
+def _check_secret(key: str, node: Located, findings: Findings, known: Sequence[str] = ()) -> bool:
     """Whether a secret stands in the file, which goes into Git and the store; it belongs into the environment."""
     if isinstance(node.value, dict):
         found = [_check_secret(inner, item, findings) for inner, item in node.value.items()]
@@ -81,6 +87,7 @@ def _check_secret(key: str, node: Located, findings: Findings) -> bool:
     # The value is not printed: it may be a real secret.
     findings.add(
         node, "inline-secret", f"'{key}' holds a secret, which must not stand in a file",
-        f"put it into the environment and write: {key}: ${{{name}}}",
+        "put it into the environment and write: "
+        + (f"{key}_env: SMTP_{name}" if f"{key}_env" in known else f"{key}: ${{{name}}}"),
     )  # fmt: skip
     return True

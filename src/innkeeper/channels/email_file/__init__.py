@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from innkeeper.channels.contract import ChannelConfig
-from innkeeper.channels.email_file.mime import parse_sender
 from innkeeper.channels.email_file.provider import FileProvider
+from innkeeper.channels.mime import parse_sender
 
 __all__ = ["FileProvider", "make"]
 

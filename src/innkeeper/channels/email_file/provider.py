@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from innkeeper.channels.contract import Outgoing, Result
-from innkeeper.channels.email_file.mime import Sender, compose
 from innkeeper.channels.group import GroupCommit
+from innkeeper.channels.mime import Sender, compose
 from innkeeper.content.errors import UnsafeHeader
 from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.failpoints import failpoint
@@ -30,6 +30,7 @@ class FileProvider:
 
     name = "file"
     settles = True
+    is_remote = False
 
     def __init__(self, maildir: Path, sender: Sender) -> None:
         self.maildir, self.sender = maildir, sender
@@ -86,6 +87,10 @@ class FileProvider:
         if self._has(delivery_id) or delivery_id in self._in_maildir():
             return Result(outcome="accepted", reason="settled")
         return Result(outcome="retry", reason="not accepted before the stop")
+
+    def probe(self) -> str:
+        """Where the mails are; to write there is `open`'s matter."""
+        return f"mails go into {self.maildir}"
 
     def close(self) -> None:
         """Close the record."""
