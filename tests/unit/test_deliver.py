@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mailbox
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
