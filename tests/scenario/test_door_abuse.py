@@ -197,7 +197,7 @@ def test_a40_questions_without_end_hold_up_no_event(tmp_path: Path, monkeypatch:
     """Twenty questions over the whole log that never end: few run, some wait, the rest is sent away, events come in."""
     go = threading.Event()
 
-    def endless(*_: object) -> list[object]:
+    def endless(*_: object, **__: object) -> list[object]:
         assert go.wait(60)
         return []
 

@@ -180,7 +180,7 @@ def test_a_draft_is_kept_checked_and_planned_and_nothing_is_in_force(
     assert wrong["structuredContent"]["draft"] == kept["draft"]
     assert used(tools, "check_draft", {"id": kept["draft"]})["structuredContent"]["errors"] == errors
     drafts = used(tools, "list_drafts", {})["structuredContent"]["drafts"]
-    assert [each["draft"] for each in drafts] == [kept["draft"]]
+    assert kept["draft"] in [each["draft"] for each in drafts]
     assert applied(home) == before
     assert used(tools, "show_definitions", {})["structuredContent"]["files"] == sorted(before)
     path = "journeys/welcome.yaml"

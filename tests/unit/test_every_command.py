@@ -24,7 +24,7 @@ from support.workspace import BASE, identify
 
 from innkeeper.cli.main import COMMANDS
 from innkeeper.kernel.time import SystemClock
-from innkeeper.runtime import audit, sources
+from innkeeper.runtime import audit, drafts, sources
 from innkeeper.runtime.access import LOCAL
 from innkeeper.store.access import Access, Entry
 
@@ -68,6 +68,12 @@ COMMANDS_BESIDE: dict[str, Case] = {
     "plan": _case("reads", "FOLDER"),
     "apply": _case("asks", "FOLDER", "--yes"),
     "decision list": _case("reads"),
+    "draft list": _case("reads"),
+    "draft show": _case("reads", "DRAFT"),
+    "draft plan": _case("reads", "DRAFT"),
+    "draft rebase": _case("asks", "DRAFT"),
+    "draft publish": _case("asks", "DRAFT"),
+    "draft discard": _case("asks", "SPARE"),
     "demo": _case("refuses", "--exit", code="not-a-demo"),
     "doctor": _case("reads"),
     "events list": _case("reads"),
@@ -98,6 +104,7 @@ COMMANDS_BESIDE: dict[str, Case] = {
     "object set": _case("asks", "booking", "b1", "--set", "room=14"),
     "object remove": _case("asks", "booking", "b1"),
     "profile show": _case("reads", "ann"),
+    "profile find": _case("reads", "ann"),
     "profile links": _case("reads", "ann"),
     "profile note": _case("asks", "ann", "likes tea"),
     "replay": _case("refuses", code="served"),
@@ -128,6 +135,9 @@ COMMANDS_BESIDE: dict[str, Case] = {
     "subscription failures": _case("reads", "wall"),
     "subscription remove": _case("own", "wall"),
     "task list": _case("reads"),
+    "task claim": _case("asks", "TASK"),
+    "task assign": _case("asks", "TASK", "maria"),
+    "task done": _case("asks", "TASK", "--outcome", "reached"),
     "up": _case("refuses", "--port", "0", code="home-in-use"),
     "user add": _case("own", "dora", "--role", "viewer"),
     "user role": _case("own", "dora", "editor"),
@@ -184,6 +194,10 @@ def _called(home: Path, name: str, files: dict[str, str]) -> tuple[Done, list[En
     """A command, and what it left in the audit."""
     if "DELIVERY" not in files:
         files["DELIVERY"] = command(home, "ledger", "list").told["deliveries"][0]["id"]
+        files["TASK"] = command(home, "task", "list").told["tasks"][0]["id"]
+        changes = {"audiences/late.yaml": "when: did('Login')\n"}
+        for draft in ("DRAFT", "SPARE"):
+            files[draft] = drafts.create(home, "dora", "Late", changes, SystemClock().now()).draft.id
     case = COMMANDS_BESIDE[name]
     with Access.open(home) as access:
         before = len(access.entries())

@@ -82,12 +82,14 @@ def publish(call: Call, id: str, etag: str | None, allow_unknown: bool) -> None:
     from innkeeper.kernel.time import SystemClock
     from innkeeper.runtime import drafts
     from innkeeper.runtime.access import LOCAL
+    from innkeeper.runtime.audit import by_command
 
     home = call.existing_home()
     tag = drafts.look(home, id).tag if etag is None else etag
     told = ask(home, "POST", ("drafts", id, "publish"), {"allow_unknown": allow_unknown}, If_Match=tag)
     if told is None:
-        told, _ = drafts.publish(home, id, LOCAL, tag, SystemClock().now(), allow_unknown=allow_unknown)
+        with by_command(home, "publish", "draft", id):
+            told, _ = drafts.publish(home, id, LOCAL, tag, SystemClock().now(), allow_unknown=allow_unknown)
     for warning in told.get("warnings", ()):
         click.echo(f"warning: {Problem(**warning)}", err=True)
     call.answer(told, lambda: click.echo(f"published as strategy {told['number']}"))
@@ -129,9 +131,13 @@ def discard(call: Call, id: str) -> None:
 def _or_ask(
     call: Call, request: tuple[str, ...], id: str, tag: str, work: Callable[[], dict[str, Any]]
 ) -> dict[str, Any]:
-    """What the API of a served home answers, so that it is in the audit; where nobody serves it, the work itself."""
+    """What the API of a served home answers; where nobody serves it, the work itself."""
     from innkeeper.cli.served import ask
+    from innkeeper.runtime.audit import by_command
 
     method, *rest = request
     told: dict[str, Any] | None = ask(call.home, method, ("drafts", id, *rest), If_Match=tag)
-    return work() if told is None else told
+    if told is None:
+        with by_command(call.home, rest[0] if rest else "discard", "draft", id):
+            told = work()
+    return told

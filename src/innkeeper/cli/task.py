@@ -89,8 +89,13 @@ def done(call: Call, id: str, outcome: str, note: str, by: str | None) -> None:
 def _answer(call: Call, id: str, what: str, body: dict[str, Any], work: Callable[[], dict[str, Any]]) -> None:
     """What the API of a served home answers; where nobody serves it, the work itself."""
     from innkeeper.cli.served import ask
+    from innkeeper.runtime.audit import by_command
 
-    told = ask(call.existing_home(), "POST", ("tasks", id, what), body)
-    found: dict[str, Any] = work() if told is None else told
+    home = call.existing_home()
+    found: dict[str, Any] | None = ask(home, "POST", ("tasks", id, what), body)
+    if found is None:
+        with by_command(home, what, "task", id):
+            found = work()
     whose = f", {found['assignee']}" if found["assignee"] else ""
-    call.answer(found, lambda: click.echo(f"{found['title']}  {found['user_id']} ({found['state']}{whose})"))
+    line = f"{found['title']}  {found['user_id']} ({found['state']}{whose})"
+    call.answer(found, lambda: click.echo(line))
