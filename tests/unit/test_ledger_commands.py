@@ -64,7 +64,7 @@ def test_tasks(tmp_path: Path) -> None:
         "tasks": [
             {"id": "t1", "user_id": "u1", "queue": "desk", "title": "Call Ana", "body": "She is\nunhappy",
              "journey": "care", "key": "b7", "state": "open", "created_at": "2026-03-02T12:00:00Z",
-             "context": {"score": 2}, "assignee": None, "outcome": None, "note": None, "done_by": None, "done_at": None}
+             "context": {"score": 2}, "assignee": None, "outcome": "", "note": "", "done_by": None, "done_at": None}
         ]
     }  # fmt: skip
     assert ask(tmp_path, "task", "list", "--queue", "other") == {"tasks": []}
