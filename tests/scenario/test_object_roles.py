@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.workspace import Workspace, event, identify, message
+from support.workspace import BASE, Workspace, event, identify, message
 
 from innkeeper.kernel.errors import InnkeeperError
 from innkeeper.kernel.time import format_instant
 from innkeeper.runtime.replay import replay
 from innkeeper.store.state import State
+from innkeeper.strategy.load import examine
 
 STRATEGY = """
 name: test
@@ -110,3 +111,13 @@ def test_a_role_that_the_type_does_not_declare_is_refused(tmp_path: Path) -> Non
     asked = HEAD % ", when: booking.role = 'gest'" + "steps: [{ wait: 9 days }]\n"
     with pytest.raises(InnkeeperError, match=r"role 'gest' of the object 'booking'(?s:.*)guest"):
         house(tmp_path, one=asked).run("2026-05-08T00:00:00Z")
+
+
+def test_templates_of_a_journey_by_an_object_may_read_roles() -> None:
+    body = "{% if booking.roles contains 'payer' %}Bill{% else %}{{ booking.role }}{% endif %}"
+    files = {
+        **BASE, "strategy.yaml": STRATEGY, "messages/note.md": message(purpose="stay", body=body),
+        "journeys/one.yaml": "journey: one\n" + HEAD % "" + "steps: [{ send: note }]\n",
+    }  # fmt: skip
+    found = examine(files)
+    assert [(each.code, "'role'" in each.message) for each in found.errors] == [("unknown-property", True)]

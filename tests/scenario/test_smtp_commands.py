@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from fakes.smtp import Server
+from support.api import STRATEGY, served
+from support.workspace import BASE
 
 from innkeeper.cli.main import cli
 
@@ -57,3 +59,24 @@ def test_a_missing_secret_is_said_before_anything_is_served(home: tuple[Server, 
     ran = CliRunner().invoke(cli, [*call, "run", "--until", "now", "--deliver", "live"])
     assert (ran.exit_code, "DESK_USERNAME is not set" in str(ran.exception)) == (1, True)
     assert server.connections == 0
+
+
+def test_a_strategy_that_the_engine_of_up_would_die_of_is_not_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channels = "email: { provider: smtp, host: localhost, from: a@b.example, password_env: DESK_PASSWORD"
+    files = {**BASE, **STRATEGY, "channels.yaml": channels + ", username_env: DESK_USERNAME }\n"}
+    monkeypatch.setenv("DESK_USERNAME", "desk")
+    with served(tmp_path / "home") as door:
+        before = door.ask("GET", "/definitions")
+        draft = door.ask("POST", "/drafts", {"files": files}).json
+        for path, body, tag in (
+            ("/definitions/publish", {"files": files}, before.headers["etag"]),
+            (f"/drafts/{draft['draft']}/publish", {}, draft["etag"]),
+        ):
+            refused = door.ask("POST", path, body, If_Match=tag)
+            assert (refused.status, refused.json["code"]) == (422, "no-secret")
+            assert "DESK_PASSWORD is not set" in refused.json["detail"]
+        assert door.ask("GET", "/definitions").json == before.json
+        monkeypatch.setenv("DESK_PASSWORD", "s3cret")
+        assert door.ask("POST", f"/drafts/{draft['draft']}/publish", {}, If_Match=draft["etag"]).status == 200

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,11 @@ from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.time import FixedClock
 from innkeeper.runtime import known, sources
 from innkeeper.store import manifest
+from innkeeper.store.access import Access
 from innkeeper.store.bulk import Bulk
 from innkeeper.store.doctor import examine
 from innkeeper.store.drafts import Drafts
+from innkeeper.store.imports import ImportTable
 from innkeeper.store.log import Log
 from innkeeper.store.segments import Sizes
 from innkeeper.store.work import Work
@@ -98,10 +101,10 @@ def test_each_harm_is_found(home: Path, harm: Callable[[Path], Any], expected: d
             assert len(log.read(0, 1000)) == 651
 
 
-@pytest.mark.parametrize("store", ["sources", "drafts", "work"])
+@pytest.mark.parametrize("store", ["sources", "access", "imports", "drafts", "work"])
 def test_harm_to_the_small_databases_is_found(home: Path, store: str) -> None:
     sources.create(home, "shop", "server", FixedClock(0))
-    with Drafts.open(home), Work.open(home):
+    with Drafts.open(home), Work.open(home), Access.open(home), closing(ImportTable.open(home)):
         assert found(home) == {}
     with sqlite3.connect(home / f"{store}.db") as database:
         database.execute("PRAGMA user_version = 99")

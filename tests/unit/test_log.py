@@ -14,6 +14,7 @@ from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import SystemClock
 from innkeeper.store import manifest
 from innkeeper.store.log import Log
+from innkeeper.store.seal_process import seal_apart
 from innkeeper.store.segments import Sealer, Sizes
 
 SMALL = Sizes(seal_rows=100, segment_rows=2_000, fan_in=3)
@@ -274,3 +275,12 @@ def test_a_damaged_segment_is_not_merged_and_stops_no_seal(tmp_path: Path) -> No
     assert listed.events == 60
     assert [segment.rows for segment in listed.segments] == [10, 10, 30, 10]
     assert damaged.exists()
+
+
+def test_a_process_for_the_seal_that_says_nothing_is_an_error_of_the_seal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("innkeeper.store.seal_process.sys.executable", "/bin/false")
+    with pytest.raises(OperationFailed, match="ended with 1") as raised:
+        seal_apart(tmp_path, SMALL, least=1, merge=False, threads=1)
+    assert raised.value.code == "seal-ended"

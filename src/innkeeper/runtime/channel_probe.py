@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from innkeeper.channels import DEFAULT_EMAIL, make_provider
 from innkeeper.channels.contract import ChannelConfig
-from innkeeper.kernel.errors import OperationFailed
+from innkeeper.kernel.errors import OperationFailed, UsageError
 from innkeeper.runtime import definitions as applied
 from innkeeper.store.doctor import Finding
 from innkeeper.store.state import State
+from innkeeper.strategy.load import load
+from innkeeper.strategy.types import Definitions
 
 
 def probe_channels(home: Path) -> list[Finding]:
     """What each channel of the applied strategy says: a note where it could send, else what is wrong."""
     with State.open(home, readonly=True) as state:
-        channels = _channels(state)
+        channels = _channels(applied.applied(state))
     return [finding for config in channels for finding in _probe(config, home)]
 
 
@@ -26,14 +28,32 @@ def open_once(home: Path, state: State) -> None:
     Raises:
         OperationFailed: A provider lacks something, such as a secret in the environment.
     """
-    for config in _channels(state):
+    _open(home, _channels(applied.applied(state)))
+
+
+def check_openable(home: Path, files: Mapping[str, str]) -> None:
+    """Refuse a valid strategy whose channels this process cannot open: an engine that serves would die of it.
+
+    Raises:
+        UsageError: A provider lacks something, such as a secret in the environment of `up`.
+    """
+    try:
+        _open(home, _channels(load(files, allow_unknown=True)))
+    except OperationFailed as error:
+        place = f" ({error.where})" if error.where else ""
+        raise UsageError(
+            f"up could not go on with this strategy: {error.message}{place}", code=error.code, fix=error.fix
+        ) from error
+
+
+def _open(home: Path, channels: list[ChannelConfig]) -> None:
+    for config in channels:
         provider = make_provider(config, home)
         provider.open()
         provider.close()
 
 
-def _channels(state: State) -> list[ChannelConfig]:
-    definitions = applied.applied(state)
+def _channels(definitions: Definitions | None) -> list[ChannelConfig]:
     known = definitions.channels if definitions is not None else {}
     return list({DEFAULT_EMAIL.name: DEFAULT_EMAIL, **known}.values())
 

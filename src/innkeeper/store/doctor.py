@@ -113,7 +113,7 @@ def _state(home: Path, progress: Callable[[str], None]) -> Iterator[Finding]:
 
 
 def _small(home: Path, progress: Callable[[str], None]) -> Iterator[Finding]:
-    for store in ("sources", "drafts", "work"):
+    for store in ("sources", "access", "imports", "drafts", "work"):
         path = home / f"{store}.db"
         if path.is_file():
             with closing(sqlite.connect(path, read_only=True)) as database:

@@ -43,9 +43,10 @@ def seal_apart(home: Path, sizes: Sizes, *, least: int, merge: bool, threads: in
     command = [sys.executable, "-m", "innkeeper.store.seal_process", str(home), dumps(order)]
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
-        told: dict[str, Any] = loads(done.stdout) if done.returncode in (0, 1) else {}
     except OSError as error:
         raise OperationFailed(f"no process for the seal: {error.strerror}", code="seal-not-begun") from error
+    # A process that ends before it has read its order says nothing.
+    told: dict[str, Any] = loads(done.stdout) if done.returncode in (0, 1) and done.stdout else {}
     if "sealed" in told:
         return int(told["sealed"])
     if "code" not in told:

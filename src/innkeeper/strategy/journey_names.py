@@ -162,7 +162,7 @@ class NameChecker:
             if root not in objects:
                 self._not_about(root, where)
                 return
-            known = objects[root].names - {"role"}
+            known = objects[root].names - {"role"} | {"roles"}
             if name not in known:
                 self._unknown("property", name, f" of the object '{root}'", known, where)
 

@@ -11,6 +11,7 @@ from litestar.types import ControllerRouterHandler
 
 from innkeeper.kernel.errors import Invalid, UsageError
 from innkeeper.runtime import definitions
+from innkeeper.runtime.channel_probe import check_openable
 from innkeeper.runtime.known import known_names
 from innkeeper.runtime.writing import writing
 from innkeeper.store.state import State
@@ -63,6 +64,7 @@ def routes(api: Api) -> list[ControllerRouterHandler]:
         if if_match is None:
             return problem(428, "if-match-needed", "publishing needs If-Match", "send the ETag of GET /definitions")
         _valid(api, data)
+        check_openable(api.home, data.files)
         with api.writing(at_rest=True), writing(api.home) as (_, state):
             number = definitions.number(state)
             if if_match != _tag(number):

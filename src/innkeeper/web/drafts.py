@@ -15,6 +15,7 @@ from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
 from litestar.types import ControllerRouterHandler
 
 from innkeeper.runtime import drafts
+from innkeeper.runtime.channel_probe import check_openable
 from innkeeper.runtime.drafts import Seen
 from innkeeper.web.api import Api, asking
 from innkeeper.web.paging import USUAL, cut
@@ -131,6 +132,9 @@ def _publish(api: Api) -> ControllerRouterHandler:
         who, now = asking(request).name, api.clock.now()
 
         def publish(tag: str) -> Response[Any]:
+            found = drafts.look(api.home, id)
+            if found.tag == tag and not drafts.check(api.home, found, allow_unknown=data.allow_unknown).errors:
+                check_openable(api.home, found.files)
             with api.writing(at_rest=True):
                 told, seen = drafts.publish(api.home, id, who, tag, now, allow_unknown=data.allow_unknown)
             return _tagged(told, seen)
