@@ -28,6 +28,7 @@ from innkeeper.runtime import import_files, uploads
 from innkeeper.runtime.audit import verify
 from innkeeper.runtime.import_beside import TOGETHER, Beside
 from innkeeper.runtime.import_jobs import MOST_OPEN
+from innkeeper.runtime.import_sink import BATCH_ROWS
 from innkeeper.runtime.writer import Writer
 from innkeeper.store.log import Log
 from innkeeper.web.imports import MOST_WATCHERS
@@ -206,6 +207,33 @@ def test_a_scratch_file_that_has_no_room_ends_the_import(door: Served) -> None:
     door.house.imports.uploads.room = lambda: 4_000  # type: ignore[method-assign]
     one = imported(door, table, "orders.csv.gz", mapping=MAPPING)
     assert (one["state"], one["error"]["code"]) == ("failed", "disk-full"), one
+
+
+def test_refused_lines_leave_of_the_disk_what_must_stay_free(door: Served) -> None:
+    """A line of two bytes is refused with two hundred."""
+    most, rejects = 6 * 1024**2, door.home / "rejects"
+    door.house.imports.uploads.room = lambda: most - size_of(rejects)  # type: ignore[method-assign]
+    one = imported(door, gzip.compress(b"7\n" * 60_000 + lines(1)), "refused.jsonl.gz")
+    assert (one["state"], one["error"]["code"], one["accepted"]) == ("failed", "disk-full", 0), one
+    assert most - 1_000 < size_of(rejects) <= most
+    refused = door.ask("GET", f"/imports/{one['id']}/rejects").text.splitlines()
+    assert len(refused) == one["rejected"] > 0
+    assert left(door) == []
+
+
+def size_of(folder: Path) -> int:
+    """How many bytes the files of a folder have."""
+    return sum(path.stat().st_size for path in folder.iterdir()) if folder.exists() else 0
+
+
+def test_events_leave_of_the_disk_what_must_stay_free(tmp_path: Path) -> None:
+    with gated(tmp_path / "home") as (door, gate):
+        gate.let_go.set()
+        door.house.imports.uploads.room = (  # type: ignore[method-assign]
+            lambda: 0 if sum(commit["bulk"] for commit in gate.commits) >= BATCH_ROWS else 2**40
+        )
+        one = imported(door, lines(2 * BATCH_ROWS), source="bulk")
+        assert (one["state"], one["error"]["code"], one["accepted"]) == ("failed", "disk-full", BATCH_ROWS), one
 
 
 def test_a_file_that_breaks_off_or_stops_coming_leaves_nothing(door: Served, monkeypatch: pytest.MonkeyPatch) -> None:

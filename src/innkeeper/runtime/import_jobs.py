@@ -211,7 +211,7 @@ class Imports:
             self._table.begin(number, self._clock.now())
             beside = Beside(
                 _order(self._folder(number), one.name, one.source), self._writer, size=one.size,
-                room=self.uploads.room(), refusing=partial(self._table.refusing, number),
+                room=self.uploads.room, refusing=partial(self._table.refusing, number),
             )  # fmt: skip
             self._running = number, beside
         try:
