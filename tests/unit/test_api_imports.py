@@ -358,7 +358,10 @@ def test_a_cancelled_import_ends_and_what_it_wrote_stays(tmp_path: Path, halted:
         waiting = upload(door, lines(1), source="later").json["id"]
         gate.reached.wait()
         assert door.ask("GET", f"/imports/{running}").json["state"] == "running"
-        assert door.ask("DELETE", f"/imports/{waiting}").json["state"] == "cancelling"
+        # One that waits ends at once: whoever cancels it needs not wait for the others.
+        ended_now = door.ask("DELETE", f"/imports/{waiting}").json
+        assert (ended_now["state"], ended_now["ended_at"] is None, ended_now["error"]) == ("cancelled", False, None)
+        assert {path.parent.name for path in left(door)} == {running}
         assert door.ask("DELETE", f"/imports/{running}").json["state"] == "cancelling"
         assert halted.is_set()
         gate.let_go.set()
@@ -369,6 +372,25 @@ def test_a_cancelled_import_ends_and_what_it_wrote_stays(tmp_path: Path, halted:
         assert [event.source for event in door.events()] == ["bulk"] * 3 * TOGETHER
         assert imported(door, lines(1), source="later")["state"] == "done"
         assert left(door) == []
+
+
+def test_one_that_is_cancelled_when_its_turn_has_come_does_not_begin(
+    door: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imports, cancelled = door.house.imports, threading.Event()
+    begin = imports._import
+
+    def late(number: int) -> None:
+        cancelled.wait()
+        begin(number)
+
+    monkeypatch.setattr(imports, "_import", late)
+    one = upload(door, lines(1)).json["id"]
+    assert door.ask("DELETE", f"/imports/{one}").json["state"] == "cancelled"
+    cancelled.set()
+    assert imported(door, lines(2), source="next")["accepted"] == 2
+    assert door.ask("GET", f"/imports/{one}").json["state"] == "cancelled"
+    assert {event.source for event in door.events()} == {"next"}
 
 
 def test_an_import_is_begun_anew_with_the_door(tmp_path: Path, halted: threading.Event) -> None:

@@ -155,17 +155,18 @@ class Imports:
         return path
 
     def cancel(self, number: int) -> dict[str, Any]:
-        """End an import; what it has put into the log stays. One that has ended stays as it is.
+        """End an import, at once where it does not run; what it has put into the log stays, and so does one that ended.
 
         Raises:
             UsageError: There is none of this number.
         """
         with self._turn:
-            if self._table.get(number).state in OPEN:
+            one = self._table.get(number)
+            if one.state in OPEN and self._running is not None and self._running[0] == number:
                 self._table.cancelling(number)
-                if self._running is not None and self._running[0] == number:
-                    self._running[1].halt()
-                self._turn.notify_all()
+                self._running[1].halt()
+            elif one.state in OPEN:
+                self._end(one._replace(state="cancelling"), one.counts, None)
         return self.show(number)
 
     def _told(self, one: Import) -> dict[str, Any]:
@@ -203,6 +204,9 @@ class Imports:
     def _import(self, number: int) -> None:
         with self._turn:
             one = self._table.get(number)
+            if one.state not in OPEN:
+                # It was cancelled when its turn had just come.
+                return
             if one.state == "cancelling" or one.begun >= _MOST_BEGUN:
                 self._end(one, one.counts, None if one.state == "cancelling" else _TOO_OFTEN)
                 return
