@@ -23,8 +23,9 @@ from support.beside import announced, command
 from support.door import NOW, Served, opened, reopened
 
 from innkeeper.events.types import LogRow
+from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.time import FixedClock, parse_instant
-from innkeeper.runtime import import_files, uploads
+from innkeeper.runtime import import_files, import_jobs, uploads
 from innkeeper.runtime.audit import verify
 from innkeeper.runtime.import_beside import TOGETHER, Beside
 from innkeeper.runtime.import_jobs import MOST_OPEN
@@ -412,6 +413,41 @@ def test_an_import_is_begun_anew_with_the_door(tmp_path: Path, halted: threading
         assert len({(event.source, event.message_id) for event in door.events()}) == 20 * TOGETHER + 2
         assert len(door.events()) == 20 * TOGETHER + 2
         assert len(list((home / "rejects").iterdir())) == 1
+
+
+def test_an_import_that_cannot_begin_ends_and_those_behind_it_go_on(tmp_path: Path) -> None:
+    with gated(tmp_path / "home") as (door, gate):
+        upload(door, lines(20 * TOGETHER), source="bulk")
+        gate.reached.wait()
+        stuck, behind = (upload(door, lines(1), source=source).json["id"] for source in ("stuck", "behind"))
+        # What it refused when it was begun before cannot be removed.
+        (door.home / "rejects" / "old.jsonl").mkdir(parents=True)
+        door.house.imports._table.refusing(int(stuck), "old.jsonl")
+        gate.let_go.set()
+        assert ended(door, behind)["accepted"] == 1
+        one = door.ask("GET", f"/imports/{stuck}").json
+        assert (one["state"], one["error"]["status"], one["error"]["code"]) == ("failed", 503, "disk-error"), one
+        assert left(door) == []
+
+
+def test_a_table_that_cannot_be_read_for_a_while_holds_imports_up_and_no_longer(
+    door: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imports, failed = door.house.imports, threading.Event()
+    take_next = imports._next
+
+    def failing() -> int | None:
+        number = take_next()
+        if number is not None and not failed.is_set():
+            failed.set()
+            raise OperationFailed("the disk is full", code="disk-full")
+        return number
+
+    monkeypatch.setattr(import_jobs, "_RETRY_SECONDS", 0.01)
+    imported(door, lines(1))
+    monkeypatch.setattr(imports, "_next", failing)
+    assert [imported(door, lines(1))["state"] for _ in range(3)] == ["done"] * 3
+    assert failed.is_set()
 
 
 def test_no_more_wait_than_may(tmp_path: Path) -> None:

@@ -183,11 +183,14 @@ class Imports:
         return told | {"rejects_file": one.rejects, "error": one.error}
 
     def _run(self) -> None:
-        while (number := self._next()) is not None:
+        while True:
             try:
+                number = self._next()
+                if number is None:
+                    return
                 self._import(number)
             except InnkeeperError as error:
-                # What became of it cannot be written. It is begun anew when the disk may have room again.
+                # The table cannot be read or written. What waits is begun anew when the disk may have room again.
                 logger.error("imports wait", action="import", reason=error.code)
                 with self._turn:
                     self._turn.wait_for(lambda: self._closing, _RETRY_SECONDS)
@@ -210,13 +213,11 @@ class Imports:
             if one.state == "cancelling" or one.begun >= _MOST_BEGUN:
                 self._end(one, one.counts, None if one.state == "cancelling" else _TOO_OFTEN)
                 return
-            if one.rejects is not None:
-                (self.home / "rejects" / one.rejects).unlink(missing_ok=True)
-            self._table.begin(number, self._clock.now())
-            beside = Beside(
-                _order(self._folder(number), one.name, one.source), self._writer, size=one.size,
-                room=self.uploads.room, refusing=partial(self._table.refusing, number),
-            )  # fmt: skip
+            try:
+                beside = self._begun(one)
+            except OSError as unwritable:
+                self._end(one, one.counts, files.translate(unwritable, self.home))
+                return
             self._running = number, beside
         try:
             error = self._outcome(beside)
@@ -228,6 +229,16 @@ class Imports:
                     self._end(one, beside.counts(), error)
         finally:
             self._running = None
+
+    def _begun(self, one: Import) -> Beside:
+        """An import that begins, without what it refused when it was begun before."""
+        if one.rejects is not None:
+            (self.home / "rejects" / one.rejects).unlink(missing_ok=True)
+        order = _order(self._folder(one.id), one.name, one.source)
+        self._table.begin(one.id, self._clock.now())
+        return Beside(
+            order, self._writer, size=one.size, room=self.uploads.room, refusing=partial(self._table.refusing, one.id)
+        )
 
     def _outcome(self, beside: Beside) -> Exception | None:
         """Run an import; why it did not come to its end."""
