@@ -31,6 +31,7 @@ from innkeeper.runtime.import_beside import TOGETHER, Beside
 from innkeeper.runtime.import_jobs import MOST_OPEN
 from innkeeper.runtime.import_sink import BATCH_ROWS
 from innkeeper.runtime.writer import Writer
+from innkeeper.store.imports import Import
 from innkeeper.store.log import Log
 from innkeeper.web.imports import MOST_WATCHERS
 
@@ -338,6 +339,31 @@ def test_live_events_are_taken_while_a_file_is_imported(tmp_path: Path) -> None:
     assert sum(1 for commit in gate.commits[:place] if commit["bulk"]) == 3
     assert sum(commit["bulk"] for commit in gate.commits[place:]) == 17 * TOGETHER
     assert max(commit["bulk"] for commit in gate.commits) == TOGETHER
+
+
+def test_an_import_that_begins_or_ends_while_it_is_read_is_told_with_its_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with gated(tmp_path / "home") as (door, gate):
+        number = int(upload(door, lines(20 * TOGETHER), source="bulk").json["id"])
+        gate.reached.wait()
+        imports = door.house.imports
+        table, begun = imports._table, imports._table.get(number)
+        read = table.get
+
+        def ending(asked: int) -> Import:
+            found = read(asked)
+            monkeypatch.undo()
+            gate.let_go.set()
+            _until(lambda: imports._running is None)
+            return found
+
+        monkeypatch.setattr(table, "get", ending)
+        told = imports.show(number)
+        assert (told["state"], told["read"]) == ("running", 20 * TOGETHER), told
+        # It began after it was looked at what runs, and has ended by now.
+        told = imports._told(begun, None)
+        assert (told["state"], told["accepted"]) == ("done", 20 * TOGETHER), told
 
 
 @pytest.fixture

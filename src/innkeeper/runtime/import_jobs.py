@@ -131,7 +131,8 @@ class Imports:
 
     def listing(self, before: int, limit: int) -> list[dict[str, Any]]:
         """Imports before a number, the newest first."""
-        return [self._told(each) for each in self._table.newest(before, limit)]
+        running = self._running
+        return [self._told(each, running) for each in self._table.newest(before, limit)]
 
     def show(self, number: int) -> dict[str, Any]:
         """One import.
@@ -139,7 +140,8 @@ class Imports:
         Raises:
             UsageError: There is none of this number.
         """
-        return self._told(self._table.get(number))
+        running = self._running
+        return self._told(self._table.get(number), running)
 
     def rejects(self, number: int) -> Path:
         """The file of the lines that were refused.
@@ -169,8 +171,12 @@ class Imports:
                 self._end(one._replace(state="cancelling"), one.counts, None)
         return self.show(number)
 
-    def _told(self, one: Import) -> dict[str, Any]:
-        running = self._running
+    def _told(self, one: Import, running: tuple[int, Beside] | None) -> dict[str, Any]:
+        """An import, and what ran before it was read: so one that has ended since is told with the counts it had."""
+        if one.state in ("running", "cancelling") and (running is None or running[0] != one.id):
+            # It has begun since, and perhaps ended.
+            with self._turn:
+                one, running = self._table.get(one.id), self._running
         live = running is not None and running[0] == one.id and one.state in OPEN
         counts = running[1].counts() if running is not None and live else one.counts
         told: dict[str, Any] = {
