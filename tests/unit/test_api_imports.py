@@ -23,12 +23,15 @@ from support.beside import announced, command
 from support.door import NOW, Served, opened, reopened
 
 from innkeeper.events.types import LogRow
+from innkeeper.kernel.errors import OperationFailed
 from innkeeper.kernel.time import FixedClock, parse_instant
-from innkeeper.runtime import import_files, uploads
+from innkeeper.runtime import import_files, import_jobs, uploads
 from innkeeper.runtime.audit import verify
 from innkeeper.runtime.import_beside import TOGETHER, Beside
 from innkeeper.runtime.import_jobs import MOST_OPEN
+from innkeeper.runtime.import_sink import BATCH_ROWS
 from innkeeper.runtime.writer import Writer
+from innkeeper.store.imports import Import
 from innkeeper.store.log import Log
 from innkeeper.web.imports import MOST_WATCHERS
 
@@ -208,6 +211,33 @@ def test_a_scratch_file_that_has_no_room_ends_the_import(door: Served) -> None:
     assert (one["state"], one["error"]["code"]) == ("failed", "disk-full"), one
 
 
+def test_refused_lines_leave_of_the_disk_what_must_stay_free(door: Served) -> None:
+    """A line of two bytes is refused with two hundred."""
+    most, rejects = 6 * 1024**2, door.home / "rejects"
+    door.house.imports.uploads.room = lambda: most - size_of(rejects)  # type: ignore[method-assign]
+    one = imported(door, gzip.compress(b"7\n" * 60_000 + lines(1)), "refused.jsonl.gz")
+    assert (one["state"], one["error"]["code"], one["accepted"]) == ("failed", "disk-full", 0), one
+    assert most - 1_000 < size_of(rejects) <= most
+    refused = door.ask("GET", f"/imports/{one['id']}/rejects").text.splitlines()
+    assert len(refused) == one["rejected"] > 0
+    assert left(door) == []
+
+
+def size_of(folder: Path) -> int:
+    """How many bytes the files of a folder have."""
+    return sum(path.stat().st_size for path in folder.iterdir()) if folder.exists() else 0
+
+
+def test_events_leave_of_the_disk_what_must_stay_free(tmp_path: Path) -> None:
+    with gated(tmp_path / "home") as (door, gate):
+        gate.let_go.set()
+        door.house.imports.uploads.room = (  # type: ignore[method-assign]
+            lambda: 0 if sum(commit["bulk"] for commit in gate.commits) >= BATCH_ROWS else 2**40
+        )
+        one = imported(door, lines(2 * BATCH_ROWS), source="bulk")
+        assert (one["state"], one["error"]["code"], one["accepted"]) == ("failed", "disk-full", BATCH_ROWS), one
+
+
 def test_a_file_that_breaks_off_or_stops_coming_leaves_nothing(door: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     token = door.house.doorman.local_token
     head = f"POST /api/v1/imports?name=a.jsonl HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
@@ -311,6 +341,31 @@ def test_live_events_are_taken_while_a_file_is_imported(tmp_path: Path) -> None:
     assert max(commit["bulk"] for commit in gate.commits) == TOGETHER
 
 
+def test_an_import_that_begins_or_ends_while_it_is_read_is_told_with_its_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with gated(tmp_path / "home") as (door, gate):
+        number = int(upload(door, lines(20 * TOGETHER), source="bulk").json["id"])
+        gate.reached.wait()
+        imports = door.house.imports
+        table, begun = imports._table, imports._table.get(number)
+        read = table.get
+
+        def ending(asked: int) -> Import:
+            found = read(asked)
+            monkeypatch.undo()
+            gate.let_go.set()
+            _until(lambda: imports._running is None)
+            return found
+
+        monkeypatch.setattr(table, "get", ending)
+        told = imports.show(number)
+        assert (told["state"], told["read"]) == ("running", 20 * TOGETHER), told
+        # It began after it was looked at what runs, and has ended by now.
+        told = imports._told(begun, None)
+        assert (told["state"], told["accepted"]) == ("done", 20 * TOGETHER), told
+
+
 @pytest.fixture
 def halted(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Set as soon as an import has been told to end."""
@@ -330,7 +385,10 @@ def test_a_cancelled_import_ends_and_what_it_wrote_stays(tmp_path: Path, halted:
         waiting = upload(door, lines(1), source="later").json["id"]
         gate.reached.wait()
         assert door.ask("GET", f"/imports/{running}").json["state"] == "running"
-        assert door.ask("DELETE", f"/imports/{waiting}").json["state"] == "cancelling"
+        # One that waits ends at once: whoever cancels it needs not wait for the others.
+        ended_now = door.ask("DELETE", f"/imports/{waiting}").json
+        assert (ended_now["state"], ended_now["ended_at"] is None, ended_now["error"]) == ("cancelled", False, None)
+        assert {path.parent.name for path in left(door)} == {running}
         assert door.ask("DELETE", f"/imports/{running}").json["state"] == "cancelling"
         assert halted.is_set()
         gate.let_go.set()
@@ -341,6 +399,25 @@ def test_a_cancelled_import_ends_and_what_it_wrote_stays(tmp_path: Path, halted:
         assert [event.source for event in door.events()] == ["bulk"] * 3 * TOGETHER
         assert imported(door, lines(1), source="later")["state"] == "done"
         assert left(door) == []
+
+
+def test_one_that_is_cancelled_when_its_turn_has_come_does_not_begin(
+    door: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imports, cancelled = door.house.imports, threading.Event()
+    begin = imports._import
+
+    def late(number: int) -> None:
+        cancelled.wait()
+        begin(number)
+
+    monkeypatch.setattr(imports, "_import", late)
+    one = upload(door, lines(1)).json["id"]
+    assert door.ask("DELETE", f"/imports/{one}").json["state"] == "cancelled"
+    cancelled.set()
+    assert imported(door, lines(2), source="next")["accepted"] == 2
+    assert door.ask("GET", f"/imports/{one}").json["state"] == "cancelled"
+    assert {event.source for event in door.events()} == {"next"}
 
 
 def test_an_import_is_begun_anew_with_the_door(tmp_path: Path, halted: threading.Event) -> None:
@@ -362,6 +439,41 @@ def test_an_import_is_begun_anew_with_the_door(tmp_path: Path, halted: threading
         assert len({(event.source, event.message_id) for event in door.events()}) == 20 * TOGETHER + 2
         assert len(door.events()) == 20 * TOGETHER + 2
         assert len(list((home / "rejects").iterdir())) == 1
+
+
+def test_an_import_that_cannot_begin_ends_and_those_behind_it_go_on(tmp_path: Path) -> None:
+    with gated(tmp_path / "home") as (door, gate):
+        upload(door, lines(20 * TOGETHER), source="bulk")
+        gate.reached.wait()
+        stuck, behind = (upload(door, lines(1), source=source).json["id"] for source in ("stuck", "behind"))
+        # What it refused when it was begun before cannot be removed.
+        (door.home / "rejects" / "old.jsonl").mkdir(parents=True)
+        door.house.imports._table.refusing(int(stuck), "old.jsonl")
+        gate.let_go.set()
+        assert ended(door, behind)["accepted"] == 1
+        one = door.ask("GET", f"/imports/{stuck}").json
+        assert (one["state"], one["error"]["status"], one["error"]["code"]) == ("failed", 503, "disk-error"), one
+        assert left(door) == []
+
+
+def test_a_table_that_cannot_be_read_for_a_while_holds_imports_up_and_no_longer(
+    door: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imports, failed = door.house.imports, threading.Event()
+    take_next = imports._next
+
+    def failing() -> int | None:
+        number = take_next()
+        if number is not None and not failed.is_set():
+            failed.set()
+            raise OperationFailed("the disk is full", code="disk-full")
+        return number
+
+    monkeypatch.setattr(import_jobs, "_RETRY_SECONDS", 0.01)
+    imported(door, lines(1))
+    monkeypatch.setattr(imports, "_next", failing)
+    assert [imported(door, lines(1))["state"] for _ in range(3)] == ["done"] * 3
+    assert failed.is_set()
 
 
 def test_no_more_wait_than_may(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,18 +75,18 @@ def opened(
         writer: Writes the log for the door.
         get: Fetches over HTTP what webhooks need.
     """
-    door = Door(home, log, clock, writer=writer)
-    webhooks, access = Webhooks(home, door, get=get), Access.open(home)
-    imports = Imports(home, door.writer, clock)
-    door.start()
-    try:
+    with ExitStack() as closing:
+        door = Door(home, log, clock, writer=writer)
+        closing.callback(door.stop)
+        access = Access.open(home)
+        closing.callback(access.close)
+        webhooks = Webhooks(home, door, get=get)
+        closing.callback(webhooks.close)
+        imports = Imports(home, door.writer, clock)
+        closing.callback(imports.stop)
+        door.start()
         imports.start()
         yield House(
             home=home, log=log, clock=clock, door=door, imports=imports, webhooks=webhooks,
             doorman=Doorman(access, clock), sessions=Sessions(access, clock), health=health, rest=rest, relay=relay,
         )  # fmt: skip
-    finally:
-        imports.stop()
-        webhooks.close()
-        door.stop()
-        access.close()

@@ -46,14 +46,16 @@ class _Appended:
 class Beside:
     """One import; `run` it in one thread, `halt` and `counts` from any."""
 
-    def __init__(self, order: Order, writer: Writer, *, size: int, room: int, refusing: Callable[[str], None]) -> None:
+    def __init__(
+        self, order: Order, writer: Writer, *, size: int, room: Callable[[], int], refusing: Callable[[str], None]
+    ) -> None:
         """An import that has not begun.
 
         Args:
             order: What to import.
             writer: The door's.
             size: Of the file, in bytes.
-            room: How large its scratch files may get, in bytes.
+            room: How many bytes more it may write to the disk.
             refusing: Told the name of the file of refused lines, as soon as there is one.
         """
         self._order, self._writer, self._size, self._room, self._refusing = order, writer, size, room, refusing
@@ -81,7 +83,8 @@ class Beside:
             if self._halt.is_set():
                 raise Halted from error
             raise
-        self._look_at_rejects()
+        finally:
+            self._look_at_rejects()
         self._done = self._size
 
     def halt(self) -> None:
@@ -110,6 +113,7 @@ class Beside:
             Halted: The import is to end; some of them may be there.
             InnkeeperError: They could not be written.
         """
+        self._allow(sum(len(row.properties) for row in rows))
         known = sum(len(self._written(rows[at : at + TOGETHER])) for at in range(0, len(rows), TOGETHER))
         return _Appended(len(rows) - known, known)
 
@@ -123,7 +127,7 @@ class Beside:
         raise Halted
 
     def _read(self, job: Job, put: Callable[[Portion], None]) -> None:
-        read_elsewhere(replace(job, room=self._room), put, begun=self._read_by)
+        read_elsewhere(replace(job, room=self._room()), put, begun=self._read_by)
 
     def _read_by(self, process: subprocess.Popen[bytes]) -> None:
         with self._mutex:
@@ -133,6 +137,18 @@ class Beside:
 
     def _counted_by(self, intake: Intake) -> None:
         self._intake = intake
+        intake.rejects.allow = self._allow
+
+    def _allow(self, needed: int) -> int:
+        """How many bytes more may be written; what must stay free for the log is not among them."""
+        room = self._room()
+        if room < needed:
+            raise OperationFailed(
+                "the disk has no room for the rest of the import: a part of it stays free for the log",
+                code="disk-full",
+                fix="make room on the disk (df -h), then import it again: what was accepted counts as a duplicate",
+            )
+        return room
 
     def _come(self, done: int, of: int) -> None:
         self._done = max(self._done, self._size * min(done, of) // of)

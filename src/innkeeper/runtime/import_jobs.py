@@ -131,7 +131,8 @@ class Imports:
 
     def listing(self, before: int, limit: int) -> list[dict[str, Any]]:
         """Imports before a number, the newest first."""
-        return [self._told(each) for each in self._table.newest(before, limit)]
+        running = self._running
+        return [self._told(each, running) for each in self._table.newest(before, limit)]
 
     def show(self, number: int) -> dict[str, Any]:
         """One import.
@@ -139,7 +140,8 @@ class Imports:
         Raises:
             UsageError: There is none of this number.
         """
-        return self._told(self._table.get(number))
+        running = self._running
+        return self._told(self._table.get(number), running)
 
     def rejects(self, number: int) -> Path:
         """The file of the lines that were refused.
@@ -155,21 +157,26 @@ class Imports:
         return path
 
     def cancel(self, number: int) -> dict[str, Any]:
-        """End an import; what it has put into the log stays. One that has ended stays as it is.
+        """End an import, at once where it does not run; what it has put into the log stays, and so does one that ended.
 
         Raises:
             UsageError: There is none of this number.
         """
         with self._turn:
-            if self._table.get(number).state in OPEN:
+            one = self._table.get(number)
+            if one.state in OPEN and self._running is not None and self._running[0] == number:
                 self._table.cancelling(number)
-                if self._running is not None and self._running[0] == number:
-                    self._running[1].halt()
-                self._turn.notify_all()
+                self._running[1].halt()
+            elif one.state in OPEN:
+                self._end(one._replace(state="cancelling"), one.counts, None)
         return self.show(number)
 
-    def _told(self, one: Import) -> dict[str, Any]:
-        running = self._running
+    def _told(self, one: Import, running: tuple[int, Beside] | None) -> dict[str, Any]:
+        """An import, and what ran before it was read: so one that has ended since is told with the counts it had."""
+        if one.state in ("running", "cancelling") and (running is None or running[0] != one.id):
+            # It has begun since, and perhaps ended.
+            with self._turn:
+                one, running = self._table.get(one.id), self._running
         live = running is not None and running[0] == one.id and one.state in OPEN
         counts = running[1].counts() if running is not None and live else one.counts
         told: dict[str, Any] = {
@@ -182,11 +189,14 @@ class Imports:
         return told | {"rejects_file": one.rejects, "error": one.error}
 
     def _run(self) -> None:
-        while (number := self._next()) is not None:
+        while True:
             try:
+                number = self._next()
+                if number is None:
+                    return
                 self._import(number)
             except InnkeeperError as error:
-                # What became of it cannot be written. It is begun anew when the disk may have room again.
+                # The table cannot be read or written. What waits is begun anew when the disk may have room again.
                 logger.error("imports wait", action="import", reason=error.code)
                 with self._turn:
                     self._turn.wait_for(lambda: self._closing, _RETRY_SECONDS)
@@ -203,16 +213,17 @@ class Imports:
     def _import(self, number: int) -> None:
         with self._turn:
             one = self._table.get(number)
+            if one.state not in OPEN:
+                # It was cancelled when its turn had just come.
+                return
             if one.state == "cancelling" or one.begun >= _MOST_BEGUN:
                 self._end(one, one.counts, None if one.state == "cancelling" else _TOO_OFTEN)
                 return
-            if one.rejects is not None:
-                (self.home / "rejects" / one.rejects).unlink(missing_ok=True)
-            self._table.begin(number, self._clock.now())
-            beside = Beside(
-                _order(self._folder(number), one.name, one.source), self._writer, size=one.size,
-                room=self.uploads.room(), refusing=partial(self._table.refusing, number),
-            )  # fmt: skip
+            try:
+                beside = self._begun(one)
+            except OSError as unwritable:
+                self._end(one, one.counts, files.translate(unwritable, self.home))
+                return
             self._running = number, beside
         try:
             error = self._outcome(beside)
@@ -224,6 +235,16 @@ class Imports:
                     self._end(one, beside.counts(), error)
         finally:
             self._running = None
+
+    def _begun(self, one: Import) -> Beside:
+        """An import that begins, without what it refused when it was begun before."""
+        if one.rejects is not None:
+            (self.home / "rejects" / one.rejects).unlink(missing_ok=True)
+        order = _order(self._folder(one.id), one.name, one.source)
+        self._table.begin(one.id, self._clock.now())
+        return Beside(
+            order, self._writer, size=one.size, room=self.uploads.room, refusing=partial(self._table.refusing, one.id)
+        )
 
     def _outcome(self, beside: Beside) -> Exception | None:
         """Run an import; why it did not come to its end."""

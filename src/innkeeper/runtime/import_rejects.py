@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from innkeeper.events.limits import Refusal
 from innkeeper.kernel.errors import OperationFailed
@@ -20,6 +20,8 @@ from innkeeper.kernel.time import Instant, to_datetime
 
 #: How much of a refused line is kept; the rest is in the imported file.
 MAX_TEXT = 64 * 1024
+#: How many bytes are written before it is asked again whether there is room for more.
+_AT_ONCE: Final = 4 * 1024**2
 _HARMLESS = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -29,12 +31,15 @@ class Rejects:
     Attributes:
         count: How many lines were refused.
         path: The file; None as long as nothing was refused.
+        allow: Told how many bytes are needed, it says how many may be written, or raises where there is no room.
     """
 
     def __init__(self, home: Path, imported: Path, at: Instant) -> None:
         self.count = 0
         self.path: Path | None = None
         self._home, self._imported, self._at = home, imported, at
+        self.allow: Callable[[int], int] = lambda _: _AT_ONCE
+        self._allowed = 0
         self._file: BinaryIO | None = None
 
     def add(self, line: int, refusal: Refusal, text: str) -> None:
@@ -43,10 +48,16 @@ class Rejects:
         record["text"] = text[:MAX_TEXT]
         if len(text) > MAX_TEXT:
             record["cut_after"] = MAX_TEXT
+        written = dumps_bytes(record) + b"\n"
+        if len(written) > self._allowed:
+            if self._file is not None:
+                self._file.flush()
+            self._allowed = min(self.allow(len(written)), _AT_ONCE)
+        self._allowed -= len(written)
         self.count += 1
         if self._file is None:
             self._file = self._make()
-        self._file.write(dumps_bytes(record) + b"\n")
+        self._file.write(written)
 
     def close(self) -> None:
         """Put everything on disk."""
