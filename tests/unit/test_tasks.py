@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,11 @@ from support.door import Served, opened
 from support.workspace import Workspace, event
 
 from innkeeper.cli.main import cli
-from innkeeper.kernel.errors import UsageError
+from innkeeper.kernel.errors import OperationFailed, UsageError
 from innkeeper.kernel.time import FixedClock, parse_instant
 from innkeeper.runtime import tasks
+from innkeeper.store.log import Log
+from innkeeper.store.work import Work
 
 CLOCK = FixedClock(parse_instant("2026-01-05T00:00:00Z"))
 STRATEGY = {
@@ -129,3 +131,31 @@ def test_what_cannot_be_done_is_told(door: Served) -> None:
     assert door.ask("GET", "/tasks/none").json["code"] == "unknown-task"
     assert door.ask("GET", "/tasks?standing=lost").status == 400
     assert door.ask("GET", f"/tasks/{task}").json["state"] == "open"
+
+
+def test_a_task_whose_event_could_not_be_written_is_not_done(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither when the log fails nor when the work does after it; whoever ends it again makes one event."""
+    task = tasks.listing(home.home, profile="ann", queue="desk")[0]["id"]
+
+    def finish() -> dict[str, Any]:
+        return tasks.finish(home.home, task, "tom", outcome=" reached ", note="", clock=CLOCK)
+
+    def fail(*_: object, **__: object) -> None:
+        raise OperationFailed("the disk is full", code="disk-full")
+
+    def fail_after(self: Work, *_: str | int, first: Callable[[], object]) -> None:
+        first()
+        fail()
+
+    for what, name, instead in ((Log, "append", fail), (Work, "end", fail_after)):
+        with monkeypatch.context() as broken:
+            broken.setattr(what, name, instead)
+            with pytest.raises(OperationFailed, match="the disk is full"):
+                finish()
+        assert tasks.show(home.home, task)["state"] == "open"
+    assert finish()["state"] == "done"
+    with pytest.raises(UsageError, match="is done"):
+        finish()
+    with Log.open(home.home) as log:
+        (told,) = (each.properties for each in log.read(0, 1_000) if each.name == "Task Done")
+    assert told == {"task": task, "queue": "desk", "outcome": "reached", "by": "tom"}

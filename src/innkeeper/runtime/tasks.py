@@ -116,11 +116,13 @@ def finish(home: Path, id: str, who: str, *, outcome: str, note: str, clock: Clo
                 fix=f"answer it: innkeeper household release {task['context']['household_id']}",
             )  # fmt: skip
         now = max(clock.now(), state.clock() or 0)
+        outcome, note = _named(outcome) if outcome else "", note.strip()
+        said = {"task": id, "queue": task["queue"], "outcome": outcome, "note": note, "by": who}
+        row = _row(subject_of(state, task["user_id"]), {name: each for name, each in said.items() if each}, now)
         with Work.open(home) as work:
-            if not work.end(id, who, _named(outcome) if outcome else "", note.strip(), now):
+            # The event comes first: a task that is done without its event could not be ended again.
+            if not work.end(id, who, outcome, note, now, first=lambda: log.append([row])):
                 raise _ended(id, "done")
-        said = {"task": id, "queue": task["queue"], "outcome": outcome, "note": note.strip(), "by": who}
-        log.append([_row(subject_of(state, task["user_id"]), {name: each for name, each in said.items() if each}, now)])
     return show(home, id)
 
 

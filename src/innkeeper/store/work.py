@@ -7,6 +7,7 @@ engine, which alone writes the tasks themselves (`store/tasks.py`). What may be 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -69,18 +70,26 @@ class Work:
             (task, who, None if who is None else at),
         )
 
-    def end(self, task: str, who: str, outcome: str, note: str, at: Instant) -> bool:
-        """Write down how a task ended; false: it is done already."""
+    def end(
+        self, task: str, who: str, outcome: str, note: str, at: Instant, *, first: Callable[[], object] = lambda: None
+    ) -> bool:
+        """Write down how a task ended, after *first*, which nobody else does meanwhile; false: it is done already."""
         return self._write(
             "INSERT INTO work (task, outcome, note, done_by, done_at) VALUES (?1, ?2, ?3, ?4, ?5)"
             " ON CONFLICT (task) DO UPDATE SET outcome = ?2, note = ?3, done_by = ?4, done_at = ?5"
             " WHERE done_at IS NULL",
             (task, outcome, note, who, at),
+            first,
         )
 
-    def _write(self, sql: str, parameters: tuple[object, ...]) -> bool:
+    def _write(
+        self, sql: str, parameters: tuple[object, ...], before_it_holds: Callable[[], object] = lambda: None
+    ) -> bool:
         with sqlite.transaction(self._database, self.path) as database:
-            return bool(database.execute(sql, parameters).rowcount)
+            done = bool(database.execute(sql, parameters).rowcount)
+            if done:
+                before_it_holds()
+        return done
 
     def __enter__(self) -> Work:
         return self
