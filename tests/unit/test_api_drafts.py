@@ -18,6 +18,7 @@ from innkeeper.cli.main import cli
 from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.time import parse_instant
 from innkeeper.runtime import drafts
+from innkeeper.store import drafts as store
 
 WHOLE = {**BASE, **STRATEGY}
 LOYAL = {"audiences/loyal.yaml": "when: did('Login')\n"}
@@ -162,6 +163,31 @@ def test_what_a_draft_may_hold(door: Served, monkeypatch: pytest.MonkeyPatch) ->
     assert door.ask("POST", "/drafts", {"files": LOYAL}).json["code"] == "too-many-drafts"
     assert door.ask("DELETE", f"/drafts/{tags[0]['draft']}", If_Match=tags[0]["etag"]).status == 200
     kept(door, LOYAL)
+
+
+def test_a_list_reads_no_texts_and_the_oldest_published_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "KEPT", 2)
+    home = Workspace(tmp_path)
+    home.apply(STRATEGY)
+    at = parse_instant("2026-01-01T00:00:00Z")
+    paths = ['audiences/"ä".yaml', "audiences/big.yaml"]
+    still_open = drafts.create(home.home, "ana", "Open", {paths[1]: None, paths[0]: "x" * 1_000}, at).draft.id
+    published = []
+    for number in range(4):
+        files = {f"audiences/a{number}.yaml": "when: did('Login')\n"}
+        made = drafts.create(home.home, "ana", "", files, at + number)
+        # The clock goes back; which one is the newest says the number of the strategy.
+        drafts.publish(home.home, made.draft.id, "bo", made.tag, at - number)
+        published.append(made.draft.id)
+    with monkeypatch.context() as reading:
+        reading.setattr(store, "_draft", None)
+        listed = drafts.listing(home.home)
+    assert [each["draft"] for each in listed] == [still_open, *published[2:]]
+    assert listed[0]["paths"] == paths
+    assert listed[-1]["published"]["by"] == "bo"
+    with pytest.raises(UsageError) as refused:
+        drafts.look(home.home, still_open + "x")
+    assert still_open in refused.value.fix
 
 
 def test_of_changes_at_the_same_time_one_is_done(tmp_path: Path) -> None:
