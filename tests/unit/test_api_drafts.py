@@ -144,9 +144,14 @@ def test_a_draft_with_errors_is_kept_and_not_published(door: Served) -> None:
     for method, below in (("GET", "/plan"), ("POST", "/publish")):
         refused = door.ask(method, path + below, {} if method == "POST" else None, If_Match=made["etag"])
         assert (refused.status, refused.json["errors"]) == (422, told)
-    empty = kept(door, {}).json
+    back = door.ask("POST", f"{path}/files", {"files": {"journeys/bad.yaml": None}}, If_Match=made["etag"]).json
+    assert back["files"] == {}
     for below in ("check", "plan"):
-        assert door.ask("GET", f"/drafts/{empty['draft']}/{below}").json["code"] == "empty-draft"
+        assert door.ask("GET", f"{path}/{below}").json["code"] == "empty-draft"
+    for files in ({}, {"audiences/big.yaml": WHOLE["audiences/big.yaml"]}, {"audiences/none.yaml": None}):
+        refused = door.ask("POST", "/drafts", {"files": files})
+        assert (refused.status, refused.json["code"]) == (422, "empty-draft")
+    assert len(door.ask("GET", "/drafts").json["drafts"]) == 1
     assert applied(door)["files"] == WHOLE
 
 

@@ -118,7 +118,7 @@ def create(home: Path, who: str, title: str, files: Files, now: Instant, *, whol
         whole: The files are the whole strategy: what is in force and not among them goes.
 
     Raises:
-        UsageError: It is too large, or too many are open.
+        UsageError: It changes nothing, it is too large, or too many are open.
     """
     with State.open(home, readonly=True) as state:
         number, current = definitions.number(state), definitions.applied_files(state)
@@ -127,6 +127,8 @@ def create(home: Path, who: str, title: str, files: Files, now: Instant, *, whol
         id=f"draft-{secrets.token_hex(5)}", title=_named(title), author=who, created_at=now, version=1,
         changed_by=who, changed_at=now, base=number, files=_different({**gone, **files}, current),
     )  # fmt: skip
+    if not draft.files:
+        raise _empty("the draft")
     with Drafts.open(home) as drafts:
         if drafts.count_open() >= MOST_OPEN:
             raise UsageError(
@@ -175,11 +177,7 @@ def discard(home: Path, id: str, tag: str) -> None:
 def check(home: Path, seen: Seen, *, allow_unknown: bool = False) -> Examination:
     """Every error of the strategy that a draft would make."""
     if not seen.draft.files:
-        raise UsageError(
-            f"'{seen.draft.id}' changes nothing",
-            code="empty-draft",
-            fix="send it files that differ from those in force",
-        )
+        raise _empty(f"'{seen.draft.id}'")
     return examine(seen.files, known=known_names(home), allow_unknown=allow_unknown)
 
 
@@ -240,6 +238,12 @@ def _unchanged(home: Path, id: str, tag: str) -> Seen:
     if tag != seen.tag:
         raise _stale(id)
     return seen
+
+
+def _empty(which: str) -> UsageError:
+    return UsageError(
+        f"{which} changes nothing", code="empty-draft", fix="send it files that differ from those in force"
+    )
 
 
 def _stale(id: str) -> UsageError:
