@@ -7,10 +7,11 @@ engine, which alone writes the tasks themselves (`store/tasks.py`). What may be 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import Instant
 from innkeeper.store import sqlite
 from innkeeper.store.private import open_private
@@ -45,11 +46,13 @@ class Work:
         """
         return cls(home / FILE, open_private(home / FILE, "work"))
 
-    def all(self) -> dict[str, Handling]:
-        """Every task that somebody did something with."""
+    def of(self, tasks: Iterable[str]) -> dict[str, Handling]:
+        """Those of these tasks that somebody did something with."""
         with sqlite.translated(self.path):
             rows = self._database.execute(
                 "SELECT task, assignee, claimed_at, outcome, note, done_by, done_at FROM work"
+                " WHERE task IN (SELECT value FROM json_each(?))",
+                (dumps(list(tasks)),),
             ).fetchall()
         return {row[0]: Handling(*row) for row in rows}
 
