@@ -239,3 +239,13 @@ def test_the_commands_say_and_do_the_same(tmp_path: Path) -> None:
     assert command(tmp_path, "draft", "rebase", two)["base"] == 3
     assert command(tmp_path, "draft", "discard", two) == {"draft": two, "discarded": True}
     assert [each["state"] for each in command(tmp_path, "draft", "list")["drafts"]] == ["published"]
+
+
+def test_what_is_dropped_from_a_draft_is_what_its_base_had(door: Served) -> None:
+    """One that is sent as it was applied meanwhile stays."""
+    made = kept(door, {**BIGGER, **LOYAL}).json
+    path, was = f"/drafts/{made['draft']}", {"audiences/big.yaml": WHOLE["audiences/big.yaml"]}
+    apply(door, {**WHOLE, **BIGGEST})
+    for files, left in ((BIGGEST, {**BIGGEST, **LOYAL}), (was, LOYAL)):
+        tag = door.ask("GET", path).json["etag"]
+        assert door.ask("POST", f"{path}/files", {"files": files}, If_Match=tag).json["files"] == left
