@@ -188,6 +188,25 @@ def test_a_draft_is_kept_checked_and_planned_and_nothing_is_in_force(
     assert used(tools, "show_definitions", {"path": "journeys/welcom.yaml"})["isError"]
 
 
+def test_a_draft_that_cannot_be_planned_is_told_with_its_new_etag(home: Path, tools: Toolbox) -> None:
+    path = "audiences/logged-in.yaml"
+    kept_before = len(used(tools, "list_drafts", {})["structuredContent"]["drafts"])
+    for files in ({}, {path: STRATEGY[path]}):
+        refused = used(tools, "draft_definitions", {"files": files})
+        assert refused["isError"]
+        assert refused["structuredContent"]["errors"][0]["code"] == "empty-draft"
+    assert len(used(tools, "list_drafts", {})["structuredContent"]["drafts"]) == kept_before
+    first = used(tools, "draft_definitions", {"files": DRAFT})["structuredContent"]
+    changes: tuple[tuple[dict[str, Any], list[str]], ...] = ((dict.fromkeys(DRAFT), ["empty-draft"]), (DRAFT, []))
+    for files, codes in changes:
+        told = used(tools, "draft_definitions", {"files": files, "draft": first["draft"], "etag": first["etag"]})
+        assert not told["isError"]
+        told = told["structuredContent"]
+        assert [each["code"] for each in told["errors"]] == codes
+        assert told["etag"] not in ("", first["etag"])
+        first = told
+
+
 def applied(home: Path) -> dict[str, str]:
     with State.open(home, readonly=True) as state:
         files = applied_files(state)

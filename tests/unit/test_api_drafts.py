@@ -18,6 +18,7 @@ from innkeeper.cli.main import cli
 from innkeeper.kernel.errors import UsageError
 from innkeeper.kernel.time import parse_instant
 from innkeeper.runtime import drafts
+from innkeeper.store import drafts as store
 
 WHOLE = {**BASE, **STRATEGY}
 LOYAL = {"audiences/loyal.yaml": "when: did('Login')\n"}
@@ -143,9 +144,14 @@ def test_a_draft_with_errors_is_kept_and_not_published(door: Served) -> None:
     for method, below in (("GET", "/plan"), ("POST", "/publish")):
         refused = door.ask(method, path + below, {} if method == "POST" else None, If_Match=made["etag"])
         assert (refused.status, refused.json["errors"]) == (422, told)
-    empty = kept(door, {}).json
+    back = door.ask("POST", f"{path}/files", {"files": {"journeys/bad.yaml": None}}, If_Match=made["etag"]).json
+    assert back["files"] == {}
     for below in ("check", "plan"):
-        assert door.ask("GET", f"/drafts/{empty['draft']}/{below}").json["code"] == "empty-draft"
+        assert door.ask("GET", f"{path}/{below}").json["code"] == "empty-draft"
+    for files in ({}, {"audiences/big.yaml": WHOLE["audiences/big.yaml"]}, {"audiences/none.yaml": None}):
+        refused = door.ask("POST", "/drafts", {"files": files})
+        assert (refused.status, refused.json["code"]) == (422, "empty-draft")
+    assert len(door.ask("GET", "/drafts").json["drafts"]) == 1
     assert applied(door)["files"] == WHOLE
 
 
@@ -162,6 +168,31 @@ def test_what_a_draft_may_hold(door: Served, monkeypatch: pytest.MonkeyPatch) ->
     assert door.ask("POST", "/drafts", {"files": LOYAL}).json["code"] == "too-many-drafts"
     assert door.ask("DELETE", f"/drafts/{tags[0]['draft']}", If_Match=tags[0]["etag"]).status == 200
     kept(door, LOYAL)
+
+
+def test_a_list_reads_no_texts_and_the_oldest_published_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "KEPT", 2)
+    home = Workspace(tmp_path)
+    home.apply(STRATEGY)
+    at = parse_instant("2026-01-01T00:00:00Z")
+    paths = ['audiences/"ä".yaml', "audiences/big.yaml"]
+    still_open = drafts.create(home.home, "ana", "Open", {paths[1]: None, paths[0]: "x" * 1_000}, at).draft.id
+    published = []
+    for number in range(4):
+        files = {f"audiences/a{number}.yaml": "when: did('Login')\n"}
+        made = drafts.create(home.home, "ana", "", files, at + number)
+        # The clock goes back; which one is the newest says the number of the strategy.
+        drafts.publish(home.home, made.draft.id, "bo", made.tag, at - number)
+        published.append(made.draft.id)
+    with monkeypatch.context() as reading:
+        reading.setattr(store, "_draft", None)
+        listed = drafts.listing(home.home)
+    assert [each["draft"] for each in listed] == [still_open, *published[2:]]
+    assert listed[0]["paths"] == paths
+    assert listed[-1]["published"]["by"] == "bo"
+    with pytest.raises(UsageError) as refused:
+        drafts.look(home.home, still_open + "x")
+    assert still_open in refused.value.fix
 
 
 def test_of_changes_at_the_same_time_one_is_done(tmp_path: Path) -> None:
@@ -208,3 +239,13 @@ def test_the_commands_say_and_do_the_same(tmp_path: Path) -> None:
     assert command(tmp_path, "draft", "rebase", two)["base"] == 3
     assert command(tmp_path, "draft", "discard", two) == {"draft": two, "discarded": True}
     assert [each["state"] for each in command(tmp_path, "draft", "list")["drafts"]] == ["published"]
+
+
+def test_what_is_dropped_from_a_draft_is_what_its_base_had(door: Served) -> None:
+    """One that is sent as it was applied meanwhile stays."""
+    made = kept(door, {**BIGGER, **LOYAL}).json
+    path, was = f"/drafts/{made['draft']}", {"audiences/big.yaml": WHOLE["audiences/big.yaml"]}
+    apply(door, {**WHOLE, **BIGGEST})
+    for files, left in ((BIGGEST, {**BIGGEST, **LOYAL}), (was, LOYAL)):
+        tag = door.ask("GET", path).json["etag"]
+        assert door.ask("POST", f"{path}/files", {"files": files}, If_Match=tag).json["files"] == left

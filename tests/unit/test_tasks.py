@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,12 @@ from support.door import Served, opened
 from support.workspace import Workspace, event
 
 from innkeeper.cli.main import cli
-from innkeeper.kernel.errors import UsageError
+from innkeeper.kernel.errors import OperationFailed, UsageError
 from innkeeper.kernel.time import FixedClock, parse_instant
 from innkeeper.runtime import tasks
+from innkeeper.store import work
+from innkeeper.store.log import Log
+from innkeeper.store.work import Handling, Work
 
 CLOCK = FixedClock(parse_instant("2026-01-05T00:00:00Z"))
 STRATEGY = {
@@ -123,9 +126,57 @@ def test_what_cannot_be_done_is_told(door: Served) -> None:
     task = ids(door)[0]
     for what, body, code in (
         ("claim", {"by": " "}, "bad-name"), ("claim", {"by": "x" * 101}, "bad-name"), ("assign", {}, "bad-request"),
-        ("done", {"outcome": "a\nb"}, "bad-name"), ("done", {"outcome": 5}, "bad-request"),
+        ("done", {"note": "x" * 2_001}, "bad-request"), ("done", {"outcome": "a\nb"}, "bad-name"),
+        ("done", {"outcome": 5}, "bad-request"),
     ):  # fmt: skip
         assert door.ask("POST", f"/tasks/{task}/{what}", body).json["code"] == code, (what, body)
+    with pytest.raises(UsageError, match="the note has 2,001 characters"):
+        tasks.finish(door.home, task, "tom", outcome="", note="x" * 2_001, clock=CLOCK)
     assert door.ask("GET", "/tasks/none").json["code"] == "unknown-task"
     assert door.ask("GET", "/tasks?standing=lost").status == 400
     assert door.ask("GET", f"/tasks/{task}").json["state"] == "open"
+
+
+def test_a_task_whose_event_could_not_be_written_is_not_done(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither when the log fails nor when the work does after it; whoever ends it again makes one event."""
+    task = tasks.listing(home.home, profile="ann", queue="desk")[0]["id"]
+
+    def finish() -> dict[str, Any]:
+        return tasks.finish(home.home, task, "tom", outcome=" reached ", note="", clock=CLOCK)
+
+    def fail(*_: object, **__: object) -> None:
+        raise OperationFailed("the disk is full", code="disk-full")
+
+    def fail_after(self: Work, *_: str | int, first: Callable[[], object]) -> None:
+        first()
+        fail()
+
+    for what, name, instead in ((Log, "append", fail), (Work, "end", fail_after)):
+        with monkeypatch.context() as broken:
+            broken.setattr(what, name, instead)
+            with pytest.raises(OperationFailed, match="the disk is full"):
+                finish()
+        assert tasks.show(home.home, task)["state"] == "open"
+    assert finish()["state"] == "done"
+    with pytest.raises(UsageError, match="is done"):
+        finish()
+    with Log.open(home.home) as log:
+        (told,) = (each.properties for each in log.read(0, 1_000) if each.name == "Task Done")
+    assert told == {"task": task, "queue": "desk", "outcome": "reached", "by": "tom"}
+
+
+def test_of_the_work_only_what_is_asked_for_is_read(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = [each["id"] for each in tasks.listing(home.home)]
+    for task in every:
+        tasks.claim(home.home, task, "tom", CLOCK)
+    read: list[str] = []
+
+    def told(task: str, *rest: Any) -> Handling:
+        read.append(task)
+        return Handling(task, *rest)
+
+    monkeypatch.setattr(work, "Handling", told)
+    assert tasks.show(home.home, every[1])["assignee"] == "tom"
+    assert read == [every[1]]
+    assert {each["assignee"] for each in tasks.listing(home.home)} == {"tom"}
+    assert sorted(read[1:]) == sorted(every)

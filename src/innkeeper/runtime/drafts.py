@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,7 @@ from innkeeper.kernel.time import Instant, format_instant
 from innkeeper.runtime import definitions
 from innkeeper.runtime.known import known_names
 from innkeeper.runtime.writing import writing
-from innkeeper.store.drafts import FILE, Draft, Drafts, Published
+from innkeeper.store.drafts import FILE, Draft, Drafts, Heading, Published
 from innkeeper.store.state import State
 from innkeeper.strategy.inventory import Changes, compare
 from innkeeper.strategy.load import Examination, examine
@@ -63,19 +63,19 @@ class Seen:
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""
-        return summary(self.draft, self.number) | {
+        return summary(self.draft, self.draft.files, self.number) | {
             "files": dict(self.draft.files), "conflicts": list(self.conflicts), "etag": self.tag,
         }  # fmt: skip
 
 
-def summary(draft: Draft, number: int) -> dict[str, Any]:
+def summary(draft: Heading, paths: Iterable[str], number: int) -> dict[str, Any]:
     """A draft in a list: the paths that it changes, without their texts; *number*: of the strategy in force."""
     done = draft.published
     return {
         "draft": draft.id, "title": draft.title, "author": draft.author,
         "created_at": format_instant(draft.created_at), "changed_by": draft.changed_by,
         "changed_at": format_instant(draft.changed_at), "base": draft.base, "in_force": number,
-        "paths": sorted(draft.files), "state": "open" if done is None else "published",
+        "paths": sorted(paths), "state": "open" if done is None else "published",
         "published": None if done is None else {"number": done.number, "by": done.by, "at": format_instant(done.at)},
     }  # fmt: skip
 
@@ -86,7 +86,7 @@ def listing(home: Path) -> list[dict[str, Any]]:
         return []
     with Drafts.open(home) as drafts, State.open(home, readonly=True) as state:
         number = definitions.number(state)
-        return [summary(draft, number) for draft in drafts.all()]
+        return [summary(draft, paths, number) for draft, paths in drafts.all()]
 
 
 def look(home: Path, id: str) -> Seen:
@@ -101,7 +101,7 @@ def look(home: Path, id: str) -> Seen:
             draft = drafts.find(id)
             if draft is not None:
                 return _seen(home, draft)
-            known = [each.id for each in drafts.all()]
+            known = drafts.ids()
     fix = did_you_mean(id, known) or "list them: innkeeper draft list"
     raise UsageError(f"there is no draft '{id}'", code="unknown-draft", fix=fix)
 
@@ -118,7 +118,7 @@ def create(home: Path, who: str, title: str, files: Files, now: Instant, *, whol
         whole: The files are the whole strategy: what is in force and not among them goes.
 
     Raises:
-        UsageError: It is too large, or too many are open.
+        UsageError: It changes nothing, it is too large, or too many are open.
     """
     with State.open(home, readonly=True) as state:
         number, current = definitions.number(state), definitions.applied_files(state)
@@ -127,6 +127,8 @@ def create(home: Path, who: str, title: str, files: Files, now: Instant, *, whol
         id=f"draft-{secrets.token_hex(5)}", title=_named(title), author=who, created_at=now, version=1,
         changed_by=who, changed_at=now, base=number, files=_different({**gone, **files}, current),
     )  # fmt: skip
+    if not draft.files:
+        raise _empty("the draft")
     with Drafts.open(home) as drafts:
         if drafts.count_open() >= MOST_OPEN:
             raise UsageError(
@@ -175,11 +177,7 @@ def discard(home: Path, id: str, tag: str) -> None:
 def check(home: Path, seen: Seen, *, allow_unknown: bool = False) -> Examination:
     """Every error of the strategy that a draft would make."""
     if not seen.draft.files:
-        raise UsageError(
-            f"'{seen.draft.id}' changes nothing",
-            code="empty-draft",
-            fix="send it files that differ from those in force",
-        )
+        raise _empty(f"'{seen.draft.id}'")
     return examine(seen.files, known=known_names(home), allow_unknown=allow_unknown)
 
 
@@ -240,6 +238,12 @@ def _unchanged(home: Path, id: str, tag: str) -> Seen:
     if tag != seen.tag:
         raise _stale(id)
     return seen
+
+
+def _empty(which: str) -> UsageError:
+    return UsageError(
+        f"{which} changes nothing", code="empty-draft", fix="send it files that differ from those in force"
+    )
 
 
 def _stale(id: str) -> UsageError:

@@ -25,6 +25,8 @@ from innkeeper.store.work import FILE, Handling, Work
 DONE: Final = "Task Done"
 #: How long the name of a colleague or of an outcome may be.
 LONGEST: Final = 100
+#: How long a note may be.
+LONGEST_NOTE: Final = 2_000
 #: What a task may be: open and nobody's, somebody's, done, or closed because nothing asks for it any more.
 STANDINGS: Final = ("open", "claimed", "done", "closed")
 
@@ -67,7 +69,7 @@ def handled(home: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     work: dict[str, Handling] = {}
     if (home / FILE).exists():
         with Work.open(home) as opened:
-            work = opened.all()
+            work = opened.of(row["id"] for row in rows)
     return [_with(row, work.get(row["id"], Handling(row["id"]))) for row in rows]
 
 
@@ -105,9 +107,14 @@ def finish(home: Path, id: str, who: str, *, outcome: str, note: str, clock: Clo
     """Write down that a task is done and how it ended; the customer's `Task Done` is taken with the next tick.
 
     Raises:
-        UsageError: There is no such task, or it is no longer to be done.
+        UsageError: There is no such task, it is no longer to be done, or the note is too long.
         OperationFailed: Another process holds the home.
     """
+    if len(note) > LONGEST_NOTE:
+        raise UsageError(
+            f"the note has {len(note):,} characters; at most {LONGEST_NOTE:,} are kept", code="too-large",
+            fix="write what is worth knowing in fewer words",
+        )  # fmt: skip
     with writing(home, readonly_state=True) as (log, state):
         task, who = _to_do(home, id), _named(who)
         if "household_id" in task["context"]:
@@ -116,11 +123,13 @@ def finish(home: Path, id: str, who: str, *, outcome: str, note: str, clock: Clo
                 fix=f"answer it: innkeeper household release {task['context']['household_id']}",
             )  # fmt: skip
         now = max(clock.now(), state.clock() or 0)
+        outcome, note = _named(outcome) if outcome else "", note.strip()
+        said = {"task": id, "queue": task["queue"], "outcome": outcome, "note": note, "by": who}
+        row = _row(subject_of(state, task["user_id"]), {name: each for name, each in said.items() if each}, now)
         with Work.open(home) as work:
-            if not work.end(id, who, _named(outcome) if outcome else "", note.strip(), now):
+            # The event comes first: a task that is done without its event could not be ended again.
+            if not work.end(id, who, outcome, note, now, first=lambda: log.append([row])):
                 raise _ended(id, "done")
-        said = {"task": id, "queue": task["queue"], "outcome": outcome, "note": note.strip(), "by": who}
-        log.append([_row(subject_of(state, task["user_id"]), {name: each for name, each in said.items() if each}, now)])
     return show(home, id)
 
 

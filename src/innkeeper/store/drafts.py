@@ -17,6 +17,8 @@ from innkeeper.store import sqlite
 from innkeeper.store.private import open_private
 
 FILE: Final = "drafts.db"
+#: How many are remembered after they were published.
+KEPT: Final = 200
 _COLUMNS: Final = (
     "id, title, author, created_at, version, changed_by, changed_at, base, files, number, published_by, published_at"
 )
@@ -31,8 +33,8 @@ class Published(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """One draft.
+class Heading:
+    """What is known of a draft besides its files.
 
     Attributes:
         id: Its name.
@@ -41,7 +43,6 @@ class Draft:
         version: Rises with every change.
         changed_by, changed_at: Who changed it last, and when.
         base: The number of the strategy that it was made over.
-        files: The paths that differ from that strategy, with their whole texts; None: the file goes.
         published: What became of it; None: it is open.
     """
 
@@ -53,8 +54,18 @@ class Draft:
     changed_by: str
     changed_at: Instant
     base: int
-    files: Mapping[str, str | None]
     published: Published | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft(Heading):
+    """One draft.
+
+    Attributes:
+        files: The paths that differ from the strategy below it, with their whole texts; None: the file goes.
+    """
+
+    files: Mapping[str, str | None]
 
 
 class Drafts:
@@ -72,11 +83,20 @@ class Drafts:
         """
         return cls(home / FILE, open_private(home / FILE, "drafts"))
 
-    def all(self) -> list[Draft]:
-        """Every draft, oldest first."""
+    def all(self) -> list[tuple[Heading, list[str]]]:
+        """Every draft, oldest first, with the paths of its files; their texts, which may be large, are not read."""
         with sqlite.translated(self.path):
-            rows = self._database.execute(f"SELECT {_COLUMNS} FROM drafts ORDER BY created_at, id").fetchall()  # noqa: S608
-        return [_draft(row) for row in rows]
+            rows = self._database.execute(
+                "SELECT id, title, author, created_at, version, changed_by, changed_at, base, number, published_by,"
+                " published_at, (SELECT json_group_array(key) FROM json_each(files)) FROM drafts"
+                " ORDER BY created_at, id"
+            ).fetchall()
+        return [(_heading(row[:-1]), loads(row[-1])) for row in rows]
+
+    def ids(self) -> list[str]:
+        """The name of every draft."""
+        with sqlite.translated(self.path):
+            return [id for (id,) in self._database.execute("SELECT id FROM drafts ORDER BY created_at, id")]
 
     def find(self, id: str) -> Draft | None:
         """One draft; None: there is none of this id."""
@@ -96,7 +116,10 @@ class Drafts:
             database.execute(f"INSERT INTO drafts ({_COLUMNS}) VALUES ({marks})", _values(draft))  # noqa: S608
 
     def put(self, draft: Draft) -> Draft | None:
-        """Write a changed draft over the version that it was read in; None: that is not its version any more."""
+        """Write a changed draft over the version that it was read in; None: that is not its version any more.
+
+        Of those that were published only the newest are kept.
+        """
         changed = replace(draft, version=draft.version + 1)
         with sqlite.transaction(self._database, self.path) as database:
             done = database.execute(
@@ -107,6 +130,12 @@ class Drafts:
                     dumps(dict(draft.files)), *(draft.published or (None, None, None)), draft.id, draft.version,
                 ),
             )  # fmt: skip
+            if done.rowcount and draft.published is not None:
+                database.execute(
+                    "DELETE FROM drafts WHERE id IN (SELECT id FROM drafts WHERE number IS NOT NULL AND id <> ?"
+                    " ORDER BY number DESC, published_at DESC LIMIT -1 OFFSET ?)",
+                    (draft.id, KEPT - 1),
+                )
         return changed if done.rowcount else None
 
     def drop(self, draft: Draft) -> bool:
@@ -126,6 +155,14 @@ def _values(draft: Draft) -> tuple[Any, ...]:
     return (
         draft.id, draft.title, draft.author, draft.created_at, draft.version, draft.changed_by, draft.changed_at,
         draft.base, dumps(dict(draft.files)), *(draft.published or (None, None, None)),
+    )  # fmt: skip
+
+
+def _heading(row: Any) -> Heading:
+    id, title, author, created_at, version, changed_by, changed_at, base, number, by, at = row
+    return Heading(
+        id=id, title=title, author=author, created_at=created_at, version=version, changed_by=changed_by,
+        changed_at=changed_at, base=base, published=None if number is None else Published(number, by, at),
     )  # fmt: skip
 
 

@@ -7,9 +7,11 @@ engine, which alone writes the tasks themselves (`store/tasks.py`). What may be 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from innkeeper.kernel.json import dumps
 from innkeeper.kernel.time import Instant
 from innkeeper.store import sqlite
 from innkeeper.store.private import open_private
@@ -44,11 +46,13 @@ class Work:
         """
         return cls(home / FILE, open_private(home / FILE, "work"))
 
-    def all(self) -> dict[str, Handling]:
-        """Every task that somebody did something with."""
+    def of(self, tasks: Iterable[str]) -> dict[str, Handling]:
+        """Those of these tasks that somebody did something with."""
         with sqlite.translated(self.path):
             rows = self._database.execute(
                 "SELECT task, assignee, claimed_at, outcome, note, done_by, done_at FROM work"
+                " WHERE task IN (SELECT value FROM json_each(?))",
+                (dumps(list(tasks)),),
             ).fetchall()
         return {row[0]: Handling(*row) for row in rows}
 
@@ -69,18 +73,26 @@ class Work:
             (task, who, None if who is None else at),
         )
 
-    def end(self, task: str, who: str, outcome: str, note: str, at: Instant) -> bool:
-        """Write down how a task ended; false: it is done already."""
+    def end(
+        self, task: str, who: str, outcome: str, note: str, at: Instant, *, first: Callable[[], object] = lambda: None
+    ) -> bool:
+        """Write down how a task ended, after *first*, which nobody else does meanwhile; false: it is done already."""
         return self._write(
             "INSERT INTO work (task, outcome, note, done_by, done_at) VALUES (?1, ?2, ?3, ?4, ?5)"
             " ON CONFLICT (task) DO UPDATE SET outcome = ?2, note = ?3, done_by = ?4, done_at = ?5"
             " WHERE done_at IS NULL",
             (task, outcome, note, who, at),
+            first,
         )
 
-    def _write(self, sql: str, parameters: tuple[object, ...]) -> bool:
+    def _write(
+        self, sql: str, parameters: tuple[object, ...], before_it_holds: Callable[[], object] = lambda: None
+    ) -> bool:
         with sqlite.transaction(self._database, self.path) as database:
-            return bool(database.execute(sql, parameters).rowcount)
+            done = bool(database.execute(sql, parameters).rowcount)
+            if done:
+                before_it_holds()
+        return done
 
     def __enter__(self) -> Work:
         return self

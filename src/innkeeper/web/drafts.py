@@ -100,7 +100,7 @@ def _write(api: Api) -> list[ControllerRouterHandler]:
     def change_draft(
         request: Request[Any, Any, Any], id: FromPath[str], data: JSONBody[ChangedFiles], if_match: IfMatch = None
     ) -> Response[Any]:
-        """Change files of a draft; a file sent as it is in force is no longer part of it. If-Match names its ETag."""
+        """Change files of a draft; one sent as its base has it is no longer part of it. If-Match names its ETag."""
         who, now = asking(request).name, api.clock.now()
         return _matching(if_match, lambda tag: _told(drafts.change(api.home, id, who, data.files, tag, now)))
 

@@ -115,6 +115,7 @@ APPLY: Final = (
     "Nothing is in force yet, and no tool can change that. The draft is kept for a person, who looks with 'innkeeper"
     " draft plan ID' and publishes it with 'innkeeper draft publish ID'."
 )
+MEND: Final = "There are errors: mend them, and go on with this draft."
 #: The largest answer of a tool.
 MOST_BYTES: Final = 256 * 1024
 
@@ -201,11 +202,15 @@ def use(tool: Tool, arguments: object, actor: Actor) -> dict[str, Any]:
         near = next((hint for each in names if each not in known and (hint := did_you_mean(each, known))), "")
         fix = near or f"it takes: {', '.join(known) or 'nothing'}"
         return _refused(Problem(code="bad-arguments", message=str(error), fix=fix))
-    except Invalid as error:
-        return _refused(*error.problems)
     except InnkeeperError as error:
-        return _refused(Problem(code=error.code, message=error.message, fix=error.fix))
+        return _refused(*_problems(error))
     return {"content": [{"type": "text", "text": text}], "structuredContent": answer, "isError": False}
+
+
+def _problems(error: InnkeeperError) -> tuple[Problem, ...]:
+    if isinstance(error, Invalid):
+        return error.problems
+    return (Problem(code=error.code, message=error.message, fix=error.fix),)
 
 
 def _refused(*problems: Problem) -> dict[str, Any]:
@@ -243,11 +248,16 @@ def _of_definitions(api: Api) -> tuple[Tool, Tool]:
         else:
             seen = drafts.change(api.home, draft, who, files, etag or "", api.clock.now())
         kept = {"draft": seen.draft.id, "etag": seen.tag}
-        found = drafts.check(api.home, seen, allow_unknown=allow_unknown)
-        told = kept | {name: [each.as_dict() for each in getattr(found, name)] for name in ("errors", "warnings")}
-        if found.errors:
-            return {**told, "apply": "There are errors: mend them, and go on with this draft."}
-        changes = drafts.plan(api.home, seen, allow_unknown=allow_unknown)
+        try:
+            found = drafts.check(api.home, seen, allow_unknown=allow_unknown)
+            told = kept | {name: [each.as_dict() for each in getattr(found, name)] for name in ("errors", "warnings")}
+            if found.errors:
+                return {**told, "apply": MEND}
+            changes = drafts.plan(api.home, seen, allow_unknown=allow_unknown)
+        except UsageError as error:
+            # The draft is kept, as a new version; who is not told its etag cannot go on with it.
+            told = kept | {"errors": [each.as_dict() for each in _problems(error)], "warnings": []}
+            return {**told, "apply": MEND}
         return {**told, **changes.as_dict(), "diffs": changes.diffs, "apply": APPLY}
 
     show = Tool(

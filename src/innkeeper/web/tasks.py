@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from litestar import Request
@@ -35,7 +35,7 @@ class Ending(msgspec.Struct, forbid_unknown_fields=True):
     """How it ended, in a word (reached, no answer), and in a note; *by*: who did it, without a name, who asks."""
 
     outcome: str = ""
-    note: str = ""
+    note: Annotated[str, msgspec.Meta(max_length=tasks.LONGEST_NOTE)] = ""
     by: str | None = None
 
 
